@@ -1,0 +1,1 @@
+"""What Maskflow computes. Knows neither Prefect nor flows."""

@@ -1,0 +1,29 @@
+"""The errors Maskflow raises on purpose. Everything else is a bug.
+
+Each takes one finished message, so that it survives the trip from a worker process.
+"""
+
+
+class MaskflowError(Exception):
+    """An expected error: its message tells what, where, and what to do."""
+
+
+class RefusedInput(MaskflowError, ValueError):
+    """A parameter is wrong; nothing was started. The command line exits with 2."""
+
+    @classmethod
+    def of(cls, parameter: str, value: object, accepted: str) -> "RefusedInput":
+        """The usual wording: which parameter, what it was, what is accepted."""
+        return cls(f"{parameter} = {value!r} is not accepted: {accepted}")
+
+
+class BadMedia(MaskflowError):
+    """One item's video or image cannot be used. The item fails; the others go on."""
+
+
+class UnsafeFile(MaskflowError):
+    """A file holds more than plain data, or more of it than allowed. It was not loaded."""
+
+
+class Unavailable(MaskflowError):
+    """A model, package or file of weights that was asked for by name is not installed."""

@@ -1,0 +1,1 @@
+"""How good a result is, by the field's own metrics."""

@@ -1,0 +1,77 @@
+"""Prompts by hand, read from a JSON file:
+
+    {"clips/car.mp4": [{"frame": 0, "obj_id": 1, "label": "car", "box": [120, 80, 340, 260]}],
+     "clips/dog.mp4": [{"points": [[400, 300, 1], [20, 20, 0]]}]}
+
+Keys are the paths as they stand in the video list. `frame` is the source frame (default 0), `obj_id` counts up
+where it is left out, `box` is xyxy in source pixels, a point is x, y and 1 (on the object) or 0 (off it).
+"""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from core.errors import RefusedInput, UnsafeFile
+from core.models.roles import Prompt
+from core.store.safe_load import load_json
+from core.tracking.loop import ObjectPrompt
+
+Pixels = Annotated[float, Field(ge=-100_000, le=100_000, allow_inf_nan=False)]
+Point = tuple[Pixels, Pixels, Annotated[int, Field(ge=0, le=1)]]
+
+
+class PromptEntry(BaseModel):
+    """One prompt of a prompts file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    frame: int = Field(default=0, ge=0)
+    obj_id: int = Field(default=0, ge=0)
+    label: str | None = None
+    box: tuple[Pixels, Pixels, Pixels, Pixels] | None = None
+    points: list[Point] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _tells_an_object(self) -> Self:
+        if self.box is not None and (self.box[2] <= self.box[0] or self.box[3] <= self.box[1]):
+            raise ValueError("box is x0, y0, x1, y1 with x0 < x1 and y0 < y1")
+        if self.box is None and not any(positive for _, _, positive in self.points):
+            raise ValueError("give a box, or points with at least one on the object")
+        return self
+
+    def object_prompt(self) -> ObjectPrompt:
+        """The prompt in the tracking loop's terms."""
+        points = tuple((x, y, bool(positive)) for x, y, positive in self.points)
+        return ObjectPrompt(self.obj_id, self.frame, self.label, Prompt(self.box, points))
+
+
+_FILE = TypeAdapter(dict[str, list[PromptEntry]])
+
+
+def read_prompts(path: Path) -> dict[str, list[PromptEntry]]:
+    """Read a prompts file; entries without an `obj_id` get the next free one.
+
+    Raises:
+        RefusedInput: unreadable, not JSON, or not of the documented form; names the place.
+    """
+    try:
+        videos = _FILE.validate_python(load_json(path))
+    except (OSError, UnsafeFile) as error:
+        raise RefusedInput(f"prompts = {str(path)!r} cannot be read: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = " / ".join(str(part) for part in first["loc"])
+        raise RefusedInput(f"prompts = {str(path)!r}: {place}: {first['msg']}") from None
+    return {video: _numbered(entries) for video, entries in videos.items()}
+
+
+def _numbered(entries: list[PromptEntry]) -> list[PromptEntry]:
+    taken = {entry.obj_id for entry in entries}
+    numbered = []
+    for entry in entries:
+        obj_id = entry.obj_id
+        if obj_id == 0:
+            obj_id = max(taken | {0}) + 1
+            taken.add(obj_id)
+        numbered.append(entry.model_copy(update={"obj_id": obj_id}))
+    return numbered

@@ -1,0 +1,78 @@
+"""COCO run-length encoding, bit-identical to `pycocotools.mask.encode` and several times faster."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pycocotools import mask as coco
+from typing_extensions import TypedDict
+
+from core.masks import Box, Mask
+
+
+class RLE(TypedDict):
+    """COCO's compressed RLE as it stands in JSON: `size` is [height, width], `counts` ASCII text."""
+
+    size: list[int]
+    counts: str
+
+
+def encode(mask: Mask) -> RLE:
+    """Run-length encode a mask, column by column as COCO does.
+
+    The cost of the usual way is the transposition of the whole picture. Only the mask's bounding box is
+    transposed here (by OpenCV, cache-blocked), and its runs are shifted to where they stand in the full picture.
+    """
+    height, width = mask.shape
+    x, y, box_width, box_height = cv2.boundingRect(mask.view(np.uint8))
+    if box_width == 0:
+        return _compress([height * width], height, width)
+    columns = cv2.transpose(mask[y : y + box_height, x : x + box_width].view(np.uint8))
+    if box_height < height:
+        # A zero after each column keeps runs from joining across columns, which lie apart in the full picture.
+        stride = box_height + 1
+        columns = cv2.copyMakeBorder(columns, 0, 0, 0, 1, cv2.BORDER_CONSTANT, value=0)
+        edges = _edges(columns)
+        edges = (edges // stride + x) * height + edges % stride + y
+    else:
+        edges = _edges(columns) + x * height
+    counts = np.diff(edges, prepend=0, append=height * width)
+    # A run that ends with the picture leaves an empty last count, which COCO does not write.
+    return _compress((counts if counts[-1] else counts[:-1]).tolist(), height, width)
+
+
+def _edges(columns: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    flat = np.zeros(columns.size + 2, np.uint8)
+    flat[1:-1] = columns.ravel()
+    return np.flatnonzero(flat[1:] != flat[:-1])
+
+
+def _compress(counts: list[int], height: int, width: int) -> RLE:
+    size = [height, width]
+    packed = coco.frPyObjects({"size": size, "counts": counts}, height, width)
+    return {"size": size, "counts": packed["counts"].decode("ascii")}
+
+
+def decode(rle: RLE) -> Mask:
+    """The mask [H, W] of an RLE."""
+    return cast(Mask, np.ascontiguousarray(coco.decode(cast(dict[str, object], rle)).view(np.bool_)))
+
+
+def area(rle: RLE) -> int:
+    """Number of pixels."""
+    return int(coco.area(cast(dict[str, object], rle)))
+
+
+def box_xyxy(rle: RLE) -> Box:
+    """Bounding box of an RLE; all zeros when it is empty."""
+    x, y, width, height = (float(v) for v in coco.toBbox(cast(dict[str, object], rle)))
+    return x, y, x + width, y + height
+
+
+def iou_matrix(first: Sequence[RLE], second: Sequence[RLE]) -> npt.NDArray[np.float64]:
+    """Intersection over union of every pair, [len(first), len(second)], without decoding."""
+    if not first or not second:
+        return np.zeros((len(first), len(second)))
+    return np.asarray(coco.iou(list(first), list(second), [0] * len(second)), np.float64)

@@ -1,0 +1,1 @@
+"""Models by role: small Protocols, one module per backend, a registry that loads them by name."""

@@ -1,0 +1,1 @@
+"""Backends built on OpenCV alone: no weights, no GPU, real algorithms."""

@@ -1,0 +1,206 @@
+"""The built-in video segmenter: each object's mask is carried by dense motion, then set right by what its pixels
+look like and how they move. It needs no weights; its accuracy is in `benchmarks/README.md`."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from core.masks import Mask
+from core.models.classical.colour import Bins, Floats, colour_bins, histogram, log_ratio
+from core.models.classical.filters import crop_around, grab_cut, guided_filter, sigmoid
+from core.models.classical.motion import Grey, Motion, MotionEstimator
+from core.models.classical.prompted import prompted_mask
+from core.models.roles import Prompt, TrackedMask
+from core.video.frames import RGB
+
+_WORKING_SIDE = 480
+_MIN_PIXELS = 15  # at working size; below it an object is gone
+_ANCHOR = 0.5  # weight of the colours seen when the object was prompted, against those of late
+_ADAPT = 0.05  # how fast the colours of late follow
+_COLOUR_WEIGHT, _COLOUR_LIMIT = 0.8, 3.0
+_MOTION_WEIGHT, _MOTION_LIMIT = 0.7, 2.0
+_EDGE_SOFTNESS = 0.15  # of the object's size: how far its outline may move beside the flow in one frame
+_DOUBT = (0.25, 0.75)  # probabilities between these are settled by the graph cut
+
+
+@dataclass
+class _Object:
+    probability: Floats  # [H, W] at working size
+    anchor: tuple[Floats, Floats]  # colours of object and surroundings when prompted
+    recent: tuple[Floats, Floats]
+
+
+class ClassicalSegmenter:
+    """Implements `VideoSegmenter`."""
+
+    def start(self) -> "ClassicalSession":
+        """A session for one video."""
+        return ClassicalSession()
+
+
+class ClassicalSession:
+    """Implements `SegmenterSession`. Keeps the last frame and each object's present state, nothing older."""
+
+    def __init__(self) -> None:
+        self._estimator = MotionEstimator()
+        self._objects: dict[int, _Object] = {}
+        self._shape = (0, 0)
+        self._image: RGB | None = None
+        self._grey: Grey = np.zeros((0, 0), np.uint8)
+        self._bins: Bins = np.zeros((0, 0), np.int32)
+
+    def advance(self, image: RGB) -> dict[int, TrackedMask]:
+        """See `SegmenterSession.advance`."""
+        last = self._grey
+        self._look_at(image)
+        if not self._objects:
+            return {}
+        occupied = np.zeros(self._grey.shape, np.bool_)
+        for tracked in self._objects.values():
+            occupied |= tracked.probability > 0.3
+        motion = self._estimator.between(last, self._grey, occupied)
+        return {obj_id: self._follow(tracked, motion) for obj_id, tracked in self._objects.items()}
+
+    def add(self, obj_id: int, prompt: Prompt) -> TrackedMask:
+        """See `SegmenterSession.add`."""
+        if self._image is None:
+            raise RuntimeError("add() needs a frame: call advance() first")
+        height, width = self._grey.shape
+        scale_x, scale_y = width / self._shape[1], height / self._shape[0]
+        mask = prompted_mask(self._image, _scaled(prompt, scale_x, scale_y, (width, height)))
+        probability = mask.astype(np.float32)
+        colours = self._colours(probability)
+        self._objects[obj_id] = _Object(probability, colours, colours)
+        return TrackedMask(self._full_size(probability) if prompt.mask is None else prompt.mask, 1.0)
+
+    def drop(self, obj_id: int) -> None:
+        """See `SegmenterSession.drop`."""
+        self._objects.pop(obj_id, None)
+
+    def _look_at(self, image: RGB) -> None:
+        self._shape = (image.shape[0], image.shape[1])
+        scale = min(1.0, _WORKING_SIDE / max(self._shape))
+        if scale < 1:
+            image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        self._image = image
+        self._grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+        self._bins = colour_bins(image)
+
+    def _full_size(self, probability: Floats) -> Mask:
+        size = (self._shape[1], self._shape[0])
+        return np.asarray(cv2.resize(probability, size, interpolation=cv2.INTER_LINEAR) > 0.5, np.bool_)
+
+    def _colours(self, probability: Floats) -> tuple[Floats, Floats]:
+        """Colour histograms of the object and of what surrounds it within half its size."""
+        reach = max(8, round(0.5 * float(np.sqrt(max(1.0, float(probability.sum()))))))
+        certain = (probability > 0.5).astype(np.uint8)
+        near = cv2.dilate(certain, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+        inside = np.clip(2 * probability - 1, 0, 1)
+        outside = np.clip(1 - 2 * probability, 0, 1) * near
+        return histogram(self._bins, inside), histogram(self._bins, outside)
+
+    def _follow(self, tracked: _Object, motion: Motion) -> TrackedMask:
+        carried = motion.warp(tracked.probability)
+        mask = carried > 0.5
+        if np.count_nonzero(mask) < _MIN_PIXELS:
+            tracked.probability = np.zeros_like(carried)
+            return TrackedMask(np.zeros(self._shape, np.bool_), 0.0)
+        region = crop_around(mask, 1.0)
+        part = self._reconsider(tracked, mask[region], motion.own[region], self._bins[region], region)
+        probability = np.zeros_like(carried)
+        probability[region] = part
+        tracked.probability = probability
+        foreground, background = self._colours(probability)
+        tracked.recent = (
+            (1 - _ADAPT) * tracked.recent[0] + _ADAPT * foreground,
+            (1 - _ADAPT) * tracked.recent[1] + _ADAPT * background,
+        )
+        return TrackedMask(self._full_size(probability), _confidence(carried, probability))
+
+    def _reconsider(
+        self, tracked: _Object, mask: Mask, own: Floats, bins: Bins, region: tuple[slice, slice]
+    ) -> Floats:
+        """Probability of each pixel near the carried mask, from place, colour and motion together."""
+        image = self._image
+        assert image is not None
+        size = float(np.sqrt(np.count_nonzero(mask)))
+        pixels = mask.view(np.uint8)
+        inward = cv2.distanceTransform(pixels, cv2.DIST_L2, 3) - cv2.distanceTransform(1 - pixels, cv2.DIST_L2, 3)
+        place = np.clip(inward / max(1.5, _EDGE_SOFTNESS * size), -8, 8)
+        foreground = _ANCHOR * tracked.anchor[0] + (1 - _ANCHOR) * tracked.recent[0]
+        background = _ANCHOR * tracked.anchor[1] + (1 - _ANCHOR) * tracked.recent[1]
+        colour = log_ratio(bins, foreground, background, _COLOUR_LIMIT)
+        logits = place + _COLOUR_WEIGHT * colour + _MOTION_WEIGHT * _motion_ratio(own, mask, size)
+        guide = self._grey[region].astype(np.float32) / 255
+        probability = np.clip(guided_filter(guide, sigmoid(np.asarray(logits, np.float32)), 2, 1e-3), 0, 1)
+        probability = _connected_to(np.asarray(probability, np.float32), mask)
+        return _settle(np.ascontiguousarray(image[region]), probability)
+
+
+def _scaled(prompt: Prompt, scale_x: float, scale_y: float, size: tuple[int, int]) -> Prompt:
+    box = prompt.box and (
+        prompt.box[0] * scale_x, prompt.box[1] * scale_y, prompt.box[2] * scale_x, prompt.box[3] * scale_y
+    )  # fmt: skip
+    points = tuple((x * scale_x, y * scale_y, positive) for x, y, positive in prompt.points)
+    mask = prompt.mask
+    if mask is not None:
+        mask = np.asarray(cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) >= 0.5, np.bool_)
+    return Prompt(box, points, mask)
+
+
+def _motion_ratio(own: Floats, mask: Mask, size: float) -> Floats:
+    """Log ratio of each pixel's own motion being the object's rather than its surroundings', [H, W].
+
+    Both distributions are learnt from the present frame: from the mask's core and from the ring around it.
+    Motion is binned by the logarithm of its components, so that small differences count and large ones fit.
+    """
+    steps = np.clip(np.rint(np.sign(own) * np.log1p(np.abs(own) / 0.7) * 2.2), -7, 7).astype(np.int32) + 7
+    bins = steps[..., 0] * 15 + steps[..., 1]
+    pixels = mask.view(np.uint8)
+    edge = np.ones((2 * max(1, round(0.06 * size)) + 1,) * 2, np.uint8)
+    reach = np.ones((2 * max(6, round(0.5 * size)) + 1,) * 2, np.uint8)
+    core = cv2.erode(pixels, edge) > 0
+    ring = (cv2.dilate(pixels, reach) > 0) & (cv2.dilate(pixels, edge) == 0)
+    if np.count_nonzero(core) < 20:
+        core = mask
+
+    def distribution(where: Mask) -> Floats:
+        counts = np.bincount(bins[where], minlength=225).astype(np.float32).reshape(15, 15)
+        counts = np.asarray(cv2.GaussianBlur(counts, (3, 3), 0.7), np.float32)
+        return (counts.ravel() + 0.5) / (counts.sum() + 112.5)
+
+    ratio = np.clip(np.log(distribution(core) / distribution(ring)), -_MOTION_LIMIT, _MOTION_LIMIT)
+    return np.asarray(cv2.boxFilter(ratio[bins], -1, (5, 5)), np.float32)
+
+
+def _connected_to(probability: Floats, carried: Mask) -> Floats:
+    """Drop components that are mostly new, or next to nothing beside the largest."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((probability > 0.5).astype(np.uint8))
+    if count <= 2:
+        return probability
+    areas = stats[:, cv2.CC_STAT_AREA]
+    shared = np.bincount(labels[carried], minlength=count)
+    dropped = (shared < 0.2 * areas) | (areas < 0.02 * areas[1:].max())
+    dropped[0] = False
+    return np.where(dropped[labels], np.float32(0), probability)
+
+
+def _settle(image: RGB, probability: Floats) -> Floats:
+    low, high = _DOUBT
+    trimap = np.full(probability.shape, cv2.GC_BGD, np.uint8)
+    trimap[probability > low] = cv2.GC_PR_BGD
+    trimap[probability > 0.5] = cv2.GC_PR_FGD
+    trimap[probability > high] = cv2.GC_FGD
+    if np.count_nonzero(trimap == cv2.GC_FGD) < 20:
+        return probability
+    cut = grab_cut(image, trimap, 1)
+    if cut is None:
+        return probability
+    return np.asarray(cv2.GaussianBlur(cut.astype(np.float32), (3, 3), 0), np.float32)
+
+
+def _confidence(carried: Floats, probability: Floats) -> float:
+    """How well the mask that motion predicts and the one its pixels confirm agree: their soft IoU."""
+    union = float(np.maximum(carried, probability).sum())
+    return float(np.minimum(carried, probability).sum()) / union if union else 0.0

@@ -1,0 +1,86 @@
+"""The roles a model can play. A backend is any class with these methods; it registers in `registry.py`.
+
+A model is loaded once per process; what belongs to one video lives in a session.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.masks import Box, Mask
+from core.video.frames import RGB
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One thing found: its box, what it was called, and how sure the detector is (0..1)."""
+
+    box: Box
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """What to track, on one frame: a box, points, or a finished mask; at least one of them.
+
+    Attributes:
+        box: xyxy pixels.
+        points: `(x, y, positive)` in pixels; `positive` tells object from background.
+        mask: bool [H, W], taken as it is.
+    """
+
+    box: Box | None = None
+    points: tuple[tuple[float, float, bool], ...] = ()
+    mask: Mask | None = None
+
+    def __post_init__(self) -> None:
+        if self.box is None and self.mask is None and not any(positive for _, _, positive in self.points):
+            raise ValueError("a prompt needs a box, a mask, or a point on the object")
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedMask:
+    """An object in one frame: mask bool [H, W] at source resolution, and a score in 0..1 that it is right."""
+
+    mask: Mask
+    score: float
+
+
+class DetectorSession(Protocol):
+    """Detection in one video. It may remember earlier frames; it is shown them in order."""
+
+    def detect(self, image: RGB) -> list[Detection]:
+        """Everything the prompt names in this frame [H, W, 3]."""
+        ...
+
+
+class Detector(Protocol):
+    """Text to boxes."""
+
+    def start(self, prompt: str) -> DetectorSession:
+        """A session for one video. Raises `RefusedInput` for a prompt this detector cannot serve."""
+        ...
+
+
+class SegmenterSession(Protocol):
+    """Tracking in one video, frame by frame. Objects come and go without touching each other."""
+
+    def advance(self, image: RGB) -> dict[int, TrackedMask]:
+        """Go to the next frame [H, W, 3]: every object's mask there, by object id."""
+        ...
+
+    def add(self, obj_id: int, prompt: Prompt) -> TrackedMask:
+        """Start an object on the present frame, or set a known one right; the others stay as they are."""
+        ...
+
+    def drop(self, obj_id: int) -> None:
+        """Forget an object."""
+        ...
+
+
+class VideoSegmenter(Protocol):
+    """Prompts to masks over time."""
+
+    def start(self) -> SegmenterSession:
+        """A session for one video."""
+        ...

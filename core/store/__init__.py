@@ -1,0 +1,1 @@
+"""Files: atomic commits, content digests, manifests, safe loading, names and paths."""

@@ -1,0 +1,117 @@
+"""Commits that survive a kill at any moment: the old file or the new one, never half of one.
+
+A file is written under a temporary name in its own folder, flushed to disk, then renamed. The temporary name
+tells host and process, so that a later run can sweep away what a killed process left behind.
+"""
+
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psutil
+
+_serial = count()
+_HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())
+_TEMPORARY = re.compile(r"^\..+\.(?P<host>[A-Za-z0-9-]+)\.(?P<pid>\d+)\.\d+\.tmp(\.\w+)?$")
+
+
+def _temporary_for(final: Path) -> Path:
+    # The suffix stays last: encoders choose their container by it.
+    return final.with_name(f".{final.name}.{_HOST}.{os.getpid()}.{next(_serial)}.tmp{final.suffix}")
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_file(final: Path) -> Iterator[Path]:
+    """Yield a temporary path to write; on success it becomes `final`, on any error it is removed.
+
+    Missing parent folders are made. Raises what the body raises, and `OSError`.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary_for(final)
+    try:
+        yield temporary
+        _fsync(temporary)
+        temporary.replace(final)
+        _fsync(final.parent)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+@contextmanager
+def atomic_folder(final: Path) -> Iterator[Path]:
+    """Yield a temporary folder to fill; on success it becomes `final` as a whole, replacing what was there.
+
+    Folders cannot be swapped in one step: a kill between the two renames leaves no folder at all, which
+    readers treat as "not done yet".
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary_for(final)
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _fsync(file)
+        _fsync(temporary)
+        if final.exists():
+            replaced = _temporary_for(final)
+            final.replace(replaced)
+            temporary.replace(final)
+            _remove(replaced)
+        else:
+            temporary.replace(final)
+        _fsync(final.parent)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def write_bytes(final: Path, data: bytes) -> None:
+    """Write `data` to `final` atomically."""
+    with atomic_file(final) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(final: Path, text: str) -> None:
+    """Write `text` to `final` atomically, as UTF-8."""
+    write_bytes(final, text.encode())
+
+
+def link_or_copy(source: Path, final: Path) -> None:
+    """Make `final` the same file as `source` (a hard link), or a copy of it where links are not possible."""
+    with atomic_file(final) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Remove temporary files and folders directly in `folder` whose process on this host is gone."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        match = _TEMPORARY.match(path.name)
+        if match and match["host"] == _HOST and not psutil.pid_exists(int(match["pid"])):
+            _remove(path)

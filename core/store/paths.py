@@ -1,0 +1,50 @@
+"""Names and paths made from untrusted text: they stay inside the folder they belong to."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from core.errors import RefusedInput
+
+_MAX_NAME = 100
+
+
+def slugify(text: str, default: str = "unnamed") -> str:
+    """A file name made from any text: letters, digits, `.`, `_` and `-`, at most 100 characters.
+
+    Letters of every script stay. Separators, control characters and leading dots go, so that a name can be
+    neither a path nor hidden.
+    """
+    text = unicodedata.normalize("NFC", text)
+    text = re.sub(r"[^\w.-]+", "-", text).strip("-. ")
+    while len(text.encode()) > _MAX_NAME:
+        text = text[:-1]
+    return text or default
+
+
+def inside(root: Path, *parts: str) -> Path:
+    """`root / parts`, refused when it leaves `root`, also through a symbolic link."""
+    path = root.joinpath(*parts)
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise RefusedInput.of("path", str(path), f"outputs stay inside {root}")
+    return path
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names in their order, the second `a` as `a_2`, the third as `a_3`; deterministic, never two alike.
+
+    Compared without case: some file systems do not see a difference.
+    """
+    names = list(names)
+    wanted = {name.casefold() for name in names}
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        candidate, serial = name, 1
+        while candidate.casefold() in taken or (serial > 1 and candidate.casefold() in wanted):
+            serial += 1
+            candidate = f"{name}_{serial}"
+        taken.add(candidate.casefold())
+        result.append(candidate)
+    return result

@@ -1,0 +1,75 @@
+"""Reading data that others made. Nothing here runs code from a file or fills memory without a ceiling."""
+
+import json
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from core.errors import UnsafeFile
+
+MAX_TEXT_BYTES = 256 * 2**20
+MAX_ARRAY_BYTES = 16 * 2**30
+MAX_MEMBERS = 100_000
+
+
+def _bounded_text(path: Path, max_bytes: int) -> str:
+    size = path.stat().st_size
+    if size > max_bytes:
+        raise UnsafeFile(f"{path}: {size:,} bytes, more than the {max_bytes:,} that are read")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnsafeFile(f"{path}: not UTF-8 text (byte {error.start})") from None
+
+
+def load_json(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> Any:
+    """Parse a JSON file. Raises `UnsafeFile` where it is not JSON, too deep or too large."""
+    text = _bounded_text(path, max_bytes)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UnsafeFile(f"{path}: not JSON (line {error.lineno}: {error.msg})") from None
+    except RecursionError:
+        raise UnsafeFile(f"{path}: nested too deeply") from None
+
+
+def load_yaml(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> Any:
+    """Parse a YAML file with plain types only."""
+    text = _bounded_text(path, max_bytes)
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UnsafeFile(f"{path}: not plain YAML ({' '.join(str(error).split())})") from None
+
+
+def load_npz(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> dict[str, npt.NDArray[Any]]:
+    """All arrays of an `.npz` file. Refuses object arrays and archives that unpack to more than `max_bytes`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            unpacked = sum(member.file_size for member in members)
+            if len(members) > MAX_MEMBERS or unpacked > max_bytes:
+                raise UnsafeFile(f"{path}: {len(members)} members, {unpacked:,} bytes unpacked, over the ceiling")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UnsafeFile(f"{path}: not an archive of plain arrays ({error})") from None
+
+
+def load_pth(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> Any:
+    """Tensors and plain containers of a `.pth` or `.pt` file, on the CPU. Refuses any other pickled object."""
+    import torch  # heavy: only where it is used
+
+    size = path.stat().st_size
+    if size > max_bytes:
+        raise UnsafeFile(f"{path}: {size:,} bytes, more than the {max_bytes:,} that are read")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UnsafeFile(f"{path}: not a file of plain tensors ({reason})") from None

@@ -1,0 +1,1 @@
+"""Tracking the objects of one video: detection, association, birth, death, re-appearance."""

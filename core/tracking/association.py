@@ -1,0 +1,42 @@
+"""Which detection is which object, one to one."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from core.masks import Box
+from core.masks.boxes import iou_matrix
+from core.models.roles import Detection
+
+
+def assign(affinity: npt.NDArray[np.float64], at_least: float) -> list[tuple[int, int]]:
+    """One-to-one pairs (row, column) with the largest total affinity [N, M] (Kuhn, 1955).
+
+    Pairs under `at_least` do not count, so that a poor pair never takes the place of a good one.
+    """
+    allowed = np.where(affinity >= at_least, affinity, 0.0)
+    rows, columns = linear_sum_assignment(allowed, maximize=True)
+    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if allowed[r, c] > 0]
+
+
+def match_detections(
+    boxes: Sequence[Box], labels: Sequence[str | None], detections: Sequence[Detection], min_iou: float
+) -> list[tuple[int, int]]:
+    """Pairs (object, detection) by box IoU; an object with a label only meets detections of that label."""
+    if not boxes or not detections:
+        return []
+    affinity = iou_matrix(boxes, [d.box for d in detections])
+    same = np.array([[label is None or label == d.label for d in detections] for label in labels])
+    return assign(np.where(same, affinity, 0.0), min_iou)
+
+
+def covered_share(box: Box, others: Sequence[Box]) -> float:
+    """The largest share of `box` that lies inside one of `others`, 0..1."""
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    if not others or area <= 0:
+        return 0.0
+    edges = np.asarray(others, np.float64)
+    sides = np.clip(np.minimum(edges[:, 2:], box[2:]) - np.maximum(edges[:, :2], box[:2]), 0, None)
+    return float(sides.prod(axis=1).max() / area)

@@ -1,0 +1,105 @@
+"""The tracking loop: frames in, one record per processed frame out, memory flat in the video's length."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from core.formats.tracks import FrameRecord, ObjectRecord
+from core.masks import rle
+from core.masks.boxes import documented_xywh
+from core.models.roles import Prompt
+from core.tracking.tracker import Track, Tracker
+from core.video.frames import Frame
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectPrompt:
+    """A prompt by hand: which object, from which source frame on."""
+
+    obj_id: int
+    source_frame: int
+    label: str | None
+    prompt: Prompt
+
+
+@dataclass
+class _Held:
+    frame: FrameRecord
+    waits_for: set[int]
+
+
+def track_frames(
+    frames: Iterable[Frame], tracker: Tracker, prompts: Sequence[ObjectPrompt] = (), max_held: int = 60
+) -> Iterator[FrameRecord]:
+    """Track through `frames` and yield their records in order.
+
+    Frames are held back while an object in them is still tentative, so that a confirmed object is recorded from
+    its first frame and a rejected one nowhere. Objects that were found are numbered from 1 in the order of first
+    sight; objects that were prompted keep the ids they were given.
+
+    Args:
+        frames: in presentation order.
+        tracker: fresh.
+        prompts: each is applied at the first processed frame at or after its source frame.
+        max_held: most frames held back; beyond, tentative objects are given up.
+    """
+    waiting = deque(sorted(prompts, key=lambda p: p.source_frame))
+    held: deque[_Held] = deque()
+    numbers = _Numbers({one.obj_id: one.obj_id for one in prompts})
+    for frame_idx, frame in enumerate(frames):
+        due: dict[int, tuple[str | None, Prompt]] = {}
+        while waiting and waiting[0].source_frame <= frame.source_frame:
+            one = waiting.popleft()
+            due[one.obj_id] = (one.label, one.prompt)
+        tracker.step(frame.image, due)
+        visible = [track for track in tracker.live.values() if track.box is not None]
+        record = FrameRecord(
+            frame_idx=frame_idx,
+            source_frame=frame.source_frame,
+            time_s=round(frame.time_s, 6),
+            objects=[_record(track) for track in visible],
+        )
+        held.append(_Held(record, {track.obj_id for track in visible if not track.confirmed}))
+        while len(held) > max_held and held[0].waits_for & tracker.tentative():
+            for obj_id in sorted(held[0].waits_for & tracker.tentative()):
+                tracker.reject(obj_id)
+        tentative = tracker.tentative()
+        while held and not held[0].waits_for & tentative:
+            yield numbers.settle(held.popleft().frame, tracker.rejected)
+    for obj_id in sorted(tracker.tentative()):
+        tracker.reject(obj_id)
+    for one_held in held:
+        yield numbers.settle(one_held.frame, tracker.rejected)
+
+
+def _record(track: Track) -> ObjectRecord:
+    assert track.box is not None
+    x, y, width, height = documented_xywh(track.box)
+    return ObjectRecord(
+        obj_id=track.obj_id,
+        bbox=(x, y, width, height),
+        label=track.label,
+        score=round(track.score, 4),
+        detection_score=None if track.detection_score is None else round(track.detection_score, 4),
+        rle=rle.encode(track.mask),
+    )
+
+
+class _Numbers:
+    """Ids without gaps: rejected objects use none up."""
+
+    def __init__(self, given: dict[int, int]) -> None:
+        self._known = given
+        self._last = max(given.values(), default=0)
+
+    def settle(self, frame: FrameRecord, rejected: set[int]) -> FrameRecord:
+        kept = []
+        for record in frame.objects:
+            if record.obj_id in rejected:
+                continue
+            if record.obj_id not in self._known:
+                self._last += 1
+                self._known[record.obj_id] = self._last
+            kept.append(record.model_copy(update={"obj_id": self._known[record.obj_id]}))
+        return frame.model_copy(update={"objects": kept})
+

@@ -1,0 +1,78 @@
+"""The work of one item: draw a tracked video's objects into an MP4 and a Rerun recording."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from core.formats.tracks import FrameRecord, read_frames, read_head
+from core.masks import rle
+from core.masks.draw import Drawn, draw_objects
+from core.video.source import open_video, read_ahead
+from core.video.writer import write_video
+
+VIDEO_FILE = "tracked.mp4"
+RECORDING_FILE = "tracks.rrd"
+
+
+class RenderVideoRequest(BaseModel):
+    """What to draw: the video, the folder of its tracks, which outputs."""
+
+    model_config = ConfigDict(frozen=True)
+    video: Path
+    tracks: Path
+    key: str
+    annotated_video: bool
+    recording: bool
+
+
+def render_video(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """Draw a tracked video; leaves `tracked.mp4` and/or `tracks.rrd` in `folder`.
+
+    Args:
+        request: a `RenderVideoRequest` as JSON-able values.
+        folder: where the outputs go.
+        report: told frames done and frames expected.
+
+    Returns:
+        frames drawn and seconds.
+    """
+    asked = RenderVideoRequest.model_validate(request)
+    started = time.monotonic()
+    head = read_head(asked.tracks)
+    expected = round(head.total_frames * min(1.0, head.process_fps / head.original_fps))
+    done = 0
+    with ExitStack() as stack:
+        source = stack.enter_context(open_video(asked.video))
+        size = (head.width, head.height)
+        video = recording = None
+        if asked.annotated_video:
+            video = stack.enter_context(write_video(folder / VIDEO_FILE, head.process_fps, *size))
+        if asked.recording:
+            from core.formats.rerun_recording import record_tracks  # heavy: only where it is used
+
+            recording = stack.enter_context(record_tracks(folder / RECORDING_FILE, *size, identity=asked.key))
+        tracked = read_frames(asked.tracks)
+        record = next(tracked, None)
+        for frame in stack.enter_context(read_ahead(source.frames())):
+            if record is None:
+                break
+            if frame.source_frame != record.source_frame:
+                continue
+            if video is not None:
+                video.write(draw_objects(frame.image, _drawn(record)), frame.time_s)
+            if recording is not None:
+                recording.log(record, frame.image)
+            done += 1
+            report(done, expected)
+            record = next(tracked, None)
+    return {"frames": done, "seconds": time.monotonic() - started}
+
+
+def _drawn(record: FrameRecord) -> list[Drawn]:
+    return [
+        Drawn(one.obj_id, rle.decode(one.rle), f"{one.obj_id} {one.label or ''}".strip()) for one in record.objects
+    ]

@@ -1,0 +1,217 @@
+"""One video's objects over time. The segmenter moves masks; the rules here decide who lives.
+
+- A new detection that is no known object starts a *tentative* one, which counts once detected again.
+- An object whose mask is gone or doubtful for several frames is *lost*: nothing is recorded for it.
+- A new detection that looks like a lost object is that object, under its old id.
+- Objects are added, set right and dropped one at a time; the others are never touched.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.masks import Box, Mask
+from core.masks.boxes import mask_box
+from core.masks.clean import clean
+from core.models.roles import Detection, DetectorSession, Prompt, SegmenterSession, TrackedMask
+from core.tracking.appearance import Appearance, appearance, similarity
+from core.tracking.association import assign, covered_share, match_detections
+from core.video.frames import RGB
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When objects are born, set right, lost and known again.
+
+    Attributes:
+        match_iou: box IoU from which a detection is a known object.
+        covered: share of a detection inside a known object from which it is not a new one.
+        min_score: detections under this score start no object.
+        confirm_rounds: rounds of detection within which a tentative object must be seen a second time.
+        weak_score: a mask under this score is doubtful.
+        weak_frames: doubtful frames in a row after which an object is lost.
+        unseen_rounds: rounds of detection without a match after which an object is lost.
+        look_alike: similarity of appearance from which a newcomer is a lost object.
+        remembered: lost objects kept in mind, the latest.
+    """
+
+    match_iou: float = 0.3
+    covered: float = 0.6
+    min_score: float = 0.3
+    confirm_rounds: int = 3
+    weak_score: float = 0.3
+    weak_frames: int = 3
+    unseen_rounds: int = 30
+    look_alike: float = 0.6
+    remembered: int = 100
+
+
+@dataclass
+class Track:
+    """One object. `obj_id` counts up from 1 in the order of first sight; it may turn out not to be confirmed."""
+
+    obj_id: int
+    label: str | None
+    detection_score: float | None
+    confirmed: bool
+    looks: Appearance
+    mask: Mask
+    score: float
+    box: Box | None
+    rounds: int = 0
+    unseen: int = 0
+    weak: int = 0
+    kept: bool = False  # prompted by hand: never given up
+
+
+class Tracker:
+    """Feed frames in order with `step`; read `live` after each.
+
+    Args:
+        segmenter: a fresh session.
+        detector: a fresh session, or None where objects come from prompts only.
+        detection_frequency: detect on every so many processed frames.
+        rules: see `Rules`.
+    """
+
+    def __init__(
+        self,
+        segmenter: SegmenterSession,
+        detector: DetectorSession | None,
+        detection_frequency: int = 1,
+        rules: Rules | None = None,
+    ) -> None:
+        self._segmenter = segmenter
+        self._detector = detector
+        self._every = detection_frequency
+        self._rules = rules or Rules()
+        self._frame = -1
+        self._next_id = 1
+        self._lost: OrderedDict[int, Track] = OrderedDict()
+        self.live: dict[int, Track] = {}
+        self.rejected: set[int] = set()
+
+    def step(self, image: RGB, prompts: dict[int, tuple[str | None, Prompt]] | None = None) -> None:
+        """Go to the next frame [H, W, 3]; `prompts` start or set right objects by id, with a label."""
+        self._frame += 1
+        self._advance(image)
+        for obj_id, (label, prompt) in (prompts or {}).items():
+            self._prompt(image, obj_id, label, prompt)
+        if self._detector is not None and self._frame % self._every == 0:
+            self._meet(image, self._detector.detect(image))
+
+    def tentative(self) -> set[int]:
+        """Ids of objects that are neither confirmed nor rejected yet."""
+        return {track.obj_id for track in self.live.values() if not track.confirmed}
+
+    def reject(self, obj_id: int) -> None:
+        """Give up a tentative object."""
+        self._segmenter.drop(obj_id)
+        del self.live[obj_id]
+        self.rejected.add(obj_id)
+
+    def _advance(self, image: RGB) -> None:
+        for obj_id, tracked in self._segmenter.advance(image).items():
+            track = self.live[obj_id]
+            _place(track, clean(tracked.mask), tracked.score)
+            weak = track.box is None or tracked.score < self._rules.weak_score
+            track.weak = track.weak + 1 if weak else 0
+            if track.weak >= self._rules.weak_frames and not track.kept:
+                self._lose(track)
+
+    def _lose(self, track: Track) -> None:
+        if not track.confirmed:
+            self.reject(track.obj_id)
+            return
+        self._segmenter.drop(track.obj_id)
+        del self.live[track.obj_id]
+        self._lost[track.obj_id] = track
+        while len(self._lost) > self._rules.remembered:
+            self._lost.popitem(last=False)
+
+    def _prompt(self, image: RGB, obj_id: int, label: str | None, prompt: Prompt) -> None:
+        tracked = self._segmenter.add(obj_id, prompt)
+        self._lost.pop(obj_id, None)
+        self._next_id = max(self._next_id, obj_id + 1)
+        track = _new_track(obj_id, label, None, image, tracked)
+        track.confirmed = track.kept = True
+        self.live[obj_id] = track
+
+    def _meet(self, image: RGB, detections: list[Detection]) -> None:
+        live = [track for track in self.live.values() if track.box is not None]
+        boxes = [track.box for track in live if track.box is not None]
+        pairs = match_detections(boxes, [track.label for track in live], detections, self._rules.match_iou)
+        seen = {live[row].obj_id: detections[column] for row, column in pairs}
+        for track in live:
+            track.rounds += 1
+            if track.obj_id in seen:
+                self._seen(image, track, seen[track.obj_id])
+            else:
+                self._unseen(track)
+        matched = {column for _, column in pairs}
+        newcomers = [
+            detection
+            for index, detection in enumerate(detections)
+            if index not in matched
+            and detection.score >= self._rules.min_score
+            and covered_share(detection.box, boxes) < self._rules.covered
+        ]
+        self._welcome(image, newcomers)
+
+    def _seen(self, image: RGB, track: Track, detection: Detection) -> None:
+        track.unseen = 0
+        track.confirmed = True
+        if track.weak:
+            tracked = self._segmenter.add(track.obj_id, Prompt(box=detection.box))
+            _place(track, clean(tracked.mask), tracked.score)
+            track.weak = 0
+        elif track.box is not None and track.score > 0.5:
+            track.looks = 0.9 * track.looks + 0.1 * appearance(image, track.mask)
+
+    def _unseen(self, track: Track) -> None:
+        track.unseen += 1
+        if not track.confirmed and track.rounds >= self._rules.confirm_rounds:
+            self.reject(track.obj_id)
+        elif not track.kept and track.unseen >= self._rules.unseen_rounds:
+            self._lose(track)
+
+    def _welcome(self, image: RGB, detections: list[Detection]) -> None:
+        """Start an object for each detection; one that looks like a lost object becomes that object again."""
+        newcomers = []
+        for detection in detections:
+            tracked = self._segmenter.add(self._next_id, Prompt(box=detection.box))
+            track = _new_track(self._next_id, detection.label, detection.score, image, tracked)
+            if track.box is None:
+                self._segmenter.drop(self._next_id)
+                continue
+            self._next_id += 1
+            self.live[track.obj_id] = track
+            newcomers.append(track)
+        hidden = (track for track in self.live.values() if track.box is None and track.confirmed)
+        lost = [*self._lost.values(), *hidden]
+        if not lost or not newcomers:
+            return
+        alike = np.array(
+            [[similarity(new.looks, old.looks) if new.label == old.label else 0.0 for old in lost] for new in newcomers]
+        )
+        for row, column in assign(alike, self._rules.look_alike):
+            self._revive(lost[column], newcomers[row])
+
+    def _revive(self, old: Track, new: Track) -> None:
+        self.reject(new.obj_id)
+        self._lost.pop(old.obj_id, None)
+        self._segmenter.add(old.obj_id, Prompt(mask=new.mask))
+        _place(old, new.mask, new.score)
+        old.rounds = old.unseen = old.weak = 0
+        self.live[old.obj_id] = old
+
+
+def _place(track: Track, mask: Mask, score: float) -> None:
+    track.mask, track.score, track.box = mask, score, mask_box(mask)
+
+
+def _new_track(obj_id: int, label: str | None, score: float | None, image: RGB, tracked: TrackedMask) -> Track:
+    mask = clean(tracked.mask)
+    looks = appearance(image, mask)
+    return Track(obj_id, label, score, False, looks, mask, tracked.score, mask_box(mask))

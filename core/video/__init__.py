@@ -1,0 +1,1 @@
+"""Video in and out: open, decode, sample, prefetch, write."""

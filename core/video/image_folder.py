@@ -1,0 +1,82 @@
+"""A folder of numbered images, read as a video."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from core.errors import BadMedia
+from core.video.frames import Frame, VideoInfo
+from core.video.limits import check_length, check_size
+from core.video.sampling import TimeSampler
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+IMAGE_FOLDER_FPS = 24.0
+"""Images carry no time: a folder plays at this rate."""
+
+
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """Sort key under which `frame_2` comes before `frame_10`."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"([0-9]+)", name) if part]
+
+
+class ImageFolder:
+    """The images directly in a folder, in natural order, all of one size.
+
+    Raises:
+        BadMedia: no image in the folder, or the first one is unreadable or over the ceiling.
+    """
+
+    def __init__(self, path: Path) -> None:
+        images = (p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        self._images = sorted(images, key=lambda p: natural_key(p.name))
+        if not self._images:
+            raise BadMedia(f"{path.name}: no image in this folder ({', '.join(sorted(SUFFIXES))})")
+        height, width = _read(self._images[0]).shape[:2]
+        count = len(self._images)
+        check_length(path.name, None, count)
+        self.info = VideoInfo(width, height, IMAGE_FOLDER_FPS, count, count / IMAGE_FOLDER_FPS)
+        self.frames_read = 0
+
+    def frames(self, fps: float | None = None, max_side: int | None = None) -> Iterator[Frame]:
+        """See `FrameSource.frames`. Raises `BadMedia` for an image that is unreadable or of another size."""
+        sampler = TimeSampler(fps)
+        for index, path in enumerate(self._images):
+            self.frames_read += 1
+            time_s = index / IMAGE_FOLDER_FPS
+            if not sampler.keeps(time_s):
+                continue
+            image = _read(path)
+            if image.shape[:2] != (self.info.height, self.info.width):
+                size = f"{image.shape[1]}x{image.shape[0]}"
+                raise BadMedia(f"{path.name}: {size} pixels, the first is {self.info.width}x{self.info.height}")
+            yield Frame(_shrink(image, max_side), index, time_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
+def _read(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            check_size(path.name, *image.size)
+            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadMedia(f"{path.name}: unreadable image ({error})") from None
+
+
+def _shrink(image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], max_side: int | None) -> np.ndarray[
+    tuple[int, ...], np.dtype[np.uint8]
+]:
+    if max_side is None or max(image.shape[:2]) <= max_side:
+        return image
+    shrunk = Image.fromarray(image)
+    shrunk.thumbnail((max_side, max_side), Image.Resampling.BOX)
+    return np.array(shrunk)

@@ -1,0 +1,61 @@
+"""Writing H.264 video that plays everywhere, atomically."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from core.store.atomic import atomic_file
+from core.video.frames import RGB
+
+# Ticks a second: divides every usual frame rate, so that variable rates keep their times.
+_TIME_BASE = Fraction(1, 90_000)
+
+
+class VideoWriter:
+    """Frames in, H.264 out. Made by `write_video`."""
+
+    def __init__(self, container: av.container.OutputContainer, fps: float, width: int, height: int) -> None:
+        self._container = container
+        # yuv420p halves both sides: odd sizes get one line or column more.
+        self._padding = ((0, height % 2), (0, width % 2), (0, 0))
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        stream.width, stream.height = width + width % 2, height + height % 2
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = stream.codec_context.time_base = _TIME_BASE
+        stream.codec_context.thread_count = max(1, cv2.getNumThreads())
+        stream.options = {"crf": "20", "preset": "veryfast"}
+        self._stream = stream
+        self._last_pts = -1
+
+    def write(self, image: RGB, time_s: float) -> None:
+        """Append one frame [H, W, 3] to be shown at `time_s`; times increase."""
+        frame = av.VideoFrame.from_ndarray(np.pad(image, self._padding, mode="edge"), format="rgb24")
+        frame.time_base = _TIME_BASE
+        frame.pts = self._last_pts = max(self._last_pts + 1, round(time_s / _TIME_BASE))
+        self._container.mux(self._stream.encode(frame))
+
+    def finish(self) -> None:
+        """Flush what the encoder still holds."""
+        self._container.mux(self._stream.encode(None))
+
+
+@contextmanager
+def write_video(path: Path, fps: float, width: int, height: int) -> Iterator[VideoWriter]:
+    """Write an H.264 MP4; `path` appears when the context ends without an error.
+
+    Args:
+        path: the `.mp4` file to make.
+        fps: nominal rate; each frame brings its own time.
+        width: of the frames, in pixels.
+        height: of the frames, in pixels.
+    """
+    with atomic_file(path) as temporary:
+        with av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+            writer = VideoWriter(container, fps, width, height)
+            yield writer
+            writer.finish()

@@ -1,0 +1,280 @@
+"""Track what a text names, or what boxes point at, through many videos on many GPUs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Cancelled
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from core.errors import RefusedInput
+from core.formats.failures_jsonl import write_failures
+from core.formats.prompts import PromptEntry, read_prompts
+from core.formats.results_jsonl import Schema, TrackedVideo, write_results
+from core.models.registry import DETECTORS, SEGMENTERS, Backend, choose
+from core.models.roles import VideoSegmenter
+from core.store.paths import distinct, inside, slugify
+from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
+from tasks.deliver import deliver
+from tasks.devices.slots import Slot, plan_slots
+from tasks.items import Item, ItemRun, Outcome, RunCancelled, Stage, item_key, item_run, run_items
+from tasks.store import RunStore, check_writable
+from tasks.summary import Row, Summary, publish
+
+SamType = Literal[
+    "sam2.1_hiera_tiny", "sam2.1_hiera_small", "sam2.1_hiera_base_plus", "sam2.1_hiera_large",
+    "sam2_hiera_tiny", "sam2_hiera_small", "sam2_hiera_base_plus", "sam2_hiera_large",
+]  # fmt: skip
+
+TRACK = Stage(
+    "track",
+    "core.tracking.video_item:track_video",
+    lambda done: [
+        f"{done['frames']} frames in {done['seconds']:.2f}s ({done['frames'] / max(done['seconds'], 1e-9):.2f} fps)",
+        f"{done['objects']} objects tracked",
+    ],
+)
+RENDER = Stage(
+    "render",
+    "core.tracking.render_item:render_video",
+    lambda done: [f"{done['frames']} frames drawn in {done['seconds']:.2f}s"],
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked set of parameters: everything that can be refused has been."""
+
+    videos: list[str]
+    text_prompt: str | None
+    prompts: dict[str, list[PromptEntry]]
+    detector: Backend[Any] | None
+    segmenter: Backend[VideoSegmenter]
+    slots: list[Slot]
+    results: Path
+    video_dir: Path | None
+    recording_dir: Path | None
+
+
+def _run_name() -> str:
+    given = flow_run.parameters
+    return f"{given.get('text_prompt') or 'prompts'} in {Path(str(given.get('video_list'))).name}"
+
+
+@flow(
+    name="track-videos",
+    flow_run_name=_run_name,
+    task_runner=ThreadPoolTaskRunner(max_workers=32),  # they wait for a slot; the slots are the real limit
+)
+def track_videos(
+    video_list: Path,
+    output_jsonl: Path,
+    text_prompt: str | None = None,
+    prompts: Path | None = None,
+    output_video_dir: Path | None = None,
+    recording: Path | None = None,
+    schema: Schema = "frames",
+    masks: bool = False,
+    detector: Literal["auto", "grounding-dino", "sam3", "classical"] = "auto",
+    segmenter: Literal["auto", "sam2", "classical"] = "auto",
+    sam_type: SamType = "sam2.1_hiera_large",
+    model_path: Path = Path("models/sam2/checkpoints/sam2.1_hiera_large.pt"),
+    detection_frequency: Annotated[int, Field(ge=1)] = 1,
+    max_frames: Annotated[int, Field(ge=1)] = 60,
+    fps: Annotated[float | None, Field(gt=0, le=1000)] = None,
+    gpu_ids: list[int] | None = None,
+    num_workers: Annotated[int | None, Field(ge=1, le=1024)] = None,
+    resume: bool = True,
+) -> State[None]:
+    """Track what a text names through many videos, on every device there is.
+
+    Writes one JSON line per video, in list order, and on request an annotated MP4 and a Rerun recording of each.
+    Finished videos are kept: run the same command again to go on after an interruption, or to try failures again.
+
+    Args:
+        video_list: text file with the path of a video (or of a folder of images) on each line.
+        output_jsonl: results file to write; failures.jsonl and the state of the run go beside it.
+        text_prompt: what to track, as in "person" or "red ball. dog".
+        prompts: JSON file with boxes or points for each video, instead of a text prompt.
+        output_video_dir: folder for annotated videos.
+        recording: folder for Rerun recordings (.rrd), one a video.
+        schema: shape of a results line: by frame or by object.
+        masks: put each mask into the results, as COCO RLE.
+        detector: what finds the objects that the text names; auto takes the best that is installed.
+        segmenter: what follows them; auto takes the best that is installed.
+        sam_type: which SAM 2, where the segmenter is sam2.
+        model_path: its weights.
+        detection_frequency: look for new objects on every so many processed frames.
+        max_frames: most frames of a video held in memory at once.
+        fps: process this many frames a second, picked by time; all when left out.
+        gpu_ids: GPUs to use, repeats weight: 0 0 1 gives GPU 0 two slots; every GPU once when left out.
+        num_workers: videos tracked at once; as many as gpu_ids when left out, without a GPU one per core.
+        resume: keep finished videos; no-resume tracks all anew.
+    """
+    log = get_run_logger()
+    plan = check(
+        video_list, output_jsonl, text_prompt, prompts, output_video_dir, recording, detector, segmenter, gpu_ids, num_workers
+    )  # fmt: skip
+    notes = _notes(plan, detector, segmenter)
+    for note in notes:
+        log.info(note)
+    store = RunStore(plan.results.parent)
+    settings = {"detection_frequency": detection_frequency, "max_frames": max_frames, "fps": fps}
+    items, unreadable = _items(plan, store, settings)
+    try:
+        with item_run(store, plan.slots) as run:
+            tracked = run_items(run, TRACK, items, resume)
+            rendered = _render(run, plan, tracked, resume)
+    except RunCancelled as cancelled:
+        return Cancelled(message=str(cancelled))
+    failures = unreadable | {o.item.name: o.reason for o in [*rendered, *tracked] if o.reason is not None}
+    done = {o.item.name: o for o in tracked if o.reason is None}
+    delivered = [video for video in plan.videos if video in done]
+    write_results(
+        plan.results, (TrackedVideo(v, plan.text_prompt, done[v].folder) for v in delivered), schema, masks
+    )
+    write_failures(plan.results.parent / "failures.jsonl", ((v, failures[v]) for v in plan.videos if v in failures))
+    _deliver_rendered(plan, store, rendered)
+    return publish(_summary(plan, done, failures, notes))
+
+
+def check(
+    video_list: Path,
+    output_jsonl: Path,
+    text_prompt: str | None,
+    prompts: Path | None,
+    output_video_dir: Path | None,
+    recording: Path | None,
+    detector: str,
+    segmenter: str,
+    gpu_ids: Sequence[int] | None,
+    num_workers: int | None,
+) -> Plan:
+    """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
+    videos = _read_list(video_list)
+    text = (text_prompt or "").strip() or None
+    if (text is None) == (prompts is None):
+        raise RefusedInput.of("text_prompt", text_prompt, "give a text prompt or a prompts file, one of the two")
+    by_hand = read_prompts(prompts) if prompts is not None else {}
+    if prompts is not None and not set(videos) & set(by_hand):
+        raise RefusedInput.of("prompts", str(prompts), f"its keys are paths as they stand in the list ({videos[0]} …)")
+    finder = None
+    if text is not None:
+        finder = choose("detector", detector, DETECTORS)
+        finder.check_prompt(text)
+    for parameter, folder in (
+        ("output_jsonl", output_jsonl.parent), ("output_video_dir", output_video_dir), ("recording", recording)
+    ):  # fmt: skip
+        if folder is not None:
+            check_writable(parameter, folder)
+    if output_jsonl.is_dir():
+        raise RefusedInput.of("output_jsonl", str(output_jsonl), "a file, not a folder")
+    return Plan(
+        videos, text, by_hand, finder, choose("segmenter", segmenter, SEGMENTERS), plan_slots(gpu_ids, num_workers),
+        output_jsonl, output_video_dir, recording,
+    )  # fmt: skip
+
+
+def _read_list(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefusedInput.of("video_list", str(path), f"a readable UTF-8 text file ({error})") from None
+    videos = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not videos:
+        raise RefusedInput.of("video_list", str(path), "a file with the path of a video on each line; this one is empty")
+    return videos
+
+
+def _notes(plan: Plan, detector: str, segmenter: str) -> list[str]:
+    notes = []
+    if plan.detector is not None:
+        notes.append(f"Detector: {plan.detector.name}{' (auto)' if detector == 'auto' else ''}")
+    notes.append(f"Segmenter: {plan.segmenter.name}{' (auto)' if segmenter == 'auto' else ''}")
+    return notes
+
+
+def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[Item], dict[str, str]]:
+    """An item for each video that is there; the reason for each that is not."""
+    items, unreadable = [], {}
+    for video in plan.videos:
+        path = Path(video).expanduser()
+        if plan.text_prompt is None and video not in plan.prompts:
+            unreadable[video] = "the prompts file has no entry for this video"
+            continue
+        try:
+            content = store.digests.content(path)
+            size = path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.iterdir())
+        except OSError as error:
+            unreadable[video] = f"{path}: {(error.strerror or 'unreadable').lower()}"
+            continue
+        prompts = [entry.model_dump(mode="json") for entry in plan.prompts.get(video, [])]
+        what = {"text_prompt": plan.text_prompt, "prompts": prompts, **settings}
+        models: dict[str, Any] = {"segmenter": [plan.segmenter.name, plan.segmenter.version]}
+        if plan.detector is not None:
+            models["detector"] = [plan.detector.name, plan.detector.version]
+        request = {
+            "video": str(path.resolve()),
+            "detector": plan.detector.name if plan.detector is not None else "",
+            "segmenter": plan.segmenter.name,
+            **what,
+        }
+        items.append(Item(video, {"video": content, **what, **models}, request, float(size)))
+    return items, unreadable
+
+
+def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], resume: bool) -> list[Outcome]:
+    """Draw what was tracked, where pictures were asked for."""
+    wanted = {"annotated_video": plan.video_dir is not None, "recording": plan.recording_dir is not None}
+    if not any(wanted.values()):
+        return []
+    items = []
+    for outcome in tracked:
+        if outcome.record is None:
+            continue
+        key = item_key(TRACK, outcome.item)
+        request = {"video": outcome.item.request["video"], "tracks": str(outcome.folder), "key": key, **wanted}
+        items.append(Item(outcome.item.name, {"tracks": key, **wanted}, request, outcome.item.cost))
+    return run_items(run, RENDER, items, resume)
+
+
+def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) -> None:
+    """Put pictures where they were asked for: `<folder>/<parent>/<stem>_tracked.mp4` and `<parent>/<stem>.rrd`."""
+    names = dict(zip(plan.videos, distinct(_name(video) for video in plan.videos), strict=True))
+    for outcome in rendered:
+        name = names[outcome.item.name]
+        for folder, made, suffix in (
+            (plan.video_dir, VIDEO_FILE, "_tracked.mp4"), (plan.recording_dir, RECORDING_FILE, ".rrd")
+        ):  # fmt: skip
+            if folder is not None and outcome.record is not None:
+                deliver(outcome.folder / made, inside(folder, name + suffix), store.digests)
+
+
+def _name(video: str) -> str:
+    path = Path(video).expanduser().resolve()
+    return f"{slugify(path.parent.name, 'root')}/{slugify(path.stem)}"
+
+
+def _summary(plan: Plan, done: dict[str, Outcome], failures: dict[str, str], notes: list[str]) -> Summary:
+    rows = []
+    for video in plan.videos:
+        outcome = done.get(video)
+        figures: tuple[str, ...] = ()
+        if outcome is not None and outcome.record is not None:
+            record = outcome.record
+            speed = record["frames"] / max(record["seconds"], 1e-9)
+            figures = (str(record["frames"]), str(record["objects"]), f"{record['seconds']:.1f}", f"{speed:.1f}")
+        status = "failed" if video in failures else "cached" if outcome is not None and outcome.cached else "done"
+        rows.append(Row(video, status, figures, failures.get(video, "")))
+    outputs = [("Results", str(plan.results))]
+    outputs += [(w, str(p)) for w, p in (("Videos", plan.video_dir), ("Recordings", plan.recording_dir)) if p is not None]
+    if failures:
+        outputs.append(("Failures", str(plan.results.parent / "failures.jsonl")))
+    what = plan.text_prompt or "prompted objects"
+    return Summary(f"Track {what}", ("frames", "objects", "seconds", "fps"), rows, outputs, notes)

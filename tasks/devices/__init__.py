@@ -1,0 +1,1 @@
+"""Who may use which device: slots, their locks and limits, and the worker process behind each slot."""

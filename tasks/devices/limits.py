@@ -1,0 +1,122 @@
+"""Each device's Prefect concurrency limit: seen and adjusted in the UI, shared with everything on the server.
+
+The file lock is what keeps two items out of one slot; the limit lets people see and steer. A server that cannot be
+reached therefore never stops work.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
+from prefect.logging import get_logger
+
+from tasks.devices.slots import Slot
+
+_LEASE_S = 60.0  # Prefect's shortest
+_RENEW_S = 20.0
+_log = get_logger("maskflow.devices")
+
+
+def register_limits(client: SyncPrefectClient, slots: Sequence[Slot]) -> dict[str, int]:
+    """Make the limits these slots need where they are missing; existing ones stay as people set them.
+
+    Returns:
+        Each limit's name and the number of items it admits.
+    """
+    admitted = {}
+    for name, count in Counter(slot.limit for slot in slots).items():
+        try:
+            client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=count))
+        except (ObjectAlreadyExists, PrefectHTTPStatusError):
+            pass
+        admitted[name] = client.read_global_concurrency_limit_by_name(name).limit
+    return admitted
+
+
+class DeviceLimits:
+    """Leases on the devices' limits, renewed by a thread while they are held."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self._client = get_client(sync_client=True)
+        self._held: set[str] = set()
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._told: set[str] = set()
+        self._announce(register_limits(self._client, slots), slots)
+        threading.Thread(target=self._renew, name="renew-leases", daemon=True).start()
+
+    def _announce(self, admitted: dict[str, int], slots: Sequence[Slot]) -> None:
+        for name, wanted in Counter(slot.limit for slot in slots).items():
+            if admitted[name] < wanted:
+                _log.warning(
+                    "Concurrency limit %s admits %d at once, %d slots were asked for; raise it in the UI to use all",
+                    name,
+                    admitted[name],
+                    wanted,
+                )
+
+    def acquire(self, limit: str) -> str | None:
+        """Take a lease at once.
+
+        Returns:
+            The lease's id, `""` when the server cannot be reached (the lock alone counts then), or None when the
+            limit is used up or drained.
+        """
+        try:
+            response = self._client.increment_concurrency_slots_with_lease([limit], 1, "concurrency", _LEASE_S)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code in (422, 423):
+                self._tell_once(limit, error.response.status_code)
+                return None
+            self._tell_unreachable(error)
+            return ""
+        except httpx.HTTPError as error:
+            self._tell_unreachable(error)
+            return ""
+        lease = str(response.json()["lease_id"])
+        with self._lock:
+            self._held.add(lease)
+        return lease
+
+    def release(self, lease: str) -> None:
+        """Return a lease; one that is gone already is no error."""
+        with self._lock:
+            self._held.discard(lease)
+        try:
+            self._client.release_concurrency_slots_with_lease(UUID(lease))
+        except (httpx.HTTPError, ObjectNotFound, ValueError):
+            pass
+
+    def close(self) -> None:
+        """Return every lease still held and stop renewing."""
+        self._stopped.set()
+        with self._lock:
+            held = list(self._held)
+        for lease in held:
+            self.release(lease)
+
+    def _renew(self) -> None:
+        while not self._stopped.wait(_RENEW_S):
+            with self._lock:
+                held = list(self._held)
+            for lease in held:
+                try:
+                    self._client.renew_concurrency_lease(UUID(lease), _LEASE_S)
+                except (httpx.HTTPError, ObjectNotFound) as error:
+                    _log.debug("Lease %s could not be renewed: %s", lease, error)
+
+    def _tell_once(self, limit: str, status: int) -> None:
+        if limit not in self._told:
+            self._told.add(limit)
+            state = "is set to 0 (drained)" if status == 422 else "is used up"
+            _log.info("Concurrency limit %s %s: waiting", limit, state)
+
+    def _tell_unreachable(self, error: httpx.HTTPError) -> None:
+        if "server" not in self._told:
+            self._told.add("server")
+            _log.warning("Prefect server cannot be asked for leases (%s); the slot locks alone count", error)

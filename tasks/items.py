@@ -1,0 +1,237 @@
+"""Items: what a flow's work is split into. Each is one cached Prefect task that runs in a device worker.
+
+A new flow writes its plan (a list of `Item`) and its item function (in `core`); caching, resume, devices, retries
+and progress are here.
+"""
+
+import queue
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import CachePolicy
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
+from prefect.states import Cancelled, Completed, Failed
+from prefect.tasks import Task
+
+from core.errors import MaskflowError
+from core.store.digests import sha256_json
+from core.store.manifest import read_valid
+from tasks.cancellation import watch_for_cancellation
+from tasks.devices.pool import DeviceSlots, SlotsClosed
+from tasks.devices.process import WorkerDied
+from tasks.devices.slots import Slot
+from tasks.progress import StageProgress
+from tasks.store import RunStore
+
+# Part of every key: raise it when the files items leave change their form or content.
+FORMAT_VERSION = 1
+_SHOW_EVERY_S = 0.25
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A kind of item: `name` as people read it, `function` as `module:name` in `core`, lines to log when one is done."""
+
+    name: str
+    function: str
+    describe: Callable[[dict[str, Any]], list[str]]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One piece of work.
+
+    Attributes:
+        name: as people know it (the path in the list).
+        inputs: everything the result depends on, JSON-able, by content: its digest is the key.
+        request: the item function's argument; may hold paths, which the key must not depend on.
+        cost: expected work, in any unit; the costliest go first.
+    """
+
+    name: str
+    inputs: dict[str, Any]
+    request: dict[str, Any]
+    cost: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an item: its record and folder, or the reason why there is none."""
+
+    item: Item
+    folder: Path
+    record: dict[str, Any] | None
+    cached: bool
+    reason: str | None
+
+
+class RunCancelled(MaskflowError):
+    """The flow run was cancelled; what was finished is kept, a re-run goes on from there."""
+
+
+class _ContentKey(CachePolicy):
+    """The item's key and nothing else: not the path, not the flow run, not the device."""
+
+    def compute_key(
+        self, task_ctx: TaskRunContext, inputs: dict[str, Any], flow_parameters: dict[str, Any], **kwargs: Any
+    ) -> str | None:
+        return str(inputs["key"])
+
+
+@dataclass(frozen=True, eq=False)
+class ItemRun:
+    """A flow run's store and slots. Made by `item_run`."""
+
+    store: RunStore
+    slots: DeviceSlots
+    progress: dict[str, StageProgress]
+
+
+_current: ContextVar[ItemRun] = ContextVar("maskflow_item_run")
+
+
+@contextmanager
+def item_run(store: RunStore, slots: Sequence[Slot]) -> Iterator[ItemRun]:
+    """Hold what running items needs; on leaving, and when the flow run is cancelled, the workers end at once."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise RuntimeError("items run inside a flow run")
+    stages: dict[str, StageProgress] = {}
+
+    def on_progress(key: str, done: int, expected: int | None) -> None:
+        for stage in list(stages.values()):
+            stage.frames(key, done, expected)
+
+    with DeviceSlots(slots, on_progress) as device_slots:
+        run = ItemRun(store, device_slots, stages)
+        token = _current.set(run)
+        try:
+            with watch_for_cancellation(context.flow_run.id, device_slots.close):
+                yield run
+        finally:
+            _current.reset(token)
+            store.digests.save()
+
+
+def item_key(stage: Stage, item: Item) -> str:
+    """The item's cache key: stage, format version and inputs; 64 hex digits."""
+    return sha256_json([stage.name, FORMAT_VERSION, item.inputs])
+
+
+def _worth_another(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, WorkerDied) and not _current.get().slots.closed
+
+
+@task(
+    cache_policy=_ContentKey(),
+    persist_result=True,
+    result_serializer="json",
+    retries=2,
+    retry_condition_fn=_worth_another,
+)
+def make_item(key: str, name: str, function: str, request: dict[str, Any], inputs: dict[str, Any], cost: float) -> Any:
+    """Make one item in a device worker; its record, or a failed state that tells why."""
+    run, log = _current.get(), get_run_logger()
+    stage = run.progress[function]
+    folder = run.store.item_folder(function.rpartition(":")[2], key)
+    device = ""
+
+    def started(slot: Slot) -> None:
+        nonlocal device
+        device = slot.device
+        log.info("[%s] Processing: %s", device, name)
+
+    try:
+        record = run.slots.run_item(cost, started, function, request, str(folder), key, inputs)
+    except SlotsClosed as error:
+        return Cancelled(message=str(error))
+    except WorkerDied as error:
+        log.warning("[%s] %s: %s", device, name, error)
+        raise
+    except MaskflowError as error:
+        log.warning("[%s] ✗ Failed: %s: %s", device, name, error)
+        return Failed(message=str(error))
+    except Exception as error:  # noqa: BLE001 - a bug in one item is that item's failure, told with its traceback
+        log.exception("[%s] ✗ Failed: %s", device, name)
+        return Failed(message=f"{type(error).__name__}: {error}")
+    log.info("[%s] ✓ Completed: %s", device, name)
+    for line in _describe[function](record):
+        log.info("[%s]   - %s", device, line)
+    stage.frames(key, 1, 1)
+    return Completed(data=record)
+
+
+_describe: dict[str, Callable[[dict[str, Any]], list[str]]] = {}
+
+
+def run_items(run: ItemRun, stage: Stage, items: Sequence[Item], resume: bool = True) -> list[Outcome]:
+    """Make every item that is not there yet; outcomes in the order of `items`.
+
+    Items with equal keys are made once. A hit counts only while its outputs are there, unaltered; without `resume`
+    nothing counts.
+
+    Raises:
+        RunCancelled: the flow run was cancelled meanwhile.
+    """
+    task_name = stage.function.rpartition(":")[2]
+    run.store.sweep(task_name)
+    _describe[stage.function] = stage.describe
+    by_key = {item_key(stage, item): item for item in reversed(items)}
+    progress = StageProgress(stage.name, {k: i.cost for k, i in by_key.items()}, {k: i.name for k, i in by_key.items()})
+    run.progress[stage.function] = progress
+    finished: queue.Queue[tuple[str, PrefectFuture[Any]]] = queue.Queue()
+    block = run.store.results_block()
+    for key, item in sorted(by_key.items(), key=lambda pair: -pair[1].cost):
+        folder = run.store.item_folder(task_name, key)
+        if not resume:
+            shutil.rmtree(folder, ignore_errors=True)
+        valid = read_valid(folder, key, run.store.digests.file) is not None
+        configured = make_item.with_options(
+            name=stage.name, task_run_name=item.name, result_storage=block, refresh_cache=not valid
+        )
+        future = configured.submit(key, item.name, stage.function, item.request, item.inputs, item.cost)
+        future.add_done_callback(lambda done, key=key: finished.put((key, done)))
+    states = _collect(finished, len(by_key), progress)
+    if run.slots.closed:
+        raise RunCancelled("the run was cancelled; finished items are kept, run it again to go on")
+    outcomes = {key: _outcome(run, task_name, key, by_key[key], state) for key, state in states.items()}
+    return [_as(outcomes[item_key(stage, item)], item) for item in items]
+
+
+def _collect(
+    finished: "queue.Queue[tuple[str, PrefectFuture[Any]]]", expected: int, progress: StageProgress
+) -> dict[str, State[Any]]:
+    states: dict[str, State[Any]] = {}
+    while len(states) < expected:
+        try:
+            key, future = finished.get(timeout=_SHOW_EVERY_S)
+            states[key] = future.state
+            progress.finished(key)
+        except queue.Empty:
+            pass
+        progress.show()
+    progress.show(last=True)
+    return states
+
+
+def _outcome(run: ItemRun, task_name: str, key: str, item: Item, state: State[Any]) -> Outcome:
+    folder = run.store.item_folder(task_name, key)
+    if state.is_completed():
+        return Outcome(item, folder, state.result(), state.name == "Cached", None)
+    error = state.result(raise_on_failure=False) if state.data is not None else None
+    reason = str(error) if isinstance(error, MaskflowError) else state.message
+    return Outcome(item, folder, None, False, reason or state.name or "failed")
+
+
+def _as(outcome: Outcome, item: Item) -> Outcome:
+    return Outcome(item, outcome.folder, outcome.record, outcome.cached, outcome.reason)

@@ -1,0 +1,51 @@
+"""Where a run keeps its state: `.maskflow/` beside its outputs, shared by all runs that write there."""
+
+from pathlib import Path
+
+from prefect.filesystems import LocalFileSystem
+
+from core.errors import RefusedInput
+from core.store.atomic import atomic_file, sweep_temporaries
+from core.store.digests import DigestCache, sha256_json
+
+
+class RunStore:
+    """The state folder of an output folder.
+
+    Args:
+        outputs: the run's output folder; made when it is missing.
+
+    Raises:
+        RefusedInput: the folder cannot be made or written.
+    """
+
+    def __init__(self, outputs: Path) -> None:
+        self.root = outputs.resolve() / ".maskflow"
+        self.digests = DigestCache(self.root / "digests.json")
+
+    def item_folder(self, task: str, key: str) -> Path:
+        """Where the outputs of the item with this key belong."""
+        return self.root / task / key[:24]
+
+    def sweep(self, task: str) -> None:
+        """Remove what killed runs left half done."""
+        sweep_temporaries(self.root)
+        sweep_temporaries(self.root / task)
+
+    def results_block(self) -> LocalFileSystem:
+        """Prefect's own records of finished items: JSON files in the state folder."""
+        folder = self.root / "results"
+        block = LocalFileSystem(basepath=str(folder))
+        block.save(f"maskflow-{sha256_json(str(folder))[:16]}", overwrite=True)
+        return block
+
+
+def check_writable(parameter: str, folder: Path) -> None:
+    """Refuse an output folder that cannot be written, before any work is done."""
+    try:
+        with atomic_file(folder / ".maskflow-write-test") as temporary:
+            temporary.touch()
+        (folder / ".maskflow-write-test").unlink()
+    except OSError as error:
+        reason = f"a folder that can be written ({error.strerror})"
+        raise RefusedInput.of(parameter, str(folder), reason) from None

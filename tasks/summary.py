@@ -1,0 +1,99 @@
+"""What a run did, for people: a table and a page in the Prefect UI, the same table in the terminal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from core.errors import MaskflowError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One item in the summary: `status` is done, cached or failed; `figures` stand under the table's columns."""
+
+    name: str
+    status: str
+    figures: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A finished run.
+
+    Attributes:
+        title: what ran.
+        columns: heads of the rows' figures.
+        rows: items in input order.
+        outputs: what was made: a word and a path each.
+        notes: anything a person should know (which backend `auto` took).
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[Row]
+    outputs: Sequence[tuple[str, str]]
+    notes: Sequence[str] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        """Number of items that failed."""
+        return sum(row.status == "failed" for row in self.rows)
+
+    @property
+    def sentence(self) -> str:
+        """One line: how many were delivered, how many of them from cache, how many failed."""
+        cached = sum(row.status == "cached" for row in self.rows)
+        delivered = len(self.rows) - self.failed
+        parts = [f"{delivered} of {len(self.rows)} delivered"]
+        if cached:
+            parts.append(f"{cached} of them already done before")
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        return ", ".join(parts)
+
+
+latest: Summary | None = None
+"""The summary of the last run in this process; the command line prints it."""
+
+
+class SomeItemsFailed(MaskflowError):
+    """Some items failed; the rest were delivered."""
+
+
+def publish(summary: Summary) -> State[None]:
+    """Publish the artifacts and give the flow's final state: *Completed*, or failed as *Partial*."""
+    global latest
+    latest = summary
+    table = [
+        {"item": row.name, "status": row.status, **dict(zip(summary.columns, row.figures, strict=False)), "reason": row.reason}
+        for row in summary.rows
+    ]
+    create_table_artifact(table=table, key="summary", description=f"{summary.title}: {summary.sentence}")
+    create_markdown_artifact(_markdown(summary), key="report", description=summary.title)
+    if summary.failed:
+        return Failed(name="Partial", message=summary.sentence, data=SomeItemsFailed(summary.sentence))
+    return Completed(message=summary.sentence)
+
+
+def _markdown(summary: Summary) -> str:
+    lines = [f"# {summary.title}", "", f"**{summary.sentence}**", ""]
+    lines += [f"- {note}" for note in summary.notes]
+    lines += [f"- {word}: `{path}`" for word, path in summary.outputs]
+    heads = ["item", "status", *summary.columns]
+    lines += ["", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for row in summary.rows:
+        figures = [*row.figures, *[""] * (len(summary.columns) - len(row.figures))]
+        lines.append("| " + " | ".join(_cell(text) for text in [row.name, row.status, *figures]) + " |")
+    failures = [row for row in summary.rows if row.status == "failed"]
+    if failures:
+        lines += ["", "## Failed", ""]
+        lines += [f"- **{_cell(row.name)}**: {_cell(row.reason)}" for row in failures]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
