@@ -1,5 +1,6 @@
 """Track what a text names, or what boxes point at, through many videos on many GPUs."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ from tasks.devices.slots import Slot, plan_slots
 from tasks.items import Item, ItemRun, Outcome, RunCancelled, Stage, item_key, item_run, run_items
 from tasks.store import RunStore, check_writable
 from tasks.summary import Row, Summary, publish
+
+# The documented flag is called so; Prefect builds a pydantic model of the parameters, which has an old method `schema`.
+warnings.filterwarnings("ignore", 'Field name "schema" in "Track_VideosModel" shadows', UserWarning)
 
 SamType = Literal[
     "sam2.1_hiera_tiny", "sam2.1_hiera_small", "sam2.1_hiera_base_plus", "sam2.1_hiera_large",
@@ -136,9 +140,7 @@ def track_videos(
     failures = unreadable | {o.item.name: o.reason for o in [*rendered, *tracked] if o.reason is not None}
     done = {o.item.name: o for o in tracked if o.reason is None}
     delivered = [video for video in plan.videos if video in done]
-    write_results(
-        plan.results, (TrackedVideo(v, plan.text_prompt, done[v].folder) for v in delivered), schema, masks
-    )
+    write_results(plan.results, (TrackedVideo(v, plan.text_prompt, done[v].folder) for v in delivered), schema, masks)
     write_failures(plan.results.parent / "failures.jsonl", ((v, failures[v]) for v in plan.videos if v in failures))
     _deliver_rendered(plan, store, rendered)
     return publish(_summary(plan, done, failures, notes))
@@ -188,7 +190,9 @@ def _read_list(path: Path) -> list[str]:
         raise RefusedInput.of("video_list", str(path), f"a readable UTF-8 text file ({error})") from None
     videos = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not videos:
-        raise RefusedInput.of("video_list", str(path), "a file with the path of a video on each line; this one is empty")
+        raise RefusedInput.of(
+            "video_list", str(path), "a file with the path of a video on each line; this one is empty"
+        )
     return videos
 
 
@@ -273,7 +277,9 @@ def _summary(plan: Plan, done: dict[str, Outcome], failures: dict[str, str], not
         status = "failed" if video in failures else "cached" if outcome is not None and outcome.cached else "done"
         rows.append(Row(video, status, figures, failures.get(video, "")))
     outputs = [("Results", str(plan.results))]
-    outputs += [(w, str(p)) for w, p in (("Videos", plan.video_dir), ("Recordings", plan.recording_dir)) if p is not None]
+    outputs += [
+        (w, str(p)) for w, p in (("Videos", plan.video_dir), ("Recordings", plan.recording_dir)) if p is not None
+    ]
     if failures:
         outputs.append(("Failures", str(plan.results.parent / "failures.jsonl")))
     what = plan.text_prompt or "prompted objects"

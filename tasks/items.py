@@ -215,6 +215,7 @@ def _collect(
     while len(states) < expected:
         try:
             key, future = finished.get(timeout=_SHOW_EVERY_S)
+            future.wait()  # it is done; this lets it know its final state
             states[key] = future.state
             progress.finished(key)
         except queue.Empty:

@@ -69,7 +69,12 @@ def publish(summary: Summary) -> State[None]:
     global latest
     latest = summary
     table = [
-        {"item": row.name, "status": row.status, **dict(zip(summary.columns, row.figures, strict=False)), "reason": row.reason}
+        {
+            "item": row.name,
+            "status": row.status,
+            **dict(zip(summary.columns, row.figures, strict=False)),
+            "reason": row.reason,
+        }
         for row in summary.rows
     ]
     create_table_artifact(table=table, key="summary", description=f"{summary.title}: {summary.sentence}")

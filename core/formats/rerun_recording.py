@@ -38,7 +38,9 @@ class TracksRecording:
             ids[rle.decode(one.rle)] = one.obj_id
             recording.log(f"scores/{one.obj_id}", rr.Scalars(one.score))
         # Half size is plenty to look at, and an id map packs badly.
-        half = cv2.resize(ids, (max(1, self._size[0] // 2), max(1, self._size[1] // 2)), interpolation=cv2.INTER_NEAREST)
+        half = cv2.resize(
+            ids, (max(1, self._size[0] // 2), max(1, self._size[1] // 2)), interpolation=cv2.INTER_NEAREST
+        )
         recording.log("video/masks", rr.SegmentationImage(half))
         recording.log(
             "video/boxes",

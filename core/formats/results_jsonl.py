@@ -7,7 +7,7 @@ Both are written piece by piece, so that an hour of video never stands in memory
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,13 @@ def write_results(path: Path, videos: Iterable[TrackedVideo], schema: Schema, ma
             else:
                 _write_objects(out, video.folder, masks)
             out.write("}\n")
+
+
+def read_results(path: Path) -> Iterator[dict[str, Any]]:
+    """The videos of a results file, one line in memory at a time."""
+    with path.open(encoding="utf-8") as stream:
+        for line in stream:
+            yield json.loads(line)
 
 
 def _dump(value: Any) -> str:

@@ -102,4 +102,3 @@ class _Numbers:
                 self._known[record.obj_id] = self._last
             kept.append(record.model_copy(update={"obj_id": self._known[record.obj_id]}))
         return frame.model_copy(update={"objects": kept})
-

@@ -73,6 +73,4 @@ def render_video(request: dict[str, Any], folder: Path, report: Callable[[int, i
 
 
 def _drawn(record: FrameRecord) -> list[Drawn]:
-    return [
-        Drawn(one.obj_id, rle.decode(one.rle), f"{one.obj_id} {one.label or ''}".strip()) for one in record.objects
-    ]
+    return [Drawn(one.obj_id, rle.decode(one.rle), f"{one.obj_id} {one.label or ''}".strip()) for one in record.objects]

@@ -72,9 +72,9 @@ def _read(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         raise BadMedia(f"{path.name}: unreadable image ({error})") from None
 
 
-def _shrink(image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], max_side: int | None) -> np.ndarray[
-    tuple[int, ...], np.dtype[np.uint8]
-]:
+def _shrink(
+    image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], max_side: int | None
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     if max_side is None or max(image.shape[:2]) <= max_side:
         return image
     shrunk = Image.fromarray(image)

@@ -72,7 +72,9 @@ def plan_slots(gpu_ids: Sequence[int] | None, num_workers: int | None) -> list[S
     if gpu_ids is not None:
         unknown = sorted(set(gpu_ids) - set(present))
         if unknown or not gpu_ids:
-            there = f"one or more of {present}" if present else "this host has no CUDA device; leave it out to use the CPU"
+            there = (
+                f"one or more of {present}" if present else "this host has no CUDA device; leave it out to use the CPU"
+            )
             raise RefusedInput.of("gpu_ids", list(gpu_ids), there)
     if num_workers is not None and num_workers < 1:
         raise RefusedInput.of("num_workers", num_workers, "1 or more")

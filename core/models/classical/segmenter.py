@@ -118,9 +118,7 @@ class ClassicalSession:
         )
         return TrackedMask(self._full_size(probability), _confidence(carried, probability))
 
-    def _reconsider(
-        self, tracked: _Object, mask: Mask, own: Floats, bins: Bins, region: tuple[slice, slice]
-    ) -> Floats:
+    def _reconsider(self, tracked: _Object, mask: Mask, own: Floats, bins: Bins, region: tuple[slice, slice]) -> Floats:
         """Probability of each pixel near the carried mask, from place, colour and motion together."""
         image = self._image
         assert image is not None

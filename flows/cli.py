@@ -1,0 +1,60 @@
+"""`maskflow`: the flows as commands. This module stays light; what a command needs is imported when it runs."""
+
+import sys
+
+from cyclopts import App, Parameter
+
+from core.errors import MaskflowError, RefusedInput
+
+app = App(
+    name="maskflow",
+    help="Turn video into masks, tracks, annotations and 3D models. Interrupted runs go on where they stopped.",
+    help_epilogue="Exit codes: 0 all done, 1 some items failed (the rest are delivered), 2 refused input.",
+    default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
+    version="0.1.0",
+)
+app.command(
+    "flows.commands:track_videos",
+    name="track-videos",
+    help="Track what a text names, or boxes point at, through many videos.",
+)
+app.command("flows.commands:devices", name="devices", help="Show this host's device slots and their limits.")
+app.command("flows.commands:demo", name="demo", help="Render clips with exact truth, track them, and score the result.")
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; gives its exit code. Flags may be spelt with `-` or, as documented, with `_`."""
+    try:
+        code = app([_hyphens(argument) for argument in arguments], result_action="return_value", exit_on_error=False)
+    except RefusedInput as refused:
+        return _say(f"maskflow: {refused}", 2)
+    except MaskflowError as error:
+        return _say(f"maskflow: {error}", 1)
+    except KeyboardInterrupt:
+        return _say("maskflow: interrupted; run the same command again to go on", 130)
+    except Exception as error:
+        if type(error).__module__.startswith("cyclopts"):
+            return 2  # told already
+        raise
+    return code if isinstance(code, int) else 0
+
+
+def _hyphens(argument: str) -> str:
+    if not argument.startswith("--"):
+        return argument
+    flag, equals, value = argument.partition("=")
+    return flag.replace("_", "-") + equals + value
+
+
+def _say(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

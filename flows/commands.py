@@ -1,0 +1,112 @@
+"""The commands behind the command line. A flow's command has the flow's own parameters and docstring."""
+
+from collections.abc import Callable
+from inspect import Parameter, signature
+from typing import Any
+
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.context import refresh_global_settings_context
+from prefect.exceptions import ParameterTypeError
+from rich.console import Console
+from rich.table import Table
+
+import flows.track_videos
+import tasks.summary
+from core.errors import RefusedInput
+from flows.demo_clips import run_demo
+from flows.terminal import Terminal, print_summary
+from tasks.devices.limits import register_limits
+from tasks.devices.lock import try_lock
+from tasks.devices.slots import plan_slots
+from tasks.local_server import ensure_server
+from tasks.progress import shown_on
+
+
+def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str, Any]) -> int:
+    """Check the parameters, make sure of a server, run the flow with progress in the terminal, print its summary.
+
+    Returns:
+        The exit code: 0 all done, 1 something failed, 130 cancelled.
+
+    Raises:
+        RefusedInput: before any server or model is started.
+    """
+    try:
+        parameters = flow.validate_parameters(given)
+    except ParameterTypeError as error:
+        raise RefusedInput(_one_line(error)) from None
+    wanted = signature(check).parameters
+    check(**{name: value for name, value in _with_defaults(flow, parameters).items() if name in wanted})
+    console = Console(stderr=True)
+    with console.status("Starting Prefect …"):
+        server = ensure_server()
+        refresh_global_settings_context()
+    console.print(server, style="dim", highlight=False)
+    tasks.summary.latest = None
+    with Terminal(console) as terminal, shown_on(terminal):
+        state = flow(**given, return_state=True)
+    if tasks.summary.latest is not None:
+        print_summary(Console(), tasks.summary.latest)
+    if state.is_completed():
+        return 0
+    if state.name != "Partial":
+        console.print(f"maskflow: {state.name}: {state.message}", style="red", highlight=False, markup=False)
+    return 130 if state.is_cancelled() or state.is_cancelling() else 1
+
+
+def _with_defaults(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    bound = signature(flow.fn).bind(**given)
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def _one_line(error: ParameterTypeError) -> str:
+    lines = [line.strip(" -") for line in str(error).splitlines()[1:] if line.strip()]
+    return "; ".join(lines) or str(error)
+
+
+def _command(flow: Flow[..., Any], check: Callable[..., object]) -> Callable[..., int]:
+    def command(**given: Any) -> int:
+        return run_flow(flow, check, given)
+
+    own = signature(flow.fn)
+    by_name = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in own.parameters.values()]
+    command.__signature__ = own.replace(parameters=by_name, return_annotation=int)  # type: ignore[attr-defined]
+    command.__annotations__ = {**flow.fn.__annotations__, "return": int}
+    command.__doc__ = flow.fn.__doc__
+    return command
+
+
+track_videos = _command(flows.track_videos.track_videos, flows.track_videos.check)
+
+
+def devices() -> int:
+    """Show this host's device slots, who holds them, and their Prefect limits; registers limits that are missing."""
+    slots = plan_slots(None, None)
+    console = Console()
+    with Console(stderr=True).status("Starting Prefect …"):
+        server = ensure_server()
+        refresh_global_settings_context()
+    with get_client(sync_client=True) as client:
+        register_limits(client, slots)
+        table = Table("slot", "device", "state", "Prefect limit", "in use")
+        for slot in slots:
+            lock = try_lock(slot.name)
+            if lock is not None:
+                lock.release()
+            limit = client.read_global_concurrency_limit_by_name(slot.limit)
+            state = "free" if lock is not None else "busy"
+            table.add_row(slot.name, slot.device, state, slot.limit, f"{limit.active_slots} of {limit.limit}")
+    console.print(table)
+    console.print(server, style="dim", highlight=False)
+    return 0
+
+
+def demo(*, output: str = "demo") -> int:
+    """Render clips with exact truth, track them by colour names, and score the result.
+
+    Args:
+        output: folder for clips, results, annotated videos and recordings.
+    """
+    return run_demo(output, lambda given: run_flow(flows.track_videos.track_videos, flows.track_videos.check, given))
