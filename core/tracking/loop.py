@@ -65,11 +65,11 @@ def track_frames(
                 tracker.reject(obj_id)
         tentative = tracker.tentative()
         while held and not held[0].waits_for & tentative:
-            yield numbers.settle(held.popleft().frame, tracker.rejected)
+            yield numbers.settle(held.popleft().frame, tracker)
     for obj_id in sorted(tracker.tentative()):
         tracker.reject(obj_id)
     for one_held in held:
-        yield numbers.settle(one_held.frame, tracker.rejected)
+        yield numbers.settle(one_held.frame, tracker)
 
 
 def _record(track: Track) -> ObjectRecord:
@@ -92,13 +92,17 @@ class _Numbers:
         self._known = given
         self._last = max(given.values(), default=0)
 
-    def settle(self, frame: FrameRecord, rejected: set[int]) -> FrameRecord:
-        kept = []
+    def settle(self, frame: FrameRecord, tracker: Tracker) -> FrameRecord:
+        kept: dict[int, ObjectRecord] = {}
         for record in frame.objects:
-            if record.obj_id in rejected:
+            if record.obj_id in tracker.rejected:
                 continue
-            if record.obj_id not in self._known:
+            identity = tracker.same_as.get(record.obj_id, record.obj_id)
+            if identity not in self._known:
                 self._last += 1
-                self._known[record.obj_id] = self._last
-            kept.append(record.model_copy(update={"obj_id": self._known[record.obj_id]}))
-        return frame.model_copy(update={"objects": kept})
+                self._known[identity] = self._last
+            number = self._known[identity]
+            # An object on both sides of what hides it has two masks for a moment: the larger stands for it.
+            if number not in kept or rle.area(record.rle) > rle.area(kept[number].rle):
+                kept[number] = record.model_copy(update={"obj_id": number})
+        return frame.model_copy(update={"objects": list(kept.values())})

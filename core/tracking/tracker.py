@@ -2,21 +2,19 @@
 
 - A new detection that is no known object starts a *tentative* one, which counts once detected again.
 - An object whose mask is gone or doubtful for several frames is *lost*: nothing is recorded for it.
-- A new detection that looks like a lost object is that object, under its old id.
+- A new object that looks like a lost one when it is confirmed is that object: it takes over the old id.
 - Objects are added, set right and dropped one at a time; the others are never touched.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass
 
-import numpy as np
-
 from core.masks import Box, Mask
 from core.masks.boxes import mask_box
 from core.masks.clean import clean
 from core.models.roles import Detection, DetectorSession, Prompt, SegmenterSession, TrackedMask
 from core.tracking.appearance import Appearance, appearance, similarity
-from core.tracking.association import assign, covered_share, match_detections
+from core.tracking.association import covered_share, match_detections
 from core.video.frames import RGB
 
 
@@ -68,6 +66,9 @@ class Track:
 class Tracker:
     """Feed frames in order with `step`; read `live` after each.
 
+    `rejected` holds the ids of tentative objects that came to nothing; `same_as` tells of which known object an
+    object turned out to be another appearance.
+
     Args:
         segmenter: a fresh session.
         detector: a fresh session, or None where objects come from prompts only.
@@ -91,6 +92,7 @@ class Tracker:
         self._lost: OrderedDict[int, Track] = OrderedDict()
         self.live: dict[int, Track] = {}
         self.rejected: set[int] = set()
+        self.same_as: dict[int, int] = {}
 
     def step(self, image: RGB, prompts: dict[int, tuple[str | None, Prompt]] | None = None) -> None:
         """Go to the next frame [H, W, 3]; `prompts` start or set right objects by id, with a label."""
@@ -161,7 +163,9 @@ class Tracker:
 
     def _seen(self, image: RGB, track: Track, detection: Detection) -> None:
         track.unseen = 0
-        track.confirmed = True
+        if not track.confirmed:
+            track.confirmed = True
+            self._recognise(track)
         if track.weak:
             tracked = self._segmenter.add(track.obj_id, Prompt(box=detection.box))
             _place(track, clean(tracked.mask), tracked.score)
@@ -177,8 +181,7 @@ class Tracker:
             self._lose(track)
 
     def _welcome(self, image: RGB, detections: list[Detection]) -> None:
-        """Start an object for each detection; one that looks like a lost object becomes that object again."""
-        newcomers = []
+        """Start a tentative object for each detection in which the segmenter finds one."""
         for detection in detections:
             tracked = self._segmenter.add(self._next_id, Prompt(box=detection.box))
             track = _new_track(self._next_id, detection.label, detection.score, image, tracked)
@@ -187,24 +190,18 @@ class Tracker:
                 continue
             self._next_id += 1
             self.live[track.obj_id] = track
-            newcomers.append(track)
-        hidden = (track for track in self.live.values() if track.box is None and track.confirmed)
-        lost = [*self._lost.values(), *hidden]
-        if not lost or not newcomers:
-            return
-        alike = np.array(
-            [[similarity(new.looks, old.looks) if new.label == old.label else 0.0 for old in lost] for new in newcomers]
-        )
-        for row, column in assign(alike, self._rules.look_alike):
-            self._revive(lost[column], newcomers[row])
 
-    def _revive(self, old: Track, new: Track) -> None:
-        self.reject(new.obj_id)
-        self._lost.pop(old.obj_id, None)
-        self._segmenter.add(old.obj_id, Prompt(mask=new.mask))
-        _place(old, new.mask, new.score)
-        old.rounds = old.unseen = old.weak = 0
-        self.live[old.obj_id] = old
+    def _recognise(self, new: Track) -> None:
+        """Where a new object looks like one that is gone, it takes over its id."""
+        hidden = (track for track in self.live.values() if track.box is None and track.confirmed)
+        gone = [old for old in [*self._lost.values(), *hidden] if old.label == new.label]
+        old = max(gone, key=lambda track: similarity(track.looks, new.looks), default=None)
+        if old is None or similarity(old.looks, new.looks) < self._rules.look_alike:
+            return
+        if self._lost.pop(old.obj_id, None) is None:
+            self._segmenter.drop(old.obj_id)
+            del self.live[old.obj_id]
+        self.same_as[new.obj_id] = self.same_as.get(old.obj_id, old.obj_id)
 
 
 def _place(track: Track, mask: Mask, score: float) -> None:
