@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,9 @@ def load_pth(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> Any:
     if size > max_bytes:
         raise UnsafeFile(f"{path}: {size:,} bytes, more than the {max_bytes:,} that are read")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # what it warns of is refused below, or harmless
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnsafeFile(f"{path}: not a file of plain tensors ({reason})") from None

@@ -14,6 +14,7 @@ _COLOUR_ROUNDS = 6
 _CONTEXT = 0.35  # how much around the box shows what the background looks like, as a share of the box
 _SURE = 0.9
 _MIN_SHARE_OF_BOX = 0.2
+_TIGHT_BOX, _TIGHT_POINTS = 0.45, 5.0
 _POINT_REACH = 0.15  # of the picture's longer side: how far from a point its object may extend
 
 
@@ -21,8 +22,9 @@ def prompted_mask(image: RGB, prompt: Prompt) -> Mask:
     """The object's mask [H, W] for a box, points or a finished mask on `image` [H, W, 3]."""
     if prompt.mask is not None:
         return prompt.mask
-    box = prompt.box or _reach_of_points(image, prompt)
-    return mask_in_box(image, box, prompt.points)
+    if prompt.box is not None:
+        return mask_in_box(image, prompt.box, prompt.points)
+    return mask_in_box(image, _reach_of_points(image, prompt), prompt.points, _TIGHT_POINTS)
 
 
 def _reach_of_points(image: RGB, prompt: Prompt) -> Box:
@@ -32,8 +34,12 @@ def _reach_of_points(image: RGB, prompt: Prompt) -> Box:
     return min(xs) - reach, min(ys) - reach, max(xs) + reach, max(ys) + reach
 
 
-def mask_in_box(image: RGB, box: Box, points: tuple[tuple[float, float, bool], ...] = ()) -> Mask:
+def mask_in_box(
+    image: RGB, box: Box, points: tuple[tuple[float, float, bool], ...] = (), tightness: float = _TIGHT_BOX
+) -> Mask:
     """The object in a box: colours that are common in its middle and rare around it, settled by a graph cut.
+
+    `tightness` tells how fast the expectation of finding it falls off from the middle.
 
     Where the cut finds next to nothing the colours do not tell, and the ellipse in the box stands in.
     """
@@ -46,7 +52,7 @@ def mask_in_box(image: RGB, box: Box, points: tuple[tuple[float, float, bool], .
     rows, columns = crop_around(frame, _CONTEXT)
     inside = frame[rows, columns]
     part = np.ascontiguousarray(image[rows, columns])
-    probability = _by_colour(part, inside, _centre_prior(box, rows, columns, inside))
+    probability = _by_colour(part, inside, _centre_prior(box, rows, columns, inside, tightness))
     trimap = np.where(probability > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
     trimap[probability > _SURE] = cv2.GC_FGD
     trimap[~inside] = cv2.GC_BGD
@@ -75,8 +81,8 @@ def _ellipse(box: Box, rows: slice, columns: slice, inside: Mask) -> Mask:
     return np.asarray((_radius2(box, rows, columns) <= 1) & inside, np.bool_)
 
 
-def _centre_prior(box: Box, rows: slice, columns: slice, inside: Mask) -> Floats:
-    prior = 0.9 * np.exp(-0.45 * _radius2(box, rows, columns)) + 0.05
+def _centre_prior(box: Box, rows: slice, columns: slice, inside: Mask, tightness: float) -> Floats:
+    prior = 0.9 * np.exp(-tightness * _radius2(box, rows, columns)) + 0.05
     return np.where(inside, prior, 0.001).astype(np.float32)
 
 

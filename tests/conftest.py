@@ -1,0 +1,65 @@
+"""What tests share: an environment of their own, small real videos, one real Prefect server."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Before anything imports Prefect: its settings are read at import. Slot locks, too, stay apart from real runs.
+_HOME = tempfile.mkdtemp(prefix="maskflow-tests-")
+os.environ.update(
+    PREFECT_HOME=f"{_HOME}/prefect",
+    TMPDIR=_HOME,
+    PREFECT_SERVER_ANALYTICS_ENABLED="false",
+    DO_NOT_TRACK="1",
+    PREFECT_LOGGING_LEVEL="WARNING",
+)
+os.environ.pop("PREFECT_API_URL", None)
+tempfile.tempdir = _HOME
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+MakeVideo = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data with ground truth, kept beside the checkout."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"needs the data folder {SHARED_DATA}, which is not here")
+    return SHARED_DATA
+
+
+def moving_square(frames: int, width: int = 96, height: int = 64, seed: int = 0) -> Iterator[np.ndarray]:
+    """A red square that crosses a grey, textured ground."""
+    ground = np.random.default_rng(seed).integers(90, 130, (height, width, 1), np.uint8).repeat(3, axis=2)
+    for index in range(frames):
+        image = ground.copy()
+        x = 8 + (2 * index) % max(1, width - 32)
+        image[height // 2 - 10 : height // 2 + 10, x : x + 20] = (210, 30, 30)
+        yield image
+
+
+@pytest.fixture
+def make_video() -> MakeVideo:
+    """Write a small H.264 video with a red square in it: `make_video(path, frames=12, fps=10, seed=0)`."""
+
+    def make(path: Path, frames: int = 12, fps: float = 10, seed: int = 0, width: int = 96, height: int = 64) -> Path:
+        from core.video.writer import write_video
+
+        with write_video(path, fps, width, height) as video:
+            for index, image in enumerate(moving_square(frames, width, height, seed)):
+                video.write(image, index / fps)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> str:
+    """One real server for all tests, up until this process ends."""
+    from tasks.local_server import ensure_server
+
+    return ensure_server()

@@ -1,0 +1,30 @@
+import numpy as np
+
+from core.masks.clean import clean
+from core.masks.draw import Drawn, colour, draw_objects
+
+
+def test_specks_go_and_objects_stay() -> None:
+    mask = np.zeros((60, 80), np.bool_)
+    mask[10:40, 10:40] = True
+    mask[50, 70] = True
+    mask[20, 20] = False
+    cleaned = clean(mask)
+    assert not cleaned[45:, 60:].any()
+    assert cleaned[20, 20]
+    assert cleaned[10:40, 10:40].all()
+    assert not clean(np.zeros((5, 5), np.bool_)).any()
+
+
+def test_colours_are_stable_and_differ() -> None:
+    assert len({colour(obj_id) for obj_id in range(1, 40)}) == 39
+
+
+def test_drawing_changes_the_copy_only_where_the_object_is() -> None:
+    image = np.full((120, 200, 3), 128, np.uint8)
+    mask = np.zeros((120, 200), np.bool_)
+    mask[60:100, 50:90] = True
+    drawn = draw_objects(image, [Drawn(3, mask, "3 猫"), Drawn(4, np.zeros_like(mask), "4")])
+    assert (image == 128).all()
+    assert not (drawn[70:90, 60:80] == 128).all(axis=-1).any()
+    assert (drawn[105:, 120:] == 128).all()

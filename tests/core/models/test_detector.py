@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import RefusedInput
+from core.evaluation.clips import SCENES, render_scene
+from core.masks.boxes import iou_matrix, mask_box
+from core.models.classical.detector import ClassicalDetector, phrases
+from core.video.source import open_video
+
+
+def test_phrases() -> None:
+    assert phrases("Red ball. person, RED ball;  face.") == ["red ball", "person", "face"]
+
+
+@pytest.mark.parametrize("prompt", ["car", "a dog. person", "red and blue thing"])
+def test_a_prompt_it_cannot_serve_is_refused_with_what_it_can(prompt: str) -> None:
+    with pytest.raises(RefusedInput, match="person, face, moving object, or a colour name"):
+        ClassicalDetector().start(prompt)
+
+
+def test_colours_are_found_where_they_are() -> None:
+    image, masks = next(iter(render_scene(SCENES[0])))
+    found = {d.label: d for d in ClassicalDetector().start("red object. blue thing. green").detect(image)}
+    for label, name in (("red object", "red"), ("blue thing", "blue"), ("green", "green")):
+        assert iou_matrix([found[label].box], [mask_box(masks[name])])[0, 0] > 0.8
+        assert 0 <= found[label].score <= 1
+    assert len(found) == 3
+
+
+def test_what_moves_is_found_though_the_camera_moves_too() -> None:
+    session = ClassicalDetector().start("moving object")
+    frames = render_scene(SCENES[0])
+    image, _ = next(frames)
+    assert session.detect(image) == []
+    for _ in range(3):
+        image, masks = next(frames)
+    boxes = [d.box for d in session.detect(image)]
+    fast = [mask_box(masks[name]) for name in ("red", "blue")]
+    assert (iou_matrix(fast, boxes).max(axis=1) > 0.3).all()
+    assert len(boxes) <= 4
+
+
+def test_people_on_real_video(shared_data: Path) -> None:
+    truth: dict[int, list[tuple[float, float, float, float]]] = {}
+    for line in (shared_data / "mot15_adl_rundle_6" / "gt.txt").read_text().splitlines():
+        frame, _, x, y, width, height = (float(v) for v in line.split(",")[:6])
+        truth.setdefault(int(frame) - 1, []).append((x, y, x + width, y + height))
+    session = ClassicalDetector().start("person")
+    right = found = 0
+    with open_video(shared_data / "mot15_adl_rundle_6" / "video.mp4") as video:
+        for frame in video.frames():
+            if frame.source_frame % 25 == 0:
+                boxes = [d.box for d in session.detect(frame.image) if d.score >= 0.3]
+                right += int((iou_matrix(boxes, truth[frame.source_frame]).max(axis=1, initial=0) > 0.4).sum())
+                found += len(boxes)
+    assert found > 20
+    assert right / found > 0.7
+
+
+def test_an_empty_picture_has_nothing() -> None:
+    blank = np.full((120, 160, 3), 128, np.uint8)
+    assert ClassicalDetector().start("person. face. red. moving object").detect(blank) == []

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from core.evaluation.clips import SCENES, render_scene
+from core.evaluation.davis import region_similarity
+from core.masks.boxes import mask_box
+from core.models.classical.segmenter import ClassicalSegmenter
+from core.models.roles import Prompt
+
+
+def _boxed(mask: np.ndarray) -> Prompt:
+    return Prompt(box=mask_box(mask))
+
+
+def test_boxes_become_masks_that_follow_their_objects() -> None:
+    session = ClassicalSegmenter().start()
+    for index, (image, masks) in enumerate(render_scene(SCENES[0])):
+        tracked = session.advance(image)
+        if index == 0:
+            for obj_id, name in enumerate(masks):
+                assert region_similarity(session.add(obj_id, _boxed(masks[name])).mask, masks[name]) > 0.85
+        elif index == 25:
+            for obj_id, name in enumerate(masks):
+                assert region_similarity(tracked[obj_id].mask, masks[name]) > 0.8
+                assert tracked[obj_id].score > 0.5
+            return
+
+
+def test_adding_and_dropping_one_object_changes_no_other() -> None:
+    frames = list(zip(range(12), render_scene(SCENES[0]), strict=False))
+
+    def masks_of_red(disturb: bool) -> list[np.ndarray]:
+        session = ClassicalSegmenter().start()
+        result = []
+        for index, (image, masks) in frames:
+            tracked = session.advance(image)
+            if index == 0:
+                session.add(1, _boxed(masks["red"]))
+                session.add(3, _boxed(masks["green"]))
+            if disturb and index == 4:
+                session.drop(9)
+                session.add(3, _boxed(masks["green"]))
+            if index:
+                result.append(tracked[1].mask)
+        return result
+
+    for plain, disturbed in zip(masks_of_red(False), masks_of_red(True), strict=True):
+        assert np.array_equal(plain, disturbed)
+
+
+def test_a_point_is_enough_and_a_mask_is_taken_as_it_is() -> None:
+    image, masks = next(iter(render_scene(SCENES[0])))
+    session = ClassicalSegmenter().start()
+    session.advance(image)
+    x0, y0, x1, y1 = mask_box(masks["red"]) or (0, 0, 0, 0)
+    by_point = session.add(1, Prompt(points=(((x0 + x1) / 2, (y0 + y1) / 2, True),))).mask
+    assert region_similarity(by_point, masks["red"]) > 0.5
+    assert np.array_equal(session.add(2, Prompt(mask=masks["blue"])).mask, masks["blue"])
+
+
+def test_an_object_that_is_gone_has_an_empty_mask() -> None:
+    image, masks = next(iter(render_scene(SCENES[0])))
+    session = ClassicalSegmenter().start()
+    session.advance(image)
+    session.add(1, Prompt(mask=np.zeros_like(masks["red"])))
+    tracked = session.advance(image)[1]
+    assert not tracked.mask.any()
+    assert tracked.score == 0
+
+
+def test_no_prompt_without_an_object() -> None:
+    with pytest.raises(ValueError, match="a prompt needs"):
+        Prompt(points=((1.0, 1.0, False),))

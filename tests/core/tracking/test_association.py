@@ -1,0 +1,33 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from core.models.roles import Detection
+from core.tracking.association import assign, covered_share, match_detections
+
+
+@given(
+    arrays(np.float64, st.tuples(st.integers(0, 6), st.integers(0, 6)), elements=st.floats(0, 1)), st.floats(0.01, 1)
+)
+def test_pairs_are_one_to_one_and_good_enough(affinity: np.ndarray, least: float) -> None:
+    pairs = assign(affinity, least)
+    assert len({row for row, _ in pairs}) == len(pairs) == len({column for _, column in pairs})
+    assert all(affinity[row, column] >= least for row, column in pairs)
+
+
+def test_the_best_total_wins_over_the_best_single_pair() -> None:
+    assert sorted(assign(np.array([[0.9, 0.8], [0.8, 0.0]]), 0.1)) == [(0, 1), (1, 0)]
+
+
+def test_labels_must_agree() -> None:
+    boxes = [(0.0, 0.0, 10.0, 10.0), (20.0, 0.0, 30.0, 10.0)]
+    detections = [Detection((0, 0, 10, 10), "dog", 1.0), Detection((20, 0, 30, 10), "dog", 1.0)]
+    assert match_detections(boxes, ["cat", "dog"], detections, 0.3) == [(1, 1)]
+    assert len(match_detections(boxes, [None, "dog"], detections, 0.3)) == 2
+    assert match_detections([], [], detections, 0.3) == []
+
+
+def test_covered_share() -> None:
+    assert covered_share((0, 0, 10, 10), [(5, 0, 20, 20), (0, 0, 1, 1)]) == 0.5
+    assert covered_share((0, 0, 10, 10), []) == 0

@@ -1,0 +1,108 @@
+"""The whole loop on clips with exact truth: real detector, real segmenter."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from core.evaluation.clip_score import score_frames
+from core.evaluation.clips import SCENES, Scene, render_scene
+from core.formats.tracks import FrameRecord
+from core.masks import rle
+from core.masks.boxes import mask_box
+from core.models.classical.detector import ClassicalDetector
+from core.models.classical.segmenter import ClassicalSegmenter
+from core.models.roles import Prompt
+from core.tracking.loop import ObjectPrompt, track_frames
+from core.tracking.tracker import Tracker
+from core.video.frames import Frame
+
+
+def _frames(scene: Scene) -> Iterator[Frame]:
+    for index, (image, _) in enumerate(render_scene(scene)):
+        yield Frame(image, index, index / scene.fps)
+
+
+def _track(scene: Scene, prompt: str, every: int = 1, max_held: int = 60) -> list[FrameRecord]:
+    tracker = Tracker(ClassicalSegmenter().start(), ClassicalDetector().start(prompt), every)
+    return list(track_frames(_frames(scene), tracker, max_held=max_held))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_identities_survive_crossing_occlusion_and_absence(scene: Scene) -> None:
+    records = _track(scene, "red object. green object. blue object", every=2)
+    truth = [{name: rle.encode(mask) for name, mask in masks.items()} for _, masks in render_scene(scene)]
+    frames = [
+        {"objects": [{"obj_id": one.obj_id, "segmentation": one.rle} for one in record.objects]} for record in records
+    ]
+    score = score_frames(truth, frames)
+    assert score.ids_kept == score.objects
+    assert score.jf.jf > 0.9
+    assert [record.frame_idx for record in records] == list(range(scene.frames))
+
+
+def test_no_record_for_what_is_not_there_and_one_from_the_first_frame_for_what_is() -> None:
+    records = _track(SCENES[2], "blue object")
+    assert [one.obj_id for one in records[0].objects] == [1]
+    gone = [record for record in records if not record.objects]
+    assert len(gone) > 10  # while it is outside the picture
+    assert all(one.bbox != (0, 0, 0, 0) for record in records for one in record.objects)
+    assert {one.obj_id for record in records for one in record.objects} == {1}
+
+
+def test_what_is_seen_once_only_is_no_object() -> None:
+    scene = SCENES[0]
+
+    class Flicker:
+        """Claims one more object on a single frame."""
+
+        def __init__(self) -> None:
+            self._real = ClassicalDetector().start("red")
+            self._calls = 0
+
+        def detect(self, image: object) -> list[object]:
+            from core.models.roles import Detection
+
+            self._calls += 1
+            found = list(self._real.detect(image))  # type: ignore[arg-type]
+            return [*found, Detection((300, 20, 350, 60), "red", 0.9)] if self._calls == 5 else found
+
+    tracker = Tracker(ClassicalSegmenter().start(), Flicker(), 1)  # type: ignore[arg-type]
+    records = list(track_frames((frame for frame in _frames(scene) if frame.source_frame < 20), tracker))
+    assert {one.obj_id for record in records for one in record.objects} == {1}
+    assert len(tracker.rejected) >= 1
+
+
+@pytest.mark.parametrize("max_held", [1, 2, 60])
+def test_few_frames_are_held_back_and_all_come_out(max_held: int) -> None:
+    tracker = Tracker(ClassicalSegmenter().start(), ClassicalDetector().start("red. blue"), 4)
+    taken = 0
+
+    def counted() -> Iterator[Frame]:
+        nonlocal taken
+        for frame in _frames(SCENES[0]):
+            if frame.source_frame == 16:
+                return
+            taken += 1
+            yield frame
+
+    given = 0
+    for record in track_frames(counted(), tracker, max_held=max_held):
+        assert record.frame_idx == given
+        given += 1
+        assert taken - given <= max_held
+    assert given == 16
+
+
+def test_prompts_keep_their_ids_and_start_where_they_say() -> None:
+    scene = SCENES[0]
+    _, masks = next(iter(render_scene(scene)))
+    prompts = [
+        ObjectPrompt(7, 0, "the red one", Prompt(box=mask_box(masks["red"]))),
+        ObjectPrompt(3, 5, None, Prompt(points=((240.0, 150.0, True),))),
+    ]
+    frames = (frame for frame in _frames(scene) if frame.source_frame < 10)
+    records = list(track_frames(frames, Tracker(ClassicalSegmenter().start(), None), prompts))
+    assert [sorted(one.obj_id for one in record.objects) for record in records] == [[7]] * 5 + [[3, 7]] * 5
+    assert records[0].objects[0].label == "the red one"
+    assert records[0].objects[0].detection_score is None

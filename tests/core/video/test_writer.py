@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.video.source import open_video
+from core.video.writer import write_video
+
+
+def test_odd_sizes_and_uneven_times_survive(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    times = [0.0, 0.1, 0.5, 0.52]
+    with write_video(path, 10, 33, 21) as video:
+        for index, time_s in enumerate(times):
+            video.write(np.full((21, 33, 3), 60 * index, np.uint8), time_s)
+    with open_video(path) as read:
+        frames = list(read.frames())
+    assert [f.time_s for f in frames] == pytest.approx(times, abs=1e-3)
+    assert frames[0].image.shape == (22, 34, 3)
+    assert abs(int(frames[2].image[10, 10, 1]) - 120) < 6
+
+
+def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="stop"), write_video(tmp_path / "a.mp4", 10, 32, 32) as video:
+        video.write(np.zeros((32, 32, 3), np.uint8), 0.0)
+        raise RuntimeError("stop")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        with write_video(tmp_path / name, 10, 32, 32) as video:
+            for index in range(5):
+                video.write(np.full((32, 32, 3), 40 * index, np.uint8), index / 10)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
