@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, get_type_hints
 
 from prefect import Flow
 from prefect.client.orchestration import get_client
@@ -35,7 +35,7 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str
     try:
         parameters = flow.validate_parameters(given)
     except ParameterTypeError as error:
-        raise RefusedInput(_one_line(error)) from None
+        raise RefusedInput(_refusal(error, given)) from None
     wanted = signature(check).parameters
     check(**{name: value for name, value in _with_defaults(flow, parameters).items() if name in wanted})
     console = Console(stderr=True)
@@ -61,9 +61,14 @@ def _with_defaults(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any
     return dict(bound.arguments)
 
 
-def _one_line(error: ParameterTypeError) -> str:
-    lines = [line.strip(" -") for line in str(error).splitlines()[1:] if line.strip()]
-    return "; ".join(lines) or str(error)
+def _refusal(error: ParameterTypeError, given: dict[str, Any]) -> str:
+    """Prefect's list of bad parameters in our words: name, value, what is accepted."""
+    told = []
+    for line in str(error).splitlines():
+        name, colon, reason = line.strip(" -").partition(": ")
+        if colon and name.partition(".")[0] in given:
+            told.append(f"{name} = {given[name.partition('.')[0]]!r} is not accepted: {reason}")
+    return "; ".join(told) or str(error)
 
 
 def _command(flow: Flow[..., Any], check: Callable[..., object]) -> Callable[..., int]:
@@ -71,9 +76,11 @@ def _command(flow: Flow[..., Any], check: Callable[..., object]) -> Callable[...
         return run_flow(flow, check, given)
 
     own = signature(flow.fn)
-    by_name = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in own.parameters.values()]
+    # Plain types: the limits in the annotations are checked by `run_flow`, with one wording for all doors.
+    plain = {**get_type_hints(flow.fn), "return": int}
+    by_name = [p.replace(kind=Parameter.KEYWORD_ONLY, annotation=plain[p.name]) for p in own.parameters.values()]
     command.__signature__ = own.replace(parameters=by_name, return_annotation=int)  # type: ignore[attr-defined]
-    command.__annotations__ = {**flow.fn.__annotations__, "return": int}
+    command.__annotations__ = plain
     command.__doc__ = flow.fn.__doc__
     return command
 

@@ -19,7 +19,6 @@ import tomllib
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import IO
 
 from core.errors import MaskflowError
 from core.store.atomic import write_text
@@ -36,7 +35,7 @@ _SERVER_SETTINGS = {
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
 }
-_held: list[IO[str]] = []  # locks kept until this process ends, also past the last flushed event
+_held: list[object] = []  # kept until this process ends, also past its last flushed event
 
 
 def prefect_home() -> Path:
@@ -118,6 +117,7 @@ def _start(folder: Path, address: Path) -> str:
             env={**os.environ, **_SERVER_SETTINGS, "PREFECT_API_URL": url},
             start_new_session=True,  # Ctrl-C ends the flow first, and the server after it
         )
+    _held.append(server)
     deadline_s = time.monotonic() + _START_TIMEOUT_S
     while not is_healthy(url):
         if server.poll() is not None or time.monotonic() > deadline_s:

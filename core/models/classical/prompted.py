@@ -14,7 +14,7 @@ _COLOUR_ROUNDS = 6
 _CONTEXT = 0.35  # how much around the box shows what the background looks like, as a share of the box
 _SURE = 0.9
 _MIN_SHARE_OF_BOX = 0.2
-_TIGHT_BOX, _TIGHT_POINTS = 0.45, 5.0
+_FALL_OFF, _FALL_OFF_LOOSE = 0.45, 5.0  # how fast the expectation of finding the object falls from the middle
 _POINT_REACH = 0.15  # of the picture's longer side: how far from a point its object may extend
 
 
@@ -24,7 +24,7 @@ def prompted_mask(image: RGB, prompt: Prompt) -> Mask:
         return prompt.mask
     if prompt.box is not None:
         return mask_in_box(image, prompt.box, prompt.points)
-    return mask_in_box(image, _reach_of_points(image, prompt), prompt.points, _TIGHT_POINTS)
+    return mask_in_box(image, _reach_of_points(image, prompt), prompt.points, loose=True)
 
 
 def _reach_of_points(image: RGB, prompt: Prompt) -> Box:
@@ -34,12 +34,10 @@ def _reach_of_points(image: RGB, prompt: Prompt) -> Box:
     return min(xs) - reach, min(ys) - reach, max(xs) + reach, max(ys) + reach
 
 
-def mask_in_box(
-    image: RGB, box: Box, points: tuple[tuple[float, float, bool], ...] = (), tightness: float = _TIGHT_BOX
-) -> Mask:
+def mask_in_box(image: RGB, box: Box, points: tuple[tuple[float, float, bool], ...] = (), loose: bool = False) -> Mask:
     """The object in a box: colours that are common in its middle and rare around it, settled by a graph cut.
 
-    `tightness` tells how fast the expectation of finding it falls off from the middle.
+    A `loose` box only tells how far the object may reach from its middle; it may be much smaller.
 
     Where the cut finds next to nothing the colours do not tell, and the ellipse in the box stands in.
     """
@@ -52,7 +50,9 @@ def mask_in_box(
     rows, columns = crop_around(frame, _CONTEXT)
     inside = frame[rows, columns]
     part = np.ascontiguousarray(image[rows, columns])
-    probability = _by_colour(part, inside, _centre_prior(box, rows, columns, inside, tightness))
+    probability = _by_colour(
+        part, inside, _centre_prior(box, rows, columns, inside, _FALL_OFF_LOOSE if loose else _FALL_OFF)
+    )
     trimap = np.where(probability > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
     trimap[probability > _SURE] = cv2.GC_FGD
     trimap[~inside] = cv2.GC_BGD
@@ -61,7 +61,8 @@ def mask_in_box(
         centre = (int(x) - columns.start, int(y) - rows.start)
         cv2.circle(trimap, centre, 3, cv2.GC_FGD if positive else cv2.GC_BGD, -1)
     cut = grab_cut(part, trimap, 2)
-    if cut is None or np.count_nonzero(cut) < _MIN_SHARE_OF_BOX * np.count_nonzero(inside):
+    least = 0 if loose else _MIN_SHARE_OF_BOX * np.count_nonzero(inside)
+    if cut is None or np.count_nonzero(cut) <= least:
         cut = _ellipse(box, rows, columns, inside)
     result = np.zeros((height, width), np.bool_)
     result[rows, columns] = cut
@@ -81,8 +82,8 @@ def _ellipse(box: Box, rows: slice, columns: slice, inside: Mask) -> Mask:
     return np.asarray((_radius2(box, rows, columns) <= 1) & inside, np.bool_)
 
 
-def _centre_prior(box: Box, rows: slice, columns: slice, inside: Mask, tightness: float) -> Floats:
-    prior = 0.9 * np.exp(-tightness * _radius2(box, rows, columns)) + 0.05
+def _centre_prior(box: Box, rows: slice, columns: slice, inside: Mask, fall_off: float) -> Floats:
+    prior = 0.9 * np.exp(-fall_off * _radius2(box, rows, columns)) + 0.05
     return np.where(inside, prior, 0.001).astype(np.float32)
 
 

@@ -1,0 +1,51 @@
+"""Running the command line as a user does: in a process of its own, against the tests' server."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+KILLING = Path(__file__).parent / "killing"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def processed(self) -> list[str]:
+        """Names of the items that were worked on, in order; an item that was tried twice stands there twice."""
+        return [Path(name).name for name in re.findall(r"\[\S+(?: \d+)?\] Processing: (.+)", self.err)]
+
+
+def start(*arguments: object, kill_at: str | None = None) -> "subprocess.Popen[str]":
+    """Start `maskflow ARGUMENTS` in a process group of its own."""
+    environment = dict(os.environ, COLUMNS="200")
+    if kill_at is not None:
+        environment |= {"KILL_AT": kill_at, "PYTHONPATH": str(KILLING)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+
+
+def finish(process: "subprocess.Popen[str]") -> Done:
+    """Wait for a started command."""
+    out, err = process.communicate(timeout=240)
+    return Done(process.returncode, out, err)
+
+
+def maskflow(*arguments: object, kill_at: str | None = None) -> Done:
+    """Run `maskflow ARGUMENTS` to its end."""
+    return finish(start(*arguments, kill_at=kill_at))

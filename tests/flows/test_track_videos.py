@@ -1,0 +1,256 @@
+"""The flow through its command line: real server, real workers, real videos, real kills."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from conftest import MakeVideo
+from running import Done, finish, maskflow, start
+
+from tasks.devices.lock import try_lock
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+
+
+def _list(folder: Path, videos: list[Path], name: str = "videos.txt") -> Path:
+    path = folder / name
+    path.write_text("".join(f"{video}\n" for video in videos))
+    return path
+
+
+def _clips(folder: Path, make_video: MakeVideo, count: int, frames: int = 8) -> list[Path]:
+    return [make_video(folder / f"clip{i}.mp4", frames=frames, seed=i) for i in range(count)]
+
+
+def _track(folder: Path, video_list: Path, *more: object, kill_at: str | None = None) -> Done:
+    output = folder / "out" / "results.jsonl"
+    return maskflow(
+        "track-videos", "--video_list", video_list, "--text_prompt", "red square", "--output_jsonl", output,
+        "--num-workers", 2, *more, kill_at=kill_at,
+    )  # fmt: skip
+
+
+def _results(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "out" / "results.jsonl").read_text().splitlines()]
+
+
+def _wait(until: Callable[[], object], what: str, limit_s: float = 60) -> None:
+    deadline = time.monotonic() + limit_s
+    while not until():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+def _slots_are_free() -> bool:
+    locks = [try_lock(f"cpu.{index}") for index in range(2)]
+    for lock in locks:
+        if lock is not None:
+            lock.release()
+    return None not in locks
+
+
+def test_twelve_videos_three_of_them_bad(tmp_path: Path, make_video: MakeVideo) -> None:
+    good = _clips(tmp_path, make_video, 9)
+    corrupt, playlist = tmp_path / "corrupt.mp4", tmp_path / "playlist.mp4"
+    corrupt.write_bytes(good[0].read_bytes()[:1500])
+    playlist.write_text("ffconcat version 1.0\nfile clip0.mp4\n")
+    videos = [*good[:3], corrupt, *good[3:6], tmp_path / "missing.mp4", *good[6:], playlist]
+    video_list = _list(tmp_path, videos)
+
+    first = _track(tmp_path, video_list)
+    assert first.code == 1, first.err
+    assert [Path(line["video_path"]).name for line in _results(tmp_path)] == [clip.name for clip in good]
+    assert all(len(line["frames"]) == 8 for line in _results(tmp_path))
+    assert all(line["frames"][0]["objects"][0]["label"] == "red square" for line in _results(tmp_path))
+    failures = [json.loads(line) for line in (tmp_path / "out" / "failures.jsonl").read_text().splitlines()]
+    reasons = {Path(one["item"]).name: one["reason"] for one in failures}
+    assert list(reasons) == ["corrupt.mp4", "missing.mp4", "playlist.mp4"]
+    assert "no such file" in reasons["missing.mp4"]
+    assert "not a video file" in reasons["playlist.mp4"]
+    assert "9 of 12 delivered, 3 failed" in first.out
+    assert "Traceback" not in first.err + first.out
+
+    before = (tmp_path / "out" / "results.jsonl").read_bytes()
+    again = _track(tmp_path, video_list)
+    assert again.code == 1
+    assert sorted(again.processed) == ["corrupt.mp4", "playlist.mp4"]
+    assert (tmp_path / "out" / "results.jsonl").read_bytes() == before
+
+
+def test_what_is_done_again_and_what_is_not(tmp_path: Path, make_video: MakeVideo) -> None:
+    clips = _clips(tmp_path, make_video, 2)
+    video_list = _list(tmp_path, clips)
+    pictures = ("--output-video-dir", tmp_path / "out" / "videos", "--recording", tmp_path / "out" / "recordings")
+    assert len(_track(tmp_path, video_list, *pictures).processed) == 4
+    parent = tmp_path.name
+    drawn = tmp_path / "out" / "videos" / parent / "clip0_tracked.mp4"
+    assert drawn.stat().st_size > 1000
+    assert (tmp_path / "out" / "recordings" / parent / "clip1.rrd").stat().st_size > 1000
+    original = drawn.read_bytes()
+
+    # The same content under other names: nothing is done.
+    (tmp_path / "other").mkdir()
+    moved = [clip.rename(tmp_path / "other" / f"renamed_{clip.name}") for clip in clips]
+    renamed = _track(tmp_path, _list(tmp_path, moved, "renamed.txt"), *pictures)
+    assert (renamed.code, renamed.processed) == (0, [])
+    assert (tmp_path / "out" / "videos" / "other" / "renamed_clip0_tracked.mp4").read_bytes() == original
+    assert [Path(line["video_path"]).name for line in _results(tmp_path)] == ["renamed_clip0.mp4", "renamed_clip1.mp4"]
+
+    # Another shape of the results is assembled, not tracked.
+    assert _track(tmp_path, tmp_path / "renamed.txt", "--schema", "objects", "--masks").processed == []
+    assert _results(tmp_path)[0]["objects"][0]["frames"][0]["segmentation"]["size"] == [64, 96]
+
+    # Another rate or prompt is tracked anew.
+    assert len(_track(tmp_path, tmp_path / "renamed.txt", "--fps", 5).processed) == 2
+    assert len(_track(tmp_path, tmp_path / "renamed.txt", "--text-prompt", "blue").processed) == 2
+
+    # An output edited by hand in the store is made again; one deleted where it was delivered comes back.
+    delivered = tmp_path / "out" / "videos" / "other" / "renamed_clip0_tracked.mp4"
+    delivered.unlink()
+    (shard,) = [path for path in (tmp_path / "out" / ".maskflow" / "track_video").glob("*/frames.jsonl")][:1]
+    kept = shard.read_bytes()
+    shard.write_bytes(kept.replace(b"bbox", b"BBOX"))
+    rebuilt = _track(tmp_path, tmp_path / "renamed.txt", *pictures)
+    rebuilt_more = [
+        _track(tmp_path, tmp_path / "renamed.txt", *more) for more in (("--fps", 5), ("--text-prompt", "blue"))
+    ]
+    assert len(rebuilt.processed) + sum(len(one.processed) for one in rebuilt_more) == 1
+    assert shard.read_bytes() == kept
+    assert delivered.read_bytes() == original
+
+    # An edit of a delivered file is undone.
+    delivered.write_bytes(b"edited")
+    assert _track(tmp_path, tmp_path / "renamed.txt", *pictures).code == 0
+    assert delivered.read_bytes() == original
+
+
+MOMENTS = {
+    "decode": "core.video.file:_to_rgb:13",
+    "tracking": "core.masks.clean:clean:11",
+    "shard write": "core.formats.tracks:write_head:2",
+    "assembly": "core.formats.results_jsonl:_moment:20",
+    "artifact": "tasks.summary:_markdown:1",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS.keys())
+def test_killed_and_run_again_gives_the_same_bytes(tmp_path: Path, make_video: MakeVideo, moment: str) -> None:
+    video_list = _list(tmp_path, _clips(tmp_path, make_video, 4))
+    assert _track(tmp_path, video_list).code == 0
+    results = tmp_path / "out" / "results.jsonl"
+    uninterrupted = results.read_bytes()
+    for path in sorted((tmp_path / "out").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+    killed = _track(tmp_path, video_list, kill_at=moment)
+    assert killed.code == -signal.SIGKILL
+    _wait(_slots_are_free, "the slots to be free", 5)
+    if results.exists():
+        assert results.read_bytes() == uninterrupted
+    finished = len(list((tmp_path / "out" / ".maskflow" / "track_video").glob("*/manifest.json")))
+
+    again = _track(tmp_path, video_list)
+    assert again.code == 0, again.err
+    assert len(again.processed) == 4 - finished
+    assert results.read_bytes() == uninterrupted
+    left = [path for path in (tmp_path / "out").rglob("*") if ".tmp" in path.name]
+    assert left == []
+
+
+def _workers(run: "subprocess.Popen[str]") -> list[psutil.Process]:
+    return [p for p in psutil.Process(run.pid).children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+
+
+def test_a_killed_worker_costs_only_its_item(tmp_path: Path, make_video: MakeVideo) -> None:
+    clips = [make_video(tmp_path / f"long{i}.mp4", frames=150, seed=i) for i in range(3)]
+    output = tmp_path / "out" / "results.jsonl"
+    run = start(
+        "track-videos", "--video-list", _list(tmp_path, clips), "--text-prompt", "red square", "--output-jsonl", output,
+        "--num-workers", 2,
+    )  # fmt: skip
+    _wait(lambda: len(_workers(run)) == 2, "two workers")
+    time.sleep(1.5)
+    _workers(run)[0].kill()
+    done = finish(run)
+    assert done.code == 0, done.err
+    assert "was killed by SIGKILL" in done.err
+    assert len(done.processed) == 4
+    assert len(_results(tmp_path)) == 3
+
+
+def test_cancelled_from_another_shell(tmp_path: Path, make_video: MakeVideo) -> None:
+    clips = [make_video(tmp_path / "short.mp4", frames=4), make_video(tmp_path / "long.mp4", frames=1500)]
+    output = tmp_path / "out" / "results.jsonl"
+    run = start(
+        "track-videos", "--video-list", _list(tmp_path, clips), "--text-prompt", "red square", "--output-jsonl", output,
+        "--num-workers", 2,
+    )  # fmt: skip
+    finished = tmp_path / "out" / ".maskflow" / "track_video"
+    _wait(lambda: list(finished.glob("*/manifest.json")), "the short video")
+    workers = _workers(run)
+    prefect = [sys.executable, "-m", "prefect", "--no-prompt", "flow-run"]
+    listed = subprocess.run([*prefect, "ls", "--limit", "1", "-o", "json"], capture_output=True, text=True, check=True)
+    flow_run = json.loads(listed.stdout)[0]["id"]
+    subprocess.run([*prefect, "cancel", flow_run], capture_output=True, check=True)
+    _wait(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in workers), "workers to end", 10)
+    _wait(_slots_are_free, "the slots to be free", 10)
+    done = finish(run)
+    assert done.code == 130, done.err
+    assert "Cancelled" in done.err
+
+    (tmp_path / "long.mp4").unlink()
+    again = _track(tmp_path, _list(tmp_path, [clips[0], make_video(tmp_path / "long.mp4", frames=5)]))
+    assert (again.code, again.processed) == (0, ["long.mp4"])
+
+
+def test_two_runs_share_one_slot_and_both_deliver(tmp_path: Path, make_video: MakeVideo) -> None:
+    runs = []
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        clips = [make_video(folder / f"clip{i}.mp4", seed=ord(name) + i) for i in range(3)]
+        output = folder / "out" / "results.jsonl"
+        runs.append(
+            start(
+                "track-videos",
+                "--video-list",
+                _list(folder, clips),
+                "--text-prompt",
+                "red square",
+                "--output-jsonl",
+                output,
+                "--num-workers",
+                1,
+            )  # fmt: skip
+        )
+    done = [finish(run) for run in runs]
+    assert [one.code for one in done] == [0, 0], done
+    assert [len(_results(tmp_path / name)) for name in ("a", "b")] == [3, 3]
+
+
+def test_prompts_by_hand(tmp_path: Path, make_video: MakeVideo) -> None:
+    clip = make_video(tmp_path / "a.mp4")
+    prompts = tmp_path / "prompts.json"
+    prompts.write_text(json.dumps({str(clip): [{"obj_id": 5, "label": "it", "box": [8, 22, 28, 42]}]}))
+    output = tmp_path / "out" / "results.jsonl"
+    video_list = _list(tmp_path, [clip])
+    done = maskflow("track-videos", "--video-list", video_list, "--prompts", prompts, "--output-jsonl", output)
+    assert done.code == 0, done.err
+    (line,) = _results(tmp_path)
+    assert line["text_prompt"] is None
+    assert {one["obj_id"] for frame in line["frames"] for one in frame["objects"]} == {5}
+    assert line["frames"][0]["objects"][0]["label"] == "it"
+
+
+def test_two_entries_that_would_write_the_same_output_get_distinct_names(tmp_path: Path, make_video: MakeVideo) -> None:
+    clips = [make_video(tmp_path / place / "same" / "clip.mp4", seed=i) for i, place in enumerate("xy")]
+    done = _track(tmp_path, _list(tmp_path, clips), "--output-video-dir", tmp_path / "out" / "v")
+    assert done.code == 0, done.err
+    assert sorted(os.listdir(tmp_path / "out" / "v" / "same")) == ["clip_2_tracked.mp4", "clip_tracked.mp4"]
