@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from inspect import Parameter, signature
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from prefect import Flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
 from prefect.context import refresh_global_settings_context
 from prefect.exceptions import ParameterTypeError
 from rich.console import Console
@@ -45,7 +46,7 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str
     console.print(server, style="dim", highlight=False)
     tasks.summary.latest = None
     with Terminal(console) as terminal, shown_on(terminal):
-        state = flow(**given, return_state=True)
+        state = cast(State[Any], flow(**given, return_state=True))
     if tasks.summary.latest is not None:
         print_summary(Console(), tasks.summary.latest)
     if state.is_completed():

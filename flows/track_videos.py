@@ -11,7 +11,6 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
-from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
 from core.errors import RefusedInput
@@ -24,7 +23,7 @@ from core.store.paths import distinct, inside, slugify
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
 from tasks.deliver import deliver
 from tasks.devices.slots import Slot, plan_slots
-from tasks.items import Item, ItemRun, Outcome, RunCancelled, Stage, item_key, item_run, run_items
+from tasks.items import Item, ItemRun, Outcome, RunCancelled, Stage, item_key, item_run, item_runner, run_items
 from tasks.store import RunStore, check_writable
 from tasks.summary import Row, Summary, publish
 
@@ -74,7 +73,7 @@ def _run_name() -> str:
 @flow(
     name="track-videos",
     flow_run_name=_run_name,
-    task_runner=ThreadPoolTaskRunner(max_workers=32),  # they wait for a slot; the slots are the real limit
+    task_runner=item_runner(),
 )
 def track_videos(
     video_list: Path,
@@ -123,9 +122,18 @@ def track_videos(
     """
     log = get_run_logger()
     plan = check(
-        video_list, output_jsonl, text_prompt, prompts, output_video_dir, recording, detector, segmenter, gpu_ids, num_workers
-    )  # fmt: skip
-    notes = _notes(plan, detector, segmenter)
+        video_list=video_list,
+        output_jsonl=output_jsonl,
+        text_prompt=text_prompt,
+        prompts=prompts,
+        output_video_dir=output_video_dir,
+        recording=recording,
+        detector=detector,
+        segmenter=segmenter,
+        gpu_ids=gpu_ids,
+        num_workers=num_workers,
+    )
+    notes = _notes(plan, detector, segmenter, f"{sam_type} ({model_path})")
     for note in notes:
         log.info(note)
     store = RunStore(plan.results.parent)
@@ -196,11 +204,13 @@ def _read_list(path: Path) -> list[str]:
     return videos
 
 
-def _notes(plan: Plan, detector: str, segmenter: str) -> list[str]:
+def _notes(plan: Plan, detector: str, segmenter: str, sam: str) -> list[str]:
     notes = []
     if plan.detector is not None:
         notes.append(f"Detector: {plan.detector.name}{' (auto)' if detector == 'auto' else ''}")
     notes.append(f"Segmenter: {plan.segmenter.name}{' (auto)' if segmenter == 'auto' else ''}")
+    if plan.segmenter.name != "sam2" and segmenter == "auto":
+        notes.append(f"{sam} is not used: {next(b for b in SEGMENTERS if b.name == 'sam2').missing()}")
     return notes
 
 

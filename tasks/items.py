@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import task
 from prefect.cache_policies import CachePolicy
@@ -20,6 +21,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from core.errors import MaskflowError
@@ -39,7 +41,7 @@ _SHOW_EVERY_S = 0.25
 
 @dataclass(frozen=True)
 class Stage:
-    """A kind of item: `name` as people read it, `function` as `module:name` in `core`, lines to log when one is done."""
+    """A kind of item: `name` for people, `function` as `module:name` in `core`, `describe` for the log."""
 
     name: str
     function: str
@@ -82,7 +84,11 @@ class _ContentKey(CachePolicy):
     """The item's key and nothing else: not the path, not the flow run, not the device."""
 
     def compute_key(
-        self, task_ctx: TaskRunContext, inputs: dict[str, Any], flow_parameters: dict[str, Any], **kwargs: Any
+        self,
+        task_ctx: TaskRunContext,  # noqa: ARG002 - Prefect calls it by these names
+        inputs: dict[str, Any],
+        flow_parameters: dict[str, Any],  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
     ) -> str | None:
         return str(inputs["key"])
 
@@ -122,12 +128,17 @@ def item_run(store: RunStore, slots: Sequence[Slot]) -> Iterator[ItemRun]:
             store.digests.save()
 
 
+def item_runner() -> TaskRunner[PrefectFuture[Any]]:
+    """The task runner of a flow of items: threads that wait for a slot; the slots are the real limit."""
+    return cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=32))
+
+
 def item_key(stage: Stage, item: Item) -> str:
     """The item's cache key: stage, format version and inputs; 64 hex digits."""
     return sha256_json([stage.name, FORMAT_VERSION, item.inputs])
 
 
-def _worth_another(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+def _worth_another(_task: Task[..., Any], _task_run: TaskRun, state: State[Any]) -> bool:
     error = state.result(raise_on_failure=False)
     return isinstance(error, WorkerDied) and not _current.get().slots.closed
 
@@ -161,7 +172,7 @@ def make_item(key: str, name: str, function: str, request: dict[str, Any], input
     except MaskflowError as error:
         log.warning("[%s] ✗ Failed: %s: %s", device, name, error)
         return Failed(message=str(error))
-    except Exception as error:  # noqa: BLE001 - a bug in one item is that item's failure, told with its traceback
+    except Exception as error:  # a bug in one item is that item's failure, told with its traceback
         log.exception("[%s] ✗ Failed: %s", device, name)
         return Failed(message=f"{type(error).__name__}: {error}")
     log.info("[%s] ✓ Completed: %s", device, name)
@@ -200,12 +211,16 @@ def run_items(run: ItemRun, stage: Stage, items: Sequence[Item], resume: bool = 
             name=stage.name, task_run_name=item.name, result_storage=block, refresh_cache=not valid
         )
         future = configured.submit(key, item.name, stage.function, item.request, item.inputs, item.cost)
-        future.add_done_callback(lambda done, key=key: finished.put((key, done)))
+        future.add_done_callback(partial(_put, finished, key))
     states = _collect(finished, len(by_key), progress)
     if run.slots.closed:
         raise RunCancelled("the run was cancelled; finished items are kept, run it again to go on")
     outcomes = {key: _outcome(run, task_name, key, by_key[key], state) for key, state in states.items()}
     return [_as(outcomes[item_key(stage, item)], item) for item in items]
+
+
+def _put(finished: "queue.Queue[tuple[str, PrefectFuture[Any]]]", key: str, future: PrefectFuture[Any]) -> None:
+    finished.put((key, future))
 
 
 def _collect(

@@ -16,9 +16,9 @@ import sys
 import threading
 import time
 import tomllib
-import urllib.error
-import urllib.request
 from pathlib import Path
+
+import httpx
 
 from core.errors import MaskflowError
 from core.store.atomic import write_text
@@ -59,9 +59,8 @@ def configured_url() -> str | None:
 def is_healthy(url: str) -> bool:
     """Whether a Prefect API answers at `url`, within two seconds."""
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (OSError, ValueError):
+        return httpx.get(f"{url.rstrip('/')}/health", timeout=2).status_code == httpx.codes.OK
+    except (httpx.HTTPError, httpx.InvalidURL):
         return False
 
 

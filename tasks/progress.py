@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
+from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
@@ -37,6 +38,12 @@ def shown_on(display: Display) -> Iterator[None]:
         _display = None
 
 
+def _made(artifact: object) -> UUID:
+    # Prefect's functions are typed for both worlds; outside a coroutine they give the id itself.
+    assert isinstance(artifact, UUID)
+    return artifact
+
+
 class StageProgress:
     """Progress of one stage: a share for each item by its cost, filled as its frames are done."""
 
@@ -47,7 +54,7 @@ class StageProgress:
         self._frames: dict[str, tuple[int, int | None]] = {}
         self._finished: set[str] = set()
         self._lock = threading.Lock()
-        self._artifact = create_progress_artifact(progress=0.0, description=f"{name}: {len(costs)} items")
+        self._artifact = _made(create_progress_artifact(progress=0.0, description=f"{name}: {len(costs)} items"))
         self._shown_s = time.monotonic()
         if _display is not None:
             _display.stage(name, len(costs))

@@ -29,6 +29,7 @@ class RunStore:
 
     def sweep(self, task: str) -> None:
         """Remove what killed runs left half done."""
+        sweep_temporaries(self.root.parent)
         sweep_temporaries(self.root)
         sweep_temporaries(self.root / task)
 

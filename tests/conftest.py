@@ -15,7 +15,6 @@ os.environ.update(
     TMPDIR=_HOME,
     PREFECT_SERVER_ANALYTICS_ENABLED="false",
     DO_NOT_TRACK="1",
-    PREFECT_LOGGING_LEVEL="WARNING",
 )
 os.environ.pop("PREFECT_API_URL", None)
 tempfile.tempdir = _HOME

@@ -114,7 +114,7 @@ def _ground(rng: np.random.Generator, scene: Scene) -> RGB:
 
 def _texture(rng: np.random.Generator, colour: tuple[int, int, int]) -> RGB:
     shade = cv2.resize(rng.random((24, 24), np.float32), (128, 128), interpolation=cv2.INTER_CUBIC)
-    return np.clip(np.array(colour) * (0.65 + 0.5 * shade[..., None]), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.array(colour) * (0.65 + 0.5 * shade[..., None]), 0, 255), np.uint8)
 
 
 def _paint(image: RGB, actor: Actor, texture: RGB, index: int, scene: Scene) -> Mask:

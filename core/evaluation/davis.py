@@ -29,7 +29,7 @@ def boundary(mask: Mask) -> Mask:
 
 def _disk(radius: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    return (x * x + y * y <= radius * radius).astype(np.uint8)
+    return np.asarray(x * x + y * y <= radius * radius, np.uint8)
 
 
 def contour_accuracy(predicted: Mask, truth: Mask) -> float:

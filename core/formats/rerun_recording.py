@@ -41,7 +41,7 @@ class TracksRecording:
         half = cv2.resize(
             ids, (max(1, self._size[0] // 2), max(1, self._size[1] // 2)), interpolation=cv2.INTER_NEAREST
         )
-        recording.log("video/masks", rr.SegmentationImage(half))
+        recording.log("video/masks", rr.SegmentationImage(np.asarray(half, np.uint16)))
         recording.log(
             "video/boxes",
             rr.Boxes2D(

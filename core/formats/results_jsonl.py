@@ -91,8 +91,9 @@ def _write_objects(out: IO[str], folder: Path, masks: bool) -> None:
         for frame in read_frames(folder):
             for one in frame.objects:
                 if one.obj_id not in spools:
-                    spool = SpooledTemporaryFile(_SPOOL_BYTES, "w+", encoding="utf-8", newline="\n")
-                    spools[one.obj_id] = stack.enter_context(spool)
+                    spools[one.obj_id] = stack.enter_context(
+                        SpooledTemporaryFile(_SPOOL_BYTES, "w+", encoding="utf-8", newline="\n")
+                    )
                     heads[one.obj_id] = {"obj_id": one.obj_id, "label": one.label, "score": one.detection_score}
                 else:
                     spools[one.obj_id].write(", ")

@@ -20,7 +20,8 @@ def iou_matrix(first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.fl
     sides = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
     intersection = sides.prod(axis=-1)
     union = (a[..., 2:] - a[..., :2]).prod(axis=-1) + (b[..., 2:] - b[..., :2]).prod(axis=-1) - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    iou = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    return np.asarray(iou, np.float64)
 
 
 def clip_box(box: Box, width: int, height: int) -> Box | None:

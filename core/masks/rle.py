@@ -1,7 +1,6 @@
 """COCO run-length encoding, bit-identical to `pycocotools.mask.encode` and several times faster."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import cv2
 import numpy as np
@@ -34,10 +33,10 @@ def encode(mask: Mask) -> RLE:
         # A zero after each column keeps runs from joining across columns, which lie apart in the full picture.
         stride = box_height + 1
         columns = cv2.copyMakeBorder(columns, 0, 0, 0, 1, cv2.BORDER_CONSTANT, value=0)
-        edges = _edges(columns)
+        edges = _edges(np.asarray(columns, np.uint8))
         edges = (edges // stride + x) * height + edges % stride + y
     else:
-        edges = _edges(columns) + x * height
+        edges = _edges(np.asarray(columns, np.uint8)) + x * height
     counts = np.diff(edges, prepend=0, append=height * width)
     # A run that ends with the picture leaves an empty last count, which COCO does not write.
     return _compress((counts if counts[-1] else counts[:-1]).tolist(), height, width)
@@ -57,17 +56,17 @@ def _compress(counts: list[int], height: int, width: int) -> RLE:
 
 def decode(rle: RLE) -> Mask:
     """The mask [H, W] of an RLE."""
-    return cast(Mask, np.ascontiguousarray(coco.decode(cast(dict[str, object], rle)).view(np.bool_)))
+    return np.asarray(np.ascontiguousarray(coco.decode(rle)).view(np.bool_), np.bool_)
 
 
 def area(rle: RLE) -> int:
     """Number of pixels."""
-    return int(coco.area(cast(dict[str, object], rle)))
+    return int(coco.area(rle))
 
 
 def box_xyxy(rle: RLE) -> Box:
     """Bounding box of an RLE; all zeros when it is empty."""
-    x, y, width, height = (float(v) for v in coco.toBbox(cast(dict[str, object], rle)))
+    x, y, width, height = (float(v) for v in coco.toBbox(rle))
     return x, y, x + width, y + height
 
 
@@ -75,4 +74,4 @@ def iou_matrix(first: Sequence[RLE], second: Sequence[RLE]) -> npt.NDArray[np.fl
     """Intersection over union of every pair, [len(first), len(second)], without decoding."""
     if not first or not second:
         return np.zeros((len(first), len(second)))
-    return np.asarray(coco.iou(list(first), list(second), [0] * len(second)), np.float64)
+    return np.asarray(coco.iou(list(first), list(second), [False] * len(second)), np.float64)

@@ -29,7 +29,7 @@ class Backend(Generic[T]):
     name: str
     version: str
     load: Callable[[], T]
-    check_prompt: Callable[[str], None] = lambda prompt: None
+    check_prompt: Callable[[str], None] = lambda _: None
     missing: Callable[[], str | None] = lambda: None
 
 

@@ -149,4 +149,4 @@ def _to_rgb(frame: av.VideoFrame, max_side: int | None) -> RGB:
         width, height = max(1, round(width * scale)), max(1, round(height * scale))
     image = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation=Interpolation.AREA)
     turns = _quarter_turns(frame)
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    return np.asarray(np.ascontiguousarray(np.rot90(image, turns)) if turns else image, np.uint8)

@@ -5,12 +5,11 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from core.video.file import VideoFile
 from core.video.frames import FrameSource
 from core.video.image_folder import ImageFolder
-
 
 T = TypeVar("T")
 
@@ -21,8 +20,42 @@ def open_video(path: Path) -> FrameSource:
 
 
 class _End:
+    """Handed over last, with the producer's error if there was one."""
+
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
+
+
+class _Handover(Generic[T]):
+    """A bounded queue whose producer stops when its consumer has gone."""
+
+    def __init__(self, depth: int) -> None:
+        self._queue: queue.Queue[T | _End] = queue.Queue(maxsize=depth)
+        self.stopped = threading.Event()
+
+    def put(self, item: T | _End) -> None:
+        while not self.stopped.is_set():
+            try:
+                self._queue.put(item, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    def produce(self, items: Iterable[T]) -> None:
+        try:
+            for item in items:
+                self.put(item)
+                if self.stopped.is_set():
+                    return
+            self.put(_End(None))
+        except BaseException as error:  # noqa: BLE001 - handed over, raised in the consumer
+            self.put(_End(error))
+
+    def consume(self) -> Iterator[T]:
+        while not isinstance(item := self._queue.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
 
 
 @contextmanager
@@ -31,37 +64,11 @@ def read_ahead(items: Iterable[T], depth: int = 4) -> Iterator[Iterator[T]]:
 
     Errors of the producer are raised in the consumer, in their place. Leaving the context stops the thread.
     """
-    handed: queue.Queue[T | _End] = queue.Queue(maxsize=depth)
-    stopped = threading.Event()
-
-    def put(item: T | _End) -> bool:
-        while not stopped.is_set():
-            try:
-                handed.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def produce() -> None:
-        try:
-            for item in items:
-                if not put(item):
-                    return
-            put(_End(None))
-        except BaseException as error:  # noqa: BLE001 - handed over, raised in the consumer
-            put(_End(error))
-
-    def consume() -> Iterator[T]:
-        while not isinstance(item := handed.get(), _End):
-            yield item
-        if item.error is not None:
-            raise item.error
-
-    thread = threading.Thread(target=produce, name="read-ahead", daemon=True)
+    handover: _Handover[T] = _Handover(depth)
+    thread = threading.Thread(target=handover.produce, args=(items,), name="read-ahead", daemon=True)
     thread.start()
     try:
-        yield consume()
+        yield handover.consume()
     finally:
-        stopped.set()
+        handover.stopped.set()
         thread.join()

@@ -54,8 +54,8 @@ def write_video(path: Path, fps: float, width: int, height: int) -> Iterator[Vid
         width: of the frames, in pixels.
         height: of the frames, in pixels.
     """
-    with atomic_file(path) as temporary:
-        with av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-            writer = VideoWriter(container, fps, width, height)
-            yield writer
-            writer.finish()
+    options = {"movflags": "+faststart"}
+    with atomic_file(path) as temporary, av.open(str(temporary), "w", format="mp4", options=options) as container:
+        writer = VideoWriter(container, fps, width, height)
+        yield writer
+        writer.finish()

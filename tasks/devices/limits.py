@@ -7,6 +7,7 @@ reached therefore never stops work.
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
 import httpx
@@ -15,7 +16,7 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from prefect.logging import get_logger
 
-from tasks.devices.slots import Slot
+from tasks.devices.slots import Slot, cpu_cores
 
 _LEASE_S = 60.0  # Prefect's shortest
 _RENEW_S = 20.0
@@ -30,10 +31,10 @@ def register_limits(client: SyncPrefectClient, slots: Sequence[Slot]) -> dict[st
     """
     admitted = {}
     for name, count in Counter(slot.limit for slot in slots).items():
-        try:
-            client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=count))
-        except (ObjectAlreadyExists, PrefectHTTPStatusError):
-            pass
+        # A run on a few cores must not set the limit for later ones that may use them all.
+        enough = max(count, cpu_cores()) if name == Slot(None, 0).limit else count
+        with suppress(ObjectAlreadyExists, PrefectHTTPStatusError):
+            client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=enough))
         admitted[name] = client.read_global_concurrency_limit_by_name(name).limit
     return admitted
 
@@ -87,10 +88,8 @@ class DeviceLimits:
         """Return a lease; one that is gone already is no error."""
         with self._lock:
             self._held.discard(lease)
-        try:
+        with suppress(httpx.HTTPError, ObjectNotFound, ValueError):
             self._client.release_concurrency_slots_with_lease(UUID(lease))
-        except (httpx.HTTPError, ObjectNotFound, ValueError):
-            pass
 
     def close(self) -> None:
         """Return every lease still held and stop renewing."""

@@ -62,7 +62,8 @@ class WorkerProcess:
 
     def make_item(self, *arguments: Any) -> dict[str, Any]:
         """Run `worker.make_item` there. Raises what it raises, and `WorkerDied`."""
-        return self._result(self._executor.submit(worker.make_item, *arguments).result)
+        record: dict[str, Any] = self._result(self._executor.submit(worker.make_item, *arguments).result)
+        return record
 
     def _result(self, wait: Callable[[], Any]) -> Any:
         try:

@@ -30,10 +30,12 @@ def _clips(folder: Path, make_video: MakeVideo, count: int, frames: int = 8) -> 
     return [make_video(folder / f"clip{i}.mp4", frames=frames, seed=i) for i in range(count)]
 
 
-def _track(folder: Path, video_list: Path, *more: object, kill_at: str | None = None) -> Done:
+def _track(
+    folder: Path, video_list: Path, *more: object, prompt: str = "red square", kill_at: str | None = None
+) -> Done:
     output = folder / "out" / "results.jsonl"
     return maskflow(
-        "track-videos", "--video_list", video_list, "--text_prompt", "red square", "--output_jsonl", output,
+        "track-videos", "--video_list", video_list, "--text_prompt", prompt, "--output_jsonl", output,
         "--num-workers", 2, *more, kill_at=kill_at,
     )  # fmt: skip
 
@@ -110,19 +112,20 @@ def test_what_is_done_again_and_what_is_not(tmp_path: Path, make_video: MakeVide
 
     # Another rate or prompt is tracked anew.
     assert len(_track(tmp_path, tmp_path / "renamed.txt", "--fps", 5).processed) == 2
-    assert len(_track(tmp_path, tmp_path / "renamed.txt", "--text-prompt", "blue").processed) == 2
+    assert len(_track(tmp_path, tmp_path / "renamed.txt", prompt="blue").processed) == 2
 
     # An output edited by hand in the store is made again; one deleted where it was delivered comes back.
     delivered = tmp_path / "out" / "videos" / "other" / "renamed_clip0_tracked.mp4"
     delivered.unlink()
-    (shard,) = [path for path in (tmp_path / "out" / ".maskflow" / "track_video").glob("*/frames.jsonl")][:1]
+    shard = next((tmp_path / "out" / ".maskflow" / "track_video").glob("*/frames.jsonl"))
     kept = shard.read_bytes()
     shard.write_bytes(kept.replace(b"bbox", b"BBOX"))
     rebuilt = _track(tmp_path, tmp_path / "renamed.txt", *pictures)
-    rebuilt_more = [
-        _track(tmp_path, tmp_path / "renamed.txt", *more) for more in (("--fps", 5), ("--text-prompt", "blue"))
+    others = [
+        _track(tmp_path, tmp_path / "renamed.txt", "--fps", 5),
+        _track(tmp_path, tmp_path / "renamed.txt", prompt="blue"),
     ]
-    assert len(rebuilt.processed) + sum(len(one.processed) for one in rebuilt_more) == 1
+    assert sum(len(one.processed) for one in [rebuilt, *others]) == 1
     assert shard.read_bytes() == kept
     assert delivered.read_bytes() == original
 
@@ -228,7 +231,7 @@ def test_two_runs_share_one_slot_and_both_deliver(tmp_path: Path, make_video: Ma
                 output,
                 "--num-workers",
                 1,
-            )  # fmt: skip
+            )
         )
     done = [finish(run) for run in runs]
     assert [one.code for one in done] == [0, 0], done

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -35,6 +36,7 @@ ACCEPTED = (
 _MIN_SATURATION, _MIN_VALUE = 90, 60
 _MIN_SHARE_OF_PICTURE = 0.0004
 _NMS_IOU = 0.45
+_CASCADES = Path(cv2.__file__).parent / "data"
 _HOG_HEIGHT = 720  # pictures lower than this are enlarged up to twofold: HOG finds nobody under 128 pixels
 
 _Finder = Callable[[RGB], list[tuple[Box, float]]]
@@ -86,7 +88,7 @@ class _People:
 
     def __init__(self) -> None:
         self._hog = cv2.HOGDescriptor()
-        self._hog.setSVMDetector(cv2.HOGDescriptor.getDefaultPeopleDetector())  # type: ignore[arg-type]
+        self._hog.setSVMDetector(np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32))
 
     def find(self, image: RGB) -> list[tuple[Box, float]]:
         scale = min(2.0, _HOG_HEIGHT / image.shape[0])
@@ -107,7 +109,7 @@ class _Faces:
     """Boosted Haar cascade (Viola and Jones, CVPR 2001), frontal faces."""
 
     def __init__(self) -> None:
-        self._cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+        self._cascade = cv2.CascadeClassifier(str(_CASCADES / "haarcascade_frontalface_default.xml"))
 
     def find(self, image: RGB) -> list[tuple[Box, float]]:
         grey = cv2.equalizeHist(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
@@ -129,7 +131,7 @@ class _Colour:
         mask = np.zeros(image.shape[:2], np.uint8)
         for low, high in self._ranges:
             lowest, highest = np.array([low, _MIN_SATURATION, _MIN_VALUE]), np.array([high, 255, 255])
-            mask |= cv2.inRange(hsv, lowest, highest)
+            mask |= np.asarray(cv2.inRange(hsv, lowest, highest), np.uint8)
         return _regions(mask, round(max(image.shape[:2]) / 150))
 
 

@@ -21,8 +21,8 @@ def guided_filter(guide: Floats, values: Floats, radius: int, eps: float) -> Flo
 
     mean_guide, mean_values = mean(guide), mean(values)
     variance = mean(guide * guide) - mean_guide * mean_guide
-    slope = (mean(guide * values) - mean_guide * mean_values) / (variance + eps)
-    return mean(slope) * guide + mean(mean_values - slope * mean_guide)
+    slope = np.asarray((mean(guide * values) - mean_guide * mean_values) / (variance + eps), np.float32)
+    return mean(slope) * guide + mean(np.asarray(mean_values - slope * mean_guide, np.float32))
 
 
 def grab_cut(image: RGB, trimap: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], iterations: int) -> Mask | None:
@@ -37,7 +37,7 @@ def grab_cut(image: RGB, trimap: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
     cv2.setRNGSeed(0)  # its k-means draws at random: the same frame must give the same mask
     labels = trimap.copy()
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(np.ascontiguousarray(image), labels, None, *models, iterations, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(np.ascontiguousarray(image), labels, (0, 0, 0, 0), *models, iterations, cv2.GC_INIT_WITH_MASK)
     return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD), np.bool_)
 
 

@@ -1,6 +1,7 @@
 """Dense motion between two frames, with the camera's part told apart from the objects' own."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -47,7 +48,7 @@ class MotionEstimator:
         ones = np.stack([x, y, np.ones_like(x)], -1) @ camera.T.astype(np.float32)
         by_camera = np.asarray(ones[..., :2] / ones[..., 2:] - np.stack([x, y], -1), np.float32)
 
-        def remap(values: npt.NDArray[np.generic], flow: Floats) -> npt.NDArray[np.generic]:
+        def remap(values: Grey | Floats, flow: Floats) -> npt.NDArray[Any]:
             warped = cv2.remap(
                 values, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
@@ -57,9 +58,9 @@ class MotionEstimator:
             difference = cv2.absdiff(np.asarray(remap(last, flow), np.uint8), present)
             return np.asarray(cv2.boxFilter(difference.astype(np.float32), -1, (7, 7)))
 
-        direct = np.asarray(self._flow.calc(present, last, None), np.float32)
+        direct = np.asarray(self._flow.calc(present, last, np.zeros((0, 0), np.float32)), np.float32)
         steadied = np.asarray(remap(last, by_camera), np.uint8)
-        rest = np.asarray(self._flow.calc(present, steadied, None), np.float32)
+        rest = np.asarray(self._flow.calc(present, steadied, np.zeros((0, 0), np.float32)), np.float32)
         composed = rest + np.asarray(remap(by_camera, rest), np.float32)
         flow = np.where((misfit(composed) < misfit(direct))[..., None], composed, direct)
         return Motion(x + flow[..., 0], y + flow[..., 1], flow - by_camera)

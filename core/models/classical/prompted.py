@@ -42,7 +42,7 @@ def mask_in_box(image: RGB, box: Box, points: tuple[tuple[float, float, bool], .
     Where the cut finds next to nothing the colours do not tell, and the ellipse in the box stands in.
     """
     height, width = image.shape[:2]
-    x0, y0, x1, y1 = (int(round(v)) for v in box)
+    x0, y0, x1, y1 = (round(v) for v in box)
     frame = np.zeros((height, width), np.bool_)
     frame[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)] = True
     if not frame.any():
@@ -89,7 +89,7 @@ def _centre_prior(box: Box, rows: slice, columns: slice, inside: Mask, fall_off:
 
 def _by_colour(image: RGB, inside: Mask, prior: Floats) -> Floats:
     bins = colour_bins(image)
-    guide = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    guide = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) / 255, np.float32)
     # What lies in the box but not on the object looks like background too, though less surely.
     trust = np.where(inside, 0.5, 1.0).astype(np.float32)
     probability = np.where(inside, prior, 0).astype(np.float32)

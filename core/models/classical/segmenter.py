@@ -130,7 +130,7 @@ class ClassicalSession:
         background = _ANCHOR * tracked.anchor[1] + (1 - _ANCHOR) * tracked.recent[1]
         colour = log_ratio(bins, foreground, background, _COLOUR_LIMIT)
         logits = place + _COLOUR_WEIGHT * colour + _MOTION_WEIGHT * _motion_ratio(own, mask, size)
-        guide = self._grey[region].astype(np.float32) / 255
+        guide = np.asarray(self._grey[region] / 255, np.float32)
         probability = np.clip(guided_filter(guide, sigmoid(np.asarray(logits, np.float32)), 2, 1e-3), 0, 1)
         probability = _connected_to(np.asarray(probability, np.float32), mask)
         return _settle(np.ascontiguousarray(image[region]), probability)
@@ -166,7 +166,7 @@ def _motion_ratio(own: Floats, mask: Mask, size: float) -> Floats:
     def distribution(where: Mask) -> Floats:
         counts = np.bincount(bins[where], minlength=225).astype(np.float32).reshape(15, 15)
         counts = np.asarray(cv2.GaussianBlur(counts, (3, 3), 0.7), np.float32)
-        return (counts.ravel() + 0.5) / (counts.sum() + 112.5)
+        return np.asarray((counts.ravel() + 0.5) / (counts.sum() + 112.5), np.float32)
 
     ratio = np.clip(np.log(distribution(core) / distribution(ring)), -_MOTION_LIMIT, _MOTION_LIMIT)
     return np.asarray(cv2.boxFilter(ratio[bins], -1, (5, 5)), np.float32)

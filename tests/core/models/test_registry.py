@@ -11,12 +11,12 @@ def test_auto_takes_what_can_run_here() -> None:
 
 @pytest.mark.parametrize("name", ["grounding-dino", "sam3"])
 def test_a_neural_detector_is_refused_with_the_way_out(name: str) -> None:
-    with pytest.raises(RefusedInput, match=f"detector = '{name}' cannot be used.*use classical"):
+    with pytest.raises(RefusedInput, match=rf"detector = '{name}' cannot be used.*use classical"):
         choose("detector", name, DETECTORS)
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(RefusedInput, match="segmenter = 'sam9'.*auto, sam2, classical"):
+    with pytest.raises(RefusedInput, match=r"segmenter = 'sam9'.*auto, sam2, classical"):
         choose("segmenter", "sam9", SEGMENTERS)
 
 

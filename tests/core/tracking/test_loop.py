@@ -11,10 +11,10 @@ from core.masks import rle
 from core.masks.boxes import mask_box
 from core.models.classical.detector import ClassicalDetector
 from core.models.classical.segmenter import ClassicalSegmenter
-from core.models.roles import Prompt
+from core.models.roles import Detection, Prompt
 from core.tracking.loop import ObjectPrompt, track_frames
 from core.tracking.tracker import Tracker
-from core.video.frames import Frame
+from core.video.frames import RGB, Frame
 
 
 def _frames(scene: Scene) -> Iterator[Frame]:
@@ -60,14 +60,12 @@ def test_what_is_seen_once_only_is_no_object() -> None:
             self._real = ClassicalDetector().start("red")
             self._calls = 0
 
-        def detect(self, image: object) -> list[object]:
-            from core.models.roles import Detection
-
+        def detect(self, image: RGB) -> list[Detection]:
             self._calls += 1
-            found = list(self._real.detect(image))  # type: ignore[arg-type]
+            found = self._real.detect(image)
             return [*found, Detection((300, 20, 350, 60), "red", 0.9)] if self._calls == 5 else found
 
-    tracker = Tracker(ClassicalSegmenter().start(), Flicker(), 1)  # type: ignore[arg-type]
+    tracker = Tracker(ClassicalSegmenter().start(), Flicker(), 1)
     records = list(track_frames((frame for frame in _frames(scene) if frame.source_frame < 20), tracker))
     assert {one.obj_id for record in records for one in record.objects} == {1}
     assert len(tracker.rejected) >= 1

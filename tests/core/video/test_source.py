@@ -62,7 +62,7 @@ def test_images_of_another_size_or_unreadable_ones_are_named(tmp_path: Path) -> 
     with pytest.raises(BadMedia, match=r"1.png: 12x9 pixels, the first is 12x8"), open_video(tmp_path) as video:
         list(video.frames())
     (tmp_path / "1.png").write_bytes(b"garbage")
-    with pytest.raises(BadMedia, match="1.png: unreadable"), open_video(tmp_path) as video:
+    with pytest.raises(BadMedia, match=r"1\.png: unreadable"), open_video(tmp_path) as video:
         list(video.frames())
 
 

@@ -8,31 +8,36 @@ import importlib.util
 import os
 import signal
 import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
 
 
 class _Killer(importlib.abc.MetaPathFinder):
-    def __init__(self, module, function, nth):
+    def __init__(self, module: str, function: str, nth: int) -> None:
         self._module, self._function, self._nth = module, function, nth
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         if name != self._module:
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
-        run = spec.loader.exec_module
+        assert spec is not None
+        loader: Any = spec.loader
+        run = loader.exec_module
 
-        def exec_module(module):
+        def exec_module(module: ModuleType) -> None:
             run(module)
             self._arm(module)
 
-        spec.loader.exec_module = exec_module
+        loader.exec_module = exec_module
         return spec
 
-    def _arm(self, module):
+    def _arm(self, module: ModuleType) -> None:
         real = getattr(module, self._function)
         calls = 0
 
-        def deadly(*args, **kwargs):
+        def deadly(*args: Any, **kwargs: Any) -> Any:
             nonlocal calls
             calls += 1
             if calls == self._nth:

@@ -70,7 +70,8 @@ def test_a_lock_is_exclusive_and_dies_with_its_holder() -> None:
     name = "test.0"
     script = (
         "import sys, time; from tasks.devices.lock import try_lock\n"
-        f"lock = try_lock({name!r}); lock.remember_lease('lease-of-the-dead'); print('held', flush=True); time.sleep(60)"
+        f"lock = try_lock({name!r}); lock.remember_lease('lease-of-the-dead'); print('held', flush=True)\n"
+        "time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None

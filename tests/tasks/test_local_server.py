@@ -1,0 +1,65 @@
+"""The temporary server: shared by runs, gone after the last one, also when that was killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tasks.local_server import configured_url, is_healthy
+
+_USER = (
+    "import os, sys, time\nfrom tasks.local_server import ensure_server\n"
+    "ensure_server(); print(os.environ['PREFECT_API_URL'], flush=True)\nsys.stdin.read()\n"
+)
+
+
+def _use(home: Path) -> "subprocess.Popen[str]":
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    return subprocess.Popen(
+        [sys.executable, "-c", _USER],
+        env={**environment, "PREFECT_HOME": str(home)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _url(user: "subprocess.Popen[str]") -> str:
+    assert user.stdout is not None
+    return user.stdout.readline().strip()
+
+
+@pytest.mark.slow
+def test_runs_share_one_server_which_ends_after_the_last(tmp_path: Path) -> None:
+    with _use(tmp_path) as first, _use(tmp_path) as second:
+        url = _url(first)
+        assert _url(second) == url
+        assert is_healthy(url)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        time.sleep(1.5)
+        assert is_healthy(url)
+        second.communicate("")
+    deadline = time.monotonic() + 20
+    while is_healthy(url):
+        assert time.monotonic() < deadline, "the server outlived its users"
+        time.sleep(0.1)
+
+
+def test_the_configured_server_comes_from_the_environment_or_the_active_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.delenv("PREFECT_PROFILES_PATH", raising=False)
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    assert configured_url() is None
+    (tmp_path / "profiles.toml").write_text('active = "box"\n[profiles.box]\nPREFECT_API_URL = "http://box:4200/api"\n')
+    assert configured_url() == "http://box:4200/api"
+    monkeypatch.setenv("PREFECT_API_URL", "http://other:4200/api")
+    assert configured_url() == "http://other:4200/api"
+    assert not is_healthy("http://127.0.0.1:9/api")
+    assert not is_healthy("nonsense")
