@@ -99,6 +99,7 @@ class ItemRun:
 
     store: RunStore
     slots: DeviceSlots
+    stages: dict[str, Stage]
     progress: dict[str, StageProgress]
 
 
@@ -111,14 +112,14 @@ def item_run(store: RunStore, slots: Sequence[Slot]) -> Iterator[ItemRun]:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise RuntimeError("items run inside a flow run")
-    stages: dict[str, StageProgress] = {}
+    progress: dict[str, StageProgress] = {}
 
     def on_progress(key: str, done: int, expected: int | None) -> None:
-        for stage in list(stages.values()):
+        for stage in list(progress.values()):
             stage.frames(key, done, expected)
 
     with DeviceSlots(slots, on_progress) as device_slots:
-        run = ItemRun(store, device_slots, stages)
+        run = ItemRun(store, device_slots, {}, progress)
         token = _current.set(run)
         try:
             with watch_for_cancellation(context.flow_run.id, device_slots.close):
@@ -153,7 +154,6 @@ def _worth_another(_task: Task[..., Any], _task_run: TaskRun, state: State[Any])
 def make_item(key: str, name: str, function: str, request: dict[str, Any], inputs: dict[str, Any], cost: float) -> Any:
     """Make one item in a device worker; its record, or a failed state that tells why."""
     run, log = _current.get(), get_run_logger()
-    stage = run.progress[function]
     folder = run.store.item_folder(function.rpartition(":")[2], key)
     device = ""
 
@@ -176,13 +176,9 @@ def make_item(key: str, name: str, function: str, request: dict[str, Any], input
         log.exception("[%s] ✗ Failed: %s", device, name)
         return Failed(message=f"{type(error).__name__}: {error}")
     log.info("[%s] ✓ Completed: %s", device, name)
-    for line in _describe[function](record):
+    for line in run.stages[function].describe(record):
         log.info("[%s]   - %s", device, line)
-    stage.frames(key, 1, 1)
     return Completed(data=record)
-
-
-_describe: dict[str, Callable[[dict[str, Any]], list[str]]] = {}
 
 
 def run_items(run: ItemRun, stage: Stage, items: Sequence[Item], resume: bool = True) -> list[Outcome]:
@@ -196,10 +192,9 @@ def run_items(run: ItemRun, stage: Stage, items: Sequence[Item], resume: bool = 
     """
     task_name = stage.function.rpartition(":")[2]
     run.store.sweep(task_name)
-    _describe[stage.function] = stage.describe
     by_key = {item_key(stage, item): item for item in reversed(items)}
     progress = StageProgress(stage.name, {k: i.cost for k, i in by_key.items()}, {k: i.name for k, i in by_key.items()})
-    run.progress[stage.function] = progress
+    run.stages[stage.function], run.progress[stage.function] = stage, progress
     finished: queue.Queue[tuple[str, PrefectFuture[Any]]] = queue.Queue()
     block = run.store.results_block()
     for key, item in sorted(by_key.items(), key=lambda pair: -pair[1].cost):

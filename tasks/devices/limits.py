@@ -7,7 +7,7 @@ reached therefore never stops work.
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from uuid import UUID
 
 import httpx
@@ -43,13 +43,15 @@ class DeviceLimits:
     """Leases on the devices' limits, renewed by a thread while they are held."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
-        self._client = get_client(sync_client=True)
+        self._open = ExitStack()
+        self._client = self._open.enter_context(get_client(sync_client=True))
         self._held: set[str] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._told: set[str] = set()
         self._announce(register_limits(self._client, slots), slots)
-        threading.Thread(target=self._renew, name="renew-leases", daemon=True).start()
+        self._renewing = threading.Thread(target=self._renew, name="renew-leases", daemon=True)
+        self._renewing.start()
 
     def _announce(self, admitted: dict[str, int], slots: Sequence[Slot]) -> None:
         for name, wanted in Counter(slot.limit for slot in slots).items():
@@ -88,7 +90,7 @@ class DeviceLimits:
         """Return a lease; one that is gone already is no error."""
         with self._lock:
             self._held.discard(lease)
-        with suppress(httpx.HTTPError, ObjectNotFound, ValueError):
+        with suppress(httpx.HTTPError, ObjectNotFound, ValueError, RuntimeError):  # RuntimeError: closed already
             self._client.release_concurrency_slots_with_lease(UUID(lease))
 
     def close(self) -> None:
@@ -98,6 +100,8 @@ class DeviceLimits:
             held = list(self._held)
         for lease in held:
             self.release(lease)
+        self._renewing.join()
+        self._open.close()
 
     def _renew(self) -> None:
         while not self._stopped.wait(_RENEW_S):

@@ -3,6 +3,7 @@
 import heapq
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +15,11 @@ from tasks.devices.lock import SlotLock, try_lock
 from tasks.devices.process import OnProgress, WorkerDied, WorkerProcess
 from tasks.devices.slots import Slot, cpu_cores
 
-_POLL_S = 0.05
+_POLL_S = 0.05  # for locks that other processes hold; inside this one, waiting items are woken
 _LIMIT_POLL_S = 0.5
+# A slot goes from one short item to the next without being given back in between, for so long at most: then other
+# runs get their turn. Asking Prefect for a lease costs milliseconds on an idle server and a second on a busy one.
+_KEEP_S = 5.0
 
 
 class SlotsClosed(MaskflowError):
@@ -27,6 +31,7 @@ class _Lease:
     slot: Slot
     lock: SlotLock
     limit_lease: str
+    since_s: float
 
 
 class DeviceSlots:
@@ -40,7 +45,8 @@ class DeviceSlots:
     def __init__(self, slots: Sequence[Slot], on_progress: OnProgress) -> None:
         self.slots = list(slots)
         self._free = list(slots)
-        self._changed = threading.Lock()
+        self._kept: list[_Lease] = []
+        self._changed = threading.Condition()
         self._closed = threading.Event()
         self._on_progress = on_progress
         self._workers: dict[Slot, WorkerProcess] = {}
@@ -84,12 +90,7 @@ class DeviceSlots:
         try:
             yield lease.slot
         finally:
-            if lease.limit_lease:
-                self._limits.release(lease.limit_lease)
-            lease.lock.remember_lease(None)
-            lease.lock.release()
-            with self._changed:
-                self._free.append(lease.slot)
+            self._give_back(lease)
 
     def _acquire(self, cost: float) -> _Lease:
         ticket = (-cost, next(self._tickets))
@@ -97,42 +98,74 @@ class DeviceSlots:
             heapq.heappush(self._waiting, ticket)
         try:
             while not self.closed:
+                lease = self._take(ticket)
+                if lease is not None:
+                    return lease
                 with self._changed:
-                    # A slot whose worker is up is quicker than one that has to start one.
-                    free = sorted(self._free, key=lambda slot: (slot not in self._workers, slot))
-                    mine = self._waiting[0] == ticket
-                for slot in free if mine else ():
-                    lease = self._try(slot)
-                    if lease is not None:
-                        return lease
-                self._closed.wait(_POLL_S)
+                    self._changed.wait(_POLL_S)
             raise SlotsClosed("the run was cancelled")
         finally:
             with self._changed:
                 self._waiting.remove(ticket)
                 heapq.heapify(self._waiting)
+                unwanted = [] if self._waiting else self._drop_kept()
+                self._changed.notify_all()
+            for lease in unwanted:
+                self._release(lease)
+
+    def _take(self, ticket: tuple[float, int]) -> _Lease | None:
+        """A slot for the first in the queue, if there is one right now."""
+        with self._changed:
+            if self._waiting[0] != ticket:
+                return None
+            if self._kept:
+                return self._kept.pop()
+            # A slot whose worker is up is quicker than one that has to start one.
+            free = sorted(self._free, key=lambda slot: (slot not in self._workers, slot))
+        for slot in free:
+            lease = self._try(slot)
+            if lease is not None:
+                return lease
+        return None
 
     def _try(self, slot: Slot) -> _Lease | None:
+        lock = try_lock(slot.name)
+        if lock is None:
+            return None
         with self._changed:
-            if slot not in self._free:
-                return None
-            lock = try_lock(slot.name)
-            if lock is None:
-                return None
             self._free.remove(slot)
         left = lock.left_lease()
         if left is not None:
             self._limits.release(left)
         limit_lease = self._limits.acquire(slot.limit)
         if limit_lease is None:
-            lock.remember_lease(None)
-            lock.release()
-            with self._changed:
-                self._free.append(slot)
+            self._release(_Lease(slot, lock, "", 0.0))
             self._closed.wait(_LIMIT_POLL_S)
             return None
         lock.remember_lease(limit_lease or None)
-        return _Lease(slot, lock, limit_lease)
+        return _Lease(slot, lock, limit_lease, time.monotonic())
+
+    def _give_back(self, lease: _Lease) -> None:
+        """Keep the slot for this run's next item for a moment, or let go of it."""
+        with self._changed:
+            if self._waiting and not self.closed and time.monotonic() - lease.since_s < _KEEP_S:
+                self._kept.append(lease)
+                self._changed.notify_all()
+                return
+        self._release(lease)
+
+    def _drop_kept(self) -> list[_Lease]:
+        kept, self._kept = self._kept, []
+        return kept
+
+    def _release(self, lease: _Lease) -> None:
+        if lease.limit_lease:
+            self._limits.release(lease.limit_lease)
+        lease.lock.remember_lease(None)
+        lease.lock.release()
+        with self._changed:
+            self._free.append(lease.slot)
+            self._changed.notify_all()
 
     def _worker(self, slot: Slot) -> WorkerProcess:
         with self._changed:
@@ -152,8 +185,11 @@ class DeviceSlots:
         with self._changed:
             workers = list(self._workers.values())
             self._workers.clear()
+            kept = self._drop_kept()
         for worker in workers:
             worker.kill()
+        for lease in kept:
+            self._release(lease)
 
     def __enter__(self) -> Self:
         return self

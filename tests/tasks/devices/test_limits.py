@@ -63,3 +63,35 @@ def test_a_limit_set_to_zero_drains_the_device(monkeypatch: pytest.MonkeyPatch) 
     assert limits.acquire(slot.limit) is None
     limits.close()
     assert _in_use(slot.limit) == 0
+
+
+def test_a_slot_goes_from_item_to_item_and_is_given_back_when_nobody_waits() -> None:
+    from threading import Thread
+
+    from tasks.devices.lock import try_lock
+    from tasks.devices.pool import DeviceSlots
+    from tasks.devices.slots import Slot
+
+    order: list[float] = []
+    slots = [Slot(8, 0), Slot(8, 1)]
+    with DeviceSlots(slots, lambda *progress: None) as pool:
+
+        def use(cost: float) -> None:
+            with pool._leased(cost):
+                order.append(cost)
+
+        with pool._leased(99), pool._leased(98):
+            threads = [Thread(target=use, args=(cost,)) for cost in (1.0, 3.0, 2.0)]
+            for thread in threads:
+                thread.start()
+            while len(pool._waiting) < 3:
+                pass
+        for thread in threads:
+            thread.join()
+        assert sorted(order) == [1.0, 2.0, 3.0]
+        assert order[-1] == 1.0  # the costliest went first
+        for slot in slots:
+            lock = try_lock(slot.name)
+            assert lock is not None
+            lock.release()
+    assert _in_use(slots[0].limit) == 0
