@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from core.masks import Box, Mask
-from core.masks.boxes import mask_box
+from core.masks.boxes import iou_matrix, mask_box
 from core.masks.clean import clean
 from core.models.roles import Detection, DetectorSession, Prompt, SegmenterSession, TrackedMask
 from core.tracking.appearance import Appearance, appearance, similarity
@@ -27,6 +27,8 @@ class Rules:
         covered: share of a detection inside a known object from which it is not a new one.
         min_score: detections under this score start no object.
         confirm_rounds: rounds of detection within which a tentative object must be seen a second time.
+        drifted_iou: a mask whose box fits its detection less well than this has drifted and is set right …
+        trusted_score: … by detections from this score on.
         weak_score: a mask under this score is doubtful.
         weak_frames: doubtful frames in a row after which an object is lost.
         unseen_rounds: rounds of detection without a match after which an object is lost.
@@ -38,6 +40,8 @@ class Rules:
     covered: float = 0.6
     min_score: float = 0.3
     confirm_rounds: int = 3
+    drifted_iou: float = 0.5
+    trusted_score: float = 0.5
     weak_score: float = 0.3
     weak_frames: int = 3
     unseen_rounds: int = 30
@@ -166,7 +170,8 @@ class Tracker:
         if not track.confirmed:
             track.confirmed = True
             self._recognise(track)
-        if track.weak:
+        drifted = track.box is not None and iou_matrix([track.box], [detection.box])[0, 0] < self._rules.drifted_iou
+        if track.weak or (drifted and detection.score >= self._rules.trusted_score):
             tracked = self._segmenter.add(track.obj_id, Prompt(box=detection.box))
             _place(track, clean(tracked.mask), tracked.score)
             track.weak = 0

@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.masks import Box, Mask
+from core.masks.boxes import iou_matrix, mask_box
 from core.models.classical.colour import Floats, colour_bins, histogram, log_ratio
 from core.models.classical.filters import crop_around, grab_cut, guided_filter, sigmoid
 from core.models.roles import Prompt
@@ -14,6 +15,7 @@ _COLOUR_ROUNDS = 6
 _CONTEXT = 0.35  # how much around the box shows what the background looks like, as a share of the box
 _SURE = 0.9
 _MIN_SHARE_OF_BOX = 0.2
+_MIN_BOX_IOU = 0.5
 _FALL_OFF, _FALL_OFF_LOOSE = 0.45, 5.0  # how fast the expectation of finding the object falls from the middle
 _POINT_REACH = 0.15  # of the picture's longer side: how far from a point its object may extend
 
@@ -39,7 +41,8 @@ def mask_in_box(image: RGB, box: Box, points: tuple[tuple[float, float, bool], .
 
     A `loose` box only tells how far the object may reach from its middle; it may be much smaller.
 
-    Where the cut finds next to nothing the colours do not tell, and the ellipse in the box stands in.
+    Where the cut does not reach out to the box, the colours do not tell, and the ellipse in the box stands in: a box is
+    a promise that the object touches all its sides (Lempitsky et al., ICCV 2009).
     """
     height, width = image.shape[:2]
     x0, y0, x1, y1 = (round(v) for v in box)
@@ -61,12 +64,18 @@ def mask_in_box(image: RGB, box: Box, points: tuple[tuple[float, float, bool], .
         centre = (int(x) - columns.start, int(y) - rows.start)
         cv2.circle(trimap, centre, 3, cv2.GC_FGD if positive else cv2.GC_BGD, -1)
     cut = grab_cut(part, trimap, 2)
-    least = 0 if loose else _MIN_SHARE_OF_BOX * np.count_nonzero(inside)
-    if cut is None or np.count_nonzero(cut) <= least:
+    if cut is None or not (loose or _fills(cut, inside)):
         cut = _ellipse(box, rows, columns, inside)
     result = np.zeros((height, width), np.bool_)
     result[rows, columns] = cut
     return result
+
+
+def _fills(cut: Mask, inside: Mask) -> bool:
+    box, promised = mask_box(cut), mask_box(inside)
+    if box is None or promised is None or np.count_nonzero(cut) <= _MIN_SHARE_OF_BOX * np.count_nonzero(inside):
+        return False
+    return bool(iou_matrix([box], [promised])[0, 0] >= _MIN_BOX_IOU)
 
 
 def _radius2(box: Box, rows: slice, columns: slice) -> npt.NDArray[np.float64]:
