@@ -12,6 +12,7 @@ app = App(
     help_epilogue="Exit codes: 0 all done, 1 some items failed (the rest are delivered), 2 refused input.",
     default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
     version="0.1.0",
+    suppress_keyboard_interrupt=False,
 )
 app.command(
     "flows.commands:track_videos",

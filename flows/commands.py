@@ -1,5 +1,6 @@
 """The commands behind the command line. A flow's command has the flow's own parameters and docstring."""
 
+import logging
 from collections.abc import Callable
 from inspect import Parameter, signature
 from typing import Any, cast, get_type_hints
@@ -33,6 +34,7 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str
     Raises:
         RefusedInput: before any server or model is started.
     """
+    logging.getLogger("prefect.flows").setLevel(logging.CRITICAL)  # a bad parameter is told below, in one line
     try:
         parameters = flow.validate_parameters(given)
     except ParameterTypeError as error:

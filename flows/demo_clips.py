@@ -9,6 +9,7 @@ from rich.table import Table
 
 from core.evaluation.clip_score import score_clip
 from core.evaluation.clips import render_clips
+from tasks.store import check_writable
 
 PROMPT = "red object. green object. blue object"
 
@@ -16,6 +17,7 @@ PROMPT = "red object. green object. blue object"
 def run_demo(output: str, track: Callable[[dict[str, Any]], int]) -> int:
     """Render the clips, track them with `track` (parameters of `track_videos` in, exit code out), print the scores."""
     folder = Path(output)
+    check_writable("output", folder)
     console = Console()
     with console.status("Rendering clips …"):
         clips = render_clips(folder / "clips")

@@ -67,7 +67,7 @@ class Terminal:
 
 
 class _OwnLines(logging.Handler):
-    """Prints lines logged by this project, and other people's errors."""
+    """Prints what this project logs; Prefect's own lines are in its UI."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ from core.models.roles import VideoSegmenter
 from core.store.paths import distinct, inside, slugify
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
 from tasks.deliver import deliver
-from tasks.devices.slots import Slot, plan_slots
+from tasks.devices.slots import MAX_SLOTS, Slot, plan_slots
 from tasks.items import Item, ItemRun, Outcome, RunCancelled, Stage, item_key, item_run, item_runner, run_items
 from tasks.store import RunStore, check_writable
 from tasks.summary import Row, Summary, publish
@@ -48,6 +48,9 @@ RENDER = Stage(
     "core.tracking.render_item:render_video",
     lambda done: [f"{done['frames']} frames drawn in {done['seconds']:.2f}s"],
 )
+
+
+FAILURES = "failures.jsonl"
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def track_videos(
     max_frames: Annotated[int, Field(ge=1)] = 60,
     fps: Annotated[float | None, Field(gt=0, le=1000)] = None,
     gpu_ids: list[int] | None = None,
-    num_workers: Annotated[int | None, Field(ge=1, le=1024)] = None,
+    num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
     resume: bool = True,
 ) -> State[None]:
     """Track what a text names through many videos, on every device there is.
@@ -103,7 +106,7 @@ def track_videos(
     Args:
         video_list: text file with the path of a video (or of a folder of images) on each line.
         output_jsonl: results file to write; failures.jsonl and the state of the run go beside it.
-        text_prompt: what to track, as in "person" or "red ball. dog".
+        text_prompt: what to track, as in "person" or "red ball. blue car".
         prompts: JSON file with boxes or points for each video, instead of a text prompt.
         output_video_dir: folder for annotated videos.
         recording: folder for Rerun recordings (.rrd), one a video.
@@ -121,6 +124,7 @@ def track_videos(
         resume: keep finished videos; no-resume tracks all anew.
     """
     log = get_run_logger()
+    log.info("Flow run %s: cancel it with `prefect flow-run cancel`", flow_run.id)
     plan = check(
         video_list=video_list,
         output_jsonl=output_jsonl,
@@ -146,11 +150,11 @@ def track_videos(
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     failures = unreadable | {o.item.name: o.reason for o in [*rendered, *tracked] if o.reason is not None}
+    failures |= _deliver_rendered(plan, store, rendered)
     done = {o.item.name: o for o in tracked if o.reason is None}
     delivered = [video for video in plan.videos if video in done]
     write_results(plan.results, (TrackedVideo(v, plan.text_prompt, done[v].folder) for v in delivered), schema, masks)
-    write_failures(plan.results.parent / "failures.jsonl", ((v, failures[v]) for v in plan.videos if v in failures))
-    _deliver_rendered(plan, store, rendered)
+    write_failures(plan.results.parent / FAILURES, ((v, failures[v]) for v in plan.videos if v in failures))
     return publish(_summary(plan, done, failures, notes))
 
 
@@ -183,8 +187,10 @@ def check(
     ):  # fmt: skip
         if folder is not None:
             check_writable(parameter, folder)
-    if output_jsonl.is_dir():
-        raise RefusedInput.of("output_jsonl", str(output_jsonl), "a file, not a folder")
+    if output_jsonl.is_dir() or output_jsonl.name == FAILURES:
+        raise RefusedInput.of("output_jsonl", str(output_jsonl), f"a file, not a folder, and not called {FAILURES}")
+    if output_jsonl.resolve() in (path.resolve() for path in (video_list, prompts) if path is not None):
+        raise RefusedInput.of("output_jsonl", str(output_jsonl), "a file of its own, none of the inputs")
     return Plan(
         videos, text, by_hand, finder, choose("segmenter", segmenter, SEGMENTERS), plan_slots(gpu_ids, num_workers),
         output_jsonl, output_video_dir, recording,
@@ -193,6 +199,8 @@ def check(
 
 def _read_list(path: Path) -> list[str]:
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("not a regular file")
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RefusedInput.of("video_list", str(path), f"a readable UTF-8 text file ({error})") from None
@@ -218,15 +226,18 @@ def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[
     """An item for each video that is there; the reason for each that is not."""
     items, unreadable = [], {}
     for video in plan.videos:
-        path = Path(video).expanduser()
         if plan.text_prompt is None and video not in plan.prompts:
             unreadable[video] = "the prompts file has no entry for this video"
             continue
         try:
+            path = Path(video).expanduser()
+            if path.exists() and not path.is_file() and not path.is_dir():
+                raise OSError(0, "not a regular file")
             content = store.digests.content(path)
             size = path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.iterdir())
-        except OSError as error:
-            unreadable[video] = f"{path}: {(error.strerror or 'unreadable').lower()}"
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            unreadable[video] = f"{video}: {(reason or 'unreadable').lower()}"
             continue
         prompts = [entry.model_dump(mode="json") for entry in plan.prompts.get(video, [])]
         what = {"text_prompt": plan.text_prompt, "prompts": prompts, **settings}
@@ -240,6 +251,7 @@ def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[
             **what,
         }
         items.append(Item(video, {"video": content, **what, **models}, request, float(size)))
+    store.digests.save()
     return items, unreadable
 
 
@@ -253,13 +265,19 @@ def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], resume: bool) 
         if outcome.record is None:
             continue
         key = item_key(TRACK, outcome.item)
-        request = {"video": outcome.item.request["video"], "tracks": str(outcome.folder), "key": key, **wanted}
+        source = {name: outcome.item.request[name] for name in ("video", "fps")}
+        request = {**source, "tracks": str(outcome.folder), "key": key, **wanted}
         items.append(Item(outcome.item.name, {"tracks": key, **wanted}, request, outcome.item.cost))
     return run_items(run, RENDER, items, resume)
 
 
-def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) -> None:
-    """Put pictures where they were asked for: `<folder>/<parent>/<stem>_tracked.mp4` and `<parent>/<stem>.rrd`."""
+def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) -> dict[str, str]:
+    """Put pictures where they were asked for: `<folder>/<parent>/<stem>_tracked.mp4` and `<parent>/<stem>.rrd`.
+
+    Returns:
+        The reason for each video whose pictures could not be put there.
+    """
+    failures = {}
     names = dict(zip(plan.videos, distinct(_name(video) for video in plan.videos), strict=True))
     for outcome in rendered:
         name = names[outcome.item.name]
@@ -267,11 +285,15 @@ def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) 
             (plan.video_dir, VIDEO_FILE, "_tracked.mp4"), (plan.recording_dir, RECORDING_FILE, ".rrd")
         ):  # fmt: skip
             if folder is not None and outcome.record is not None:
-                deliver(outcome.folder / made, inside(folder, name + suffix), store.digests)
+                try:
+                    deliver(outcome.folder / made, inside(folder, name + suffix), store.digests)
+                except (OSError, RefusedInput) as error:
+                    failures[outcome.item.name] = f"cannot be delivered: {error}"
+    return failures
 
 
 def _name(video: str) -> str:
-    path = Path(video).expanduser().resolve()
+    path = Path(video.replace("\0", "")).absolute()
     return f"{slugify(path.parent.name, 'root')}/{slugify(path.stem)}"
 
 
@@ -291,6 +313,6 @@ def _summary(plan: Plan, done: dict[str, Outcome], failures: dict[str, str], not
         (w, str(p)) for w, p in (("Videos", plan.video_dir), ("Recordings", plan.recording_dir)) if p is not None
     ]
     if failures:
-        outputs.append(("Failures", str(plan.results.parent / "failures.jsonl")))
+        outputs.append(("Failures", str(plan.results.parent / FAILURES)))
     what = plan.text_prompt or "prompted objects"
     return Summary(f"Track {what}", ("frames", "objects", "seconds", "fps"), rows, outputs, notes)

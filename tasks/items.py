@@ -30,7 +30,7 @@ from core.store.manifest import read_valid
 from tasks.cancellation import watch_for_cancellation
 from tasks.devices.pool import DeviceSlots, SlotsClosed
 from tasks.devices.process import WorkerDied
-from tasks.devices.slots import Slot
+from tasks.devices.slots import MAX_SLOTS, Slot
 from tasks.progress import StageProgress
 from tasks.store import RunStore
 
@@ -123,7 +123,11 @@ def item_run(store: RunStore, slots: Sequence[Slot]) -> Iterator[ItemRun]:
         token = _current.set(run)
         try:
             with watch_for_cancellation(context.flow_run.id, device_slots.close):
-                yield run
+                try:
+                    yield run
+                except BaseException:
+                    device_slots.close()  # before anything that may wait
+                    raise
         finally:
             _current.reset(token)
             store.digests.save()
@@ -131,7 +135,7 @@ def item_run(store: RunStore, slots: Sequence[Slot]) -> Iterator[ItemRun]:
 
 def item_runner() -> TaskRunner[PrefectFuture[Any]]:
     """The task runner of a flow of items: threads that wait for a slot; the slots are the real limit."""
-    return cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=32))
+    return cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=MAX_SLOTS))
 
 
 def item_key(stage: Stage, item: Item) -> str:

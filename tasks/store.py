@@ -1,11 +1,12 @@
 """Where a run keeps its state: `.maskflow/` beside its outputs, shared by all runs that write there."""
 
+import tempfile
 from pathlib import Path
 
 from prefect.filesystems import LocalFileSystem
 
 from core.errors import RefusedInput
-from core.store.atomic import atomic_file, sweep_temporaries
+from core.store.atomic import sweep_temporaries
 from core.store.digests import DigestCache, sha256_json
 
 
@@ -44,9 +45,9 @@ class RunStore:
 def check_writable(parameter: str, folder: Path) -> None:
     """Refuse an output folder that cannot be written, before any work is done."""
     try:
-        with atomic_file(folder / ".maskflow-write-test") as temporary:
-            temporary.touch()
-        (folder / ".maskflow-write-test").unlink()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         reason = f"a folder that can be written ({error.strerror})"
         raise RefusedInput.of(parameter, str(folder), reason) from None

@@ -7,6 +7,7 @@ Keys are the paths as they stand in the video list. `frame` is the source frame 
 where it is left out, `box` is xyxy in source pixels, a point is x, y and 1 (on the object) or 0 (off it).
 """
 
+import itertools
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -26,7 +27,7 @@ class PromptEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     frame: int = Field(default=0, ge=0)
-    obj_id: int = Field(default=0, ge=0)
+    obj_id: int | None = Field(default=None, ge=1, le=65_535)
     label: str | None = None
     box: tuple[Pixels, Pixels, Pixels, Pixels] | None = None
     points: list[Point] = Field(default_factory=list)
@@ -41,6 +42,8 @@ class PromptEntry(BaseModel):
 
     def object_prompt(self) -> ObjectPrompt:
         """The prompt in the tracking loop's terms."""
+        if self.obj_id is None:
+            raise ValueError("read_prompts gives every entry an obj_id")
         points = tuple((x, y, bool(positive)) for x, y, positive in self.points)
         return ObjectPrompt(self.obj_id, self.frame, self.label, Prompt(self.box, points))
 
@@ -66,12 +69,6 @@ def read_prompts(path: Path) -> dict[str, list[PromptEntry]]:
 
 
 def _numbered(entries: list[PromptEntry]) -> list[PromptEntry]:
-    taken = {entry.obj_id for entry in entries}
-    numbered = []
-    for entry in entries:
-        obj_id = entry.obj_id
-        if obj_id == 0:
-            obj_id = max(taken | {0}) + 1
-            taken.add(obj_id)
-        numbered.append(entry.model_copy(update={"obj_id": obj_id}))
-    return numbered
+    highest = max((entry.obj_id or 0 for entry in entries), default=0)
+    free = itertools.count(highest + 1)
+    return [entry.model_copy(update={"obj_id": entry.obj_id or next(free)}) for entry in entries]

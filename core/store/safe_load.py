@@ -35,8 +35,8 @@ def load_json(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise UnsafeFile(f"{path}: not JSON (line {error.lineno}: {error.msg})") from None
-    except RecursionError:
-        raise UnsafeFile(f"{path}: nested too deeply") from None
+    except (RecursionError, ValueError) as error:  # too deep, or a number of thousands of digits
+        raise UnsafeFile(f"{path}: not JSON that can be read ({error})") from None
 
 
 def load_yaml(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> Any:

@@ -66,8 +66,7 @@ def track_frames(
         tentative = tracker.tentative()
         while held and not held[0].waits_for & tentative:
             yield numbers.settle(held.popleft().frame, tracker)
-    for obj_id in sorted(tracker.tentative()):
-        tracker.reject(obj_id)
+    tracker.finish()
     for one_held in held:
         yield numbers.settle(one_held.frame, tracker)
 

@@ -27,6 +27,7 @@ class RenderVideoRequest(BaseModel):
     key: str
     annotated_video: bool
     recording: bool
+    fps: float | None = None
 
 
 def render_video(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def render_video(request: dict[str, Any], folder: Path, report: Callable[[int, i
             recording = stack.enter_context(record_tracks(folder / RECORDING_FILE, *size, identity=asked.key))
         tracked = read_frames(asked.tracks)
         record = next(tracked, None)
-        for frame in stack.enter_context(read_ahead(source.frames())):
+        for frame in stack.enter_context(read_ahead(source.frames(asked.fps))):
             if record is None:
                 break
             if frame.source_frame != record.source_frame:

@@ -104,12 +104,22 @@ class Tracker:
         self._advance(image)
         for obj_id, (label, prompt) in (prompts or {}).items():
             self._prompt(image, obj_id, label, prompt)
-        if self._detector is not None and self._frame % self._every == 0:
+        # Out of turn while there is nothing to follow, and to look a second time at what was seen once.
+        due = self._frame % self._every == 0 or not self.live or self.tentative()
+        if self._detector is not None and due:
             self._meet(image, self._detector.detect(image))
 
     def tentative(self) -> set[int]:
         """Ids of objects that are neither confirmed nor rejected yet."""
         return {track.obj_id for track in self.live.values() if not track.confirmed}
+
+    def finish(self) -> None:
+        """The video is over: what was detected on the last frame only counts, what was looked for in vain does not."""
+        for obj_id in sorted(self.tentative()):
+            if self.live[obj_id].rounds:
+                self.reject(obj_id)
+            else:
+                self.live[obj_id].confirmed = True
 
     def reject(self, obj_id: int) -> None:
         """Give up a tentative object."""
@@ -161,7 +171,8 @@ class Tracker:
             for index, detection in enumerate(detections)
             if index not in matched
             and detection.score >= self._rules.min_score
-            and covered_share(detection.box, boxes) < self._rules.covered
+            and covered_share(detection.box, [t.box for t in live if t.box and t.label in (None, detection.label)])
+            < self._rules.covered
         ]
         self._welcome(image, newcomers)
 

@@ -1,6 +1,7 @@
 """Decoding video files with PyAV, under format and protocol whitelists."""
 
 import logging
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -60,7 +61,7 @@ class VideoFile:
         codec.thread_count = max(1, cv2.getNumThreads())
         codec.options = {"max_pixels": str(MAX_PIXELS)}
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        width, height = codec.width, codec.height
+        width, height = self._size = codec.width, codec.height
         if quarter_turns % 2:
             width, height = height, width
         return VideoInfo(width, height, float(rate), stream.frames or None, duration_s)
@@ -80,7 +81,8 @@ class VideoFile:
                 index = self.frames_read
                 self.frames_read += 1
                 if decoded.pts is not None and decoded.time_base is not None:
-                    time_s = float((decoded.pts - start) * decoded.time_base)
+                    # Joined recordings start their clock anew: time never runs backward here.
+                    time_s = max(time_s, float((decoded.pts - start) * decoded.time_base))
                 else:
                     time_s = index / self.info.fps
                 self._check_progress(decoded, time_s)
@@ -89,12 +91,26 @@ class VideoFile:
         except av.error.FFmpegError as error:
             reason = f"corrupt or truncated after frame {self.frames_read} ({time_s:.2f} s): {error.strerror}"
             raise BadMedia(f"{self._name}: {reason}") from None
+        self._check_end(time_s)
+
+    def _check_end(self, time_s: float) -> None:
+        """Containers that can be read to wherever they were cut: hold what came out against what they declare."""
         if self.frames_read == 0:
             raise BadMedia(f"{self._name}: a video stream without a single frame")
+        declared, length_s = self.info.declared_frames or 0, _tagged_duration_s(self._stream) or 0.0
+        missing = declared - self.frames_read > max(3, 0.05 * declared)
+        if missing or length_s - time_s > max(1.0, 0.05 * length_s):
+            whole = f"{declared} frames" if declared else f"{length_s:.2f} s"
+            found = f"it ends after {self.frames_read} frames ({time_s:.2f} s) and says it has {whole}"
+            raise BadMedia(f"{self._name}: truncated: {found}")
 
     def _check_progress(self, decoded: av.VideoFrame, time_s: float) -> None:
         # Headers lie: the same ceilings hold for what really comes out.
         check_size(self._name, decoded.width, decoded.height)
+        size = (decoded.width, decoded.height)
+        if size != self._size:
+            first = f"{self._size[0]}x{self._size[1]}"
+            raise BadMedia(f"{self._name}: frame {self.frames_read - 1} is {size[0]}x{size[1]}, the first is {first}")
         if self.frames_read > MAX_FRAMES or time_s > MAX_DURATION_S:
             check_length(self._name, time_s, self.frames_read)
 
@@ -123,6 +139,12 @@ def _open(path: Path) -> av.container.InputContainer:
         container.close()
         raise BadMedia(f"{path.name}: no video stream (it holds {kinds})")
     return container
+
+
+def _tagged_duration_s(stream: av.VideoStream) -> float | None:
+    """Matroska's length of a stream, `00:01:02.500000000`; None where there is none."""
+    match = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
+    return 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3]) if match else None
 
 
 def _first_frame_turns(path: Path) -> int:

@@ -31,8 +31,8 @@ def register_limits(client: SyncPrefectClient, slots: Sequence[Slot]) -> dict[st
     """
     admitted = {}
     for name, count in Counter(slot.limit for slot in slots).items():
-        # A run on a few cores must not set the limit for later ones that may use them all.
-        enough = max(count, cpu_cores()) if name == Slot(None, 0).limit else count
+        # Generous: the slot locks keep the true count, and a small run must not set the limit for later, larger ones.
+        enough = max(count, cpu_cores())
         with suppress(ObjectAlreadyExists, PrefectHTTPStatusError):
             client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=enough))
         admitted[name] = client.read_global_concurrency_limit_by_name(name).limit

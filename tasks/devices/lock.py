@@ -6,6 +6,7 @@ The file keeps the id of the Prefect lease its holder took, so that the next hol
 import fcntl
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from core.errors import MaskflowError
@@ -14,7 +15,9 @@ from core.errors import MaskflowError
 def locks_folder() -> Path:
     """The folder all Maskflow processes of this host share their slot locks in."""
     folder = Path(tempfile.gettempdir()) / "maskflow-slots"
-    folder.mkdir(mode=0o1777, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(0o1777)  # for every user of this host, whatever the umask
     return folder
 
 
@@ -39,11 +42,22 @@ class SlotLock:
         os.close(self._handle)
 
 
+def _open(path: Path) -> int:
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags)  # without O_CREAT: kernels refuse that for others' files in shared folders
+    except FileNotFoundError:
+        handle = os.open(path, flags | os.O_CREAT, 0o666)
+        with suppress(PermissionError):
+            os.fchmod(handle, 0o666)
+        return handle
+
+
 def try_lock(name: str) -> SlotLock | None:
     """Take the lock of the slot called `name`; None when someone on this host holds it."""
     path = locks_folder() / f"{name}.lock"
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        handle = _open(path)
     except OSError as error:
         raise MaskflowError(f"slot lock {path} cannot be opened ({error.strerror}); remove it or set TMPDIR") from None
     try:

@@ -35,6 +35,10 @@ class Slot:
         return f"cpu:{host}" if self.gpu is None else f"gpu:{host}:{self.gpu}"
 
 
+MAX_SLOTS = 64
+"""Most slots of a run on one host."""
+
+
 def cpu_cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -79,7 +83,7 @@ def plan_slots(gpu_ids: Sequence[int] | None, num_workers: int | None) -> list[S
     if num_workers is not None and num_workers < 1:
         raise RefusedInput.of("num_workers", num_workers, "1 or more")
     ids: Sequence[int | None] = gpu_ids or present or [None]
-    count = num_workers or (cpu_cores() if ids == [None] else len(ids))
+    count = min(MAX_SLOTS, num_workers or (cpu_cores() if ids == [None] else len(ids)))
     taken: Counter[int | None] = Counter()
     slots = []
     for position in range(count):

@@ -30,6 +30,7 @@ def initialise(gpu: int | None, threads: int, progress: Connection) -> None:
     _progress = progress
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the flow's to handle; it ends its workers
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as nvidia-smi counts
     os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu is None else str(gpu)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
@@ -63,15 +64,17 @@ def make_item(function: str, request: dict[str, Any], folder: str, key: str, inp
     Returns:
         The item's record.
     """
+    from core.store.lock import exclusive
     from core.store.manifest import commit_item, read_valid
 
-    done = read_valid(Path(folder), key)
-    if done is not None:
-        return done.record
-    work = _named(function)
-    with commit_item(Path(folder), key, inputs) as draft:
-        draft.record.update(work(request, draft.folder, _reporter(key)))
-    return draft.record
+    with exclusive(Path(folder)):  # two runs on one output folder: the second waits, then finds it made
+        done = read_valid(Path(folder), key)
+        if done is not None:
+            return done.record
+        work = _named(function)
+        with commit_item(Path(folder), key, inputs) as draft:
+            draft.record.update(work(request, draft.folder, _reporter(key)))
+        return draft.record
 
 
 def _named(function: str) -> Callable[..., dict[str, Any]]:

@@ -59,12 +59,14 @@ def _slots_are_free() -> bool:
     return None not in locks
 
 
-def test_twelve_videos_three_of_them_bad(tmp_path: Path, make_video: MakeVideo) -> None:
+def test_good_videos_are_delivered_and_bad_ones_listed_with_reasons(tmp_path: Path, make_video: MakeVideo) -> None:
     good = _clips(tmp_path, make_video, 9)
     corrupt, playlist = tmp_path / "corrupt.mp4", tmp_path / "playlist.mp4"
     corrupt.write_bytes(good[0].read_bytes()[:1500])
     playlist.write_text("ffconcat version 1.0\nfile clip0.mp4\n")
-    videos = [*good[:3], corrupt, *good[3:6], tmp_path / "missing.mp4", *good[6:], playlist]
+    os.mkfifo(tmp_path / "pipe.mp4")
+    odd = [Path("~nosuchuser.mp4"), tmp_path / "pipe.mp4"]
+    videos = [*good[:3], corrupt, *good[3:6], tmp_path / "missing.mp4", *good[6:], playlist, *odd]
     video_list = _list(tmp_path, videos)
 
     first = _track(tmp_path, video_list)
@@ -74,10 +76,10 @@ def test_twelve_videos_three_of_them_bad(tmp_path: Path, make_video: MakeVideo) 
     assert all(line["frames"][0]["objects"][0]["label"] == "red square" for line in _results(tmp_path))
     failures = [json.loads(line) for line in (tmp_path / "out" / "failures.jsonl").read_text().splitlines()]
     reasons = {Path(one["item"]).name: one["reason"] for one in failures}
-    assert list(reasons) == ["corrupt.mp4", "missing.mp4", "playlist.mp4"]
+    assert list(reasons) == ["corrupt.mp4", "missing.mp4", "playlist.mp4", "~nosuchuser.mp4", "pipe.mp4"]
     assert "no such file" in reasons["missing.mp4"]
     assert "not a video file" in reasons["playlist.mp4"]
-    assert "9 of 12 delivered, 3 failed" in first.out
+    assert "9 of 14 delivered, 5 failed" in first.out
     assert "Traceback" not in first.err + first.out
 
     before = (tmp_path / "out" / "results.jsonl").read_bytes()
@@ -236,6 +238,18 @@ def test_two_runs_share_one_slot_and_both_deliver(tmp_path: Path, make_video: Ma
     done = [finish(run) for run in runs]
     assert [one.code for one in done] == [0, 0], done
     assert [len(_results(tmp_path / name)) for name in ("a", "b")] == [3, 3]
+
+
+def test_two_runs_on_one_output_folder_do_each_video_once(tmp_path: Path, make_video: MakeVideo) -> None:
+    video_list = _list(tmp_path, _clips(tmp_path, make_video, 4, frames=40))
+    runs = []
+    for name in ("a.jsonl", "b.jsonl"):
+        output = tmp_path / "out" / name
+        runs.append(
+            start("track-videos", "--video-list", video_list, "--text-prompt", "red square", "--output-jsonl", output)
+        )
+    assert [finish(run).code for run in runs] == [0, 0]
+    assert (tmp_path / "out" / "a.jsonl").read_bytes() == (tmp_path / "out" / "b.jsonl").read_bytes()
 
 
 def test_prompts_by_hand(tmp_path: Path, make_video: MakeVideo) -> None:

@@ -37,6 +37,7 @@ _MIN_SATURATION, _MIN_VALUE = 90, 60
 _MIN_SHARE_OF_PICTURE = 0.0004
 _NMS_IOU = 0.45
 _CASCADES = Path(cv2.__file__).parent / "data"
+_HOG_WINDOW = (128, 64)
 _HOG_HEIGHT = 720  # pictures lower than this are enlarged up to twofold: HOG finds nobody under 128 pixels
 
 _Finder = Callable[[RGB], list[tuple[Box, float]]]
@@ -47,6 +48,8 @@ class ClassicalDetector:
 
     def start(self, prompt: str) -> "ClassicalDetectorSession":
         """See `Detector.start`."""
+        if not phrases(prompt):
+            raise RefusedInput.of("text_prompt", prompt, f"the built-in detector finds {ACCEPTED}")
         return ClassicalDetectorSession({phrase: _finder(phrase) for phrase in phrases(prompt)})
 
 
@@ -94,6 +97,8 @@ class _People:
         scale = min(2.0, _HOG_HEIGHT / image.shape[0])
         if scale != 1:
             image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale), np.uint8)
+        if image.shape[0] < _HOG_WINDOW[0] or image.shape[1] < _HOG_WINDOW[1]:
+            return []  # OpenCV reads past the end of pictures smaller than its window
         boxes, weights = self._hog.detectMultiScale(image, winStride=(8, 8), padding=(8, 8), scale=1.06)
         found = []
         for (x, y, width, height), weight in zip(boxes, np.ravel(weights), strict=True):

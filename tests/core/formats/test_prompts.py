@@ -33,6 +33,8 @@ def test_missing_ids_count_up_past_the_given_ones(tmp_path: Path) -> None:
         ({"box": [5, 0, 5, 9]}, "x0 < x1"),
         ({"box": [0, 0, 1e9, 9]}, "less than or equal"),
         ({"box": [0, 0, 5, 9], "frame": -1}, "frame"),
+        ({"box": [0, 0, 5, 9], "obj_id": 0}, "greater than or equal to 1"),
+        ({"box": [0, 0, 5, 9], "obj_id": 70000}, "less than or equal to 65535"),
         ({"bbox": [0, 0, 5, 9]}, "bbox"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from core.evaluation.clip_score import score_frames
@@ -104,3 +105,25 @@ def test_prompts_keep_their_ids_and_start_where_they_say() -> None:
     assert [sorted(one.obj_id for one in record.objects) for record in records] == [[7]] * 5 + [[3, 7]] * 5
     assert records[0].objects[0].label == "the red one"
     assert records[0].objects[0].detection_score is None
+
+
+@pytest.mark.parametrize(("frames", "every", "max_held"), [(1, 1, 60), (10, 10, 60), (12, 30, 4), (30, 5, 4)])
+def test_rare_detection_still_finds_what_is_there(frames: int, every: int, max_held: int) -> None:
+    few = (frame for frame in _frames(SCENES[0]) if frame.source_frame < frames)
+    tracker = Tracker(ClassicalSegmenter().start(), ClassicalDetector().start("red object"), every)
+    records = list(track_frames(few, tracker, max_held=max_held))
+    assert [len(record.objects) for record in records] == [1] * frames
+
+
+def test_an_object_on_another_is_born_where_its_label_differs() -> None:
+    def frames() -> Iterator[Frame]:
+        for index in range(8):
+            image = np.full((120, 160, 3), 128, np.uint8)
+            image[20:100, 20:140] = (40, 160, 60)
+            if index >= 3:
+                image[50:70, 60:90] = (210, 40, 40)
+            yield Frame(image, index, index / 10)
+
+    tracker = Tracker(ClassicalSegmenter().start(), ClassicalDetector().start("green. red"))
+    records = list(track_frames(frames(), tracker))
+    assert {one.label for one in records[-1].objects} == {"green", "red"}

@@ -93,6 +93,31 @@ def _truncated(path: Path, video: bytes) -> None:
     path.write_bytes(video[: len(video) * 2 // 3])
 
 
+def _cut_matroska(path: Path, video: bytes) -> None:
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for index in range(100):
+            noise = np.random.default_rng(index).integers(0, 255, (64, 64, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+        container.mux(stream.encode(None))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _other_size(path: Path, video: bytes) -> None:
+    with path.open("wb") as joined:
+        for side in (64, 96):
+            part = path.with_suffix(f".{side}.h264")
+            with av.open(str(part), "w", format="h264") as container:
+                stream = container.add_stream("libx264", rate=10)
+                stream.width, stream.height, stream.pix_fmt = side, side, "yuv420p"
+                for _ in range(8):
+                    image = np.zeros((side, side, 3), np.uint8)
+                    container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+                container.mux(stream.encode(None))
+            joined.write(part.read_bytes())
+
+
 def _audio(path: Path, video: bytes) -> None:
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("aac", rate=8000)
@@ -127,6 +152,8 @@ def _pipe(path: Path, video: bytes) -> None:
         (_playlist, "not a video file"),
         (_hls, "not a video file"),
         (_truncated, "corrupt or truncated after frame|not a video file"),
+        (_cut_matroska, "truncated: it ends after|corrupt or truncated"),
+        (_other_size, "frame 8 is 96x96, the first is 64x64"),
         (_audio, "no video stream"),
         (_no_frames, "without a single frame|cannot be decoded|not a video file|no picture"),
         (_folder, "no image in this folder"),

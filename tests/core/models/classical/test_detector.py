@@ -62,3 +62,13 @@ def test_people_on_real_video(shared_data: Path) -> None:
 def test_an_empty_picture_has_nothing() -> None:
     blank = np.full((120, 160, 3), 128, np.uint8)
     assert ClassicalDetector().start("person. face. red. moving object").detect(blank) == []
+
+
+@pytest.mark.parametrize("size", [(40, 2000), (2, 300), (1, 1), (20, 20)])
+def test_pictures_smaller_than_a_person_have_none(size: tuple[int, int]) -> None:
+    assert ClassicalDetector().start("person").detect(np.zeros((*size, 3), np.uint8)) == []
+
+
+def test_a_prompt_without_a_word_is_refused() -> None:
+    with pytest.raises(RefusedInput):
+        ClassicalDetector().start(" . ")
