@@ -159,6 +159,9 @@ def make_item(key: str, name: str, function: str, request: dict[str, Any], input
     """Make one item in a device worker; its record, or a failed state that tells why."""
     run, log = _current.get(), get_run_logger()
     folder = run.store.item_folder(function.rpartition(":")[2], key)
+    done = read_valid(folder, key, run.store.digests.file)
+    if done is not None:  # finished by a run that was killed before Prefect heard of it
+        return Completed(name="Cached", data=done.record)
     device = ""
 
     def started(slot: Slot) -> None:

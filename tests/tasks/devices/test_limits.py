@@ -11,6 +11,14 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 
+@pytest.fixture(autouse=True)
+def settings_of_now(prefect_server: str) -> None:
+    """Prefect may have been imported before the server was there."""
+    from prefect.context import refresh_global_settings_context
+
+    refresh_global_settings_context()
+
+
 def _in_use(name: str) -> int:
     from prefect.client.orchestration import get_client
 
