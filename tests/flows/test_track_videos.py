@@ -10,11 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import psutil
 import pytest
 from conftest import MakeVideo
 from running import Done, finish, maskflow, start
 
+from core.video.source import open_video
 from tasks.devices.lock import try_lock
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
@@ -131,10 +134,16 @@ def test_what_is_done_again_and_what_is_not(tmp_path: Path, make_video: MakeVide
     assert shard.read_bytes() == kept
     assert delivered.read_bytes() == original
 
-    # An edit of a delivered file is undone.
+    # An edit of a delivered file is undone. (x264 may give other bytes for the same frames, so the frames are compared.)
+    frames = _frames(delivered)
     delivered.write_bytes(b"edited")
     assert _track(tmp_path, tmp_path / "renamed.txt", *pictures).code == 0
-    assert delivered.read_bytes() == original
+    assert np.abs(_frames(delivered) - frames).mean() < 2
+
+
+def _frames(video: Path) -> npt.NDArray[np.float64]:
+    with open_video(video) as source:
+        return np.stack([frame.image for frame in source.frames()]).astype(np.float64)
 
 
 MOMENTS = {
