@@ -134,7 +134,7 @@ def test_what_is_done_again_and_what_is_not(tmp_path: Path, make_video: MakeVide
     assert shard.read_bytes() == kept
     assert delivered.read_bytes() == original
 
-    # An edit of a delivered file is undone. (x264 may give other bytes for the same frames, so the frames are compared.)
+    # An edit of a delivered file is undone. x264 may give other bytes for the same frames: frames are compared.
     frames = _frames(delivered)
     delivered.write_bytes(b"edited")
     assert _track(tmp_path, tmp_path / "renamed.txt", *pictures).code == 0
