@@ -16,8 +16,8 @@ from benchmarks.common import small_clip, timed, track, write_list
 
 
 def _seconds(output: Path) -> list[float]:
-    folders = (output / ".maskflow" / "track_video").iterdir()
-    return [json.loads((folder / "manifest.json").read_text())["record"]["seconds"] for folder in folders]
+    manifests = (output / ".maskflow" / "track_video").glob("*/manifest.json")
+    return [json.loads(manifest.read_text())["record"]["seconds"] for manifest in manifests]
 
 
 def _longest_first(seconds: list[float], slots: int) -> float:

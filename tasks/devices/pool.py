@@ -102,7 +102,8 @@ class DeviceSlots:
                 if lease is not None:
                     return lease
                 with self._changed:
-                    self._changed.wait(_POLL_S)
+                    # Only the first in the queue looks out for other processes' locks; the rest wait to be woken.
+                    self._changed.wait(_POLL_S if self._waiting[0] == ticket else 1.0)
             raise SlotsClosed("the run was cancelled")
         finally:
             with self._changed:
@@ -186,6 +187,7 @@ class DeviceSlots:
             workers = list(self._workers.values())
             self._workers.clear()
             kept = self._drop_kept()
+            self._changed.notify_all()
         for worker in workers:
             worker.kill()
         for lease in kept:
