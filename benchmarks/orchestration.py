@@ -54,10 +54,8 @@ def _finished(folder: Path, count: int) -> None:
     ours_s = _own_work(tiny, folder / "tiny_out")
     tracked = log.count("Processing")
     print(f"{count} tiny videos: first {first_s:.1f} s, again {again_s:.1f} s ({tracked} tracked)")
-    print(
-        f"  digests, manifests and assembly take {ours_s:.2f} s of it; the rest, {100 * (1 - ours_s / again_s):.0f} %, is"
-    )
-    print("  Prefect and starting Python")
+    share = 100 * (1 - ours_s / again_s)
+    print(f"  digests, manifests and assembly take {ours_s:.2f} s; Prefect and starting Python {share:.0f} %")
 
 
 def main() -> None:
