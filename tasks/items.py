@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -218,7 +218,7 @@ def run_items(run: ItemRun, stage: Stage, items: Sequence[Item], resume: bool = 
     if run.slots.closed:
         raise RunCancelled("the run was cancelled; finished items are kept, run it again to go on")
     outcomes = {key: _outcome(run, task_name, key, by_key[key], state) for key, state in states.items()}
-    return [_as(outcomes[item_key(stage, item)], item) for item in items]
+    return [replace(outcomes[item_key(stage, item)], item=item) for item in items]
 
 
 def _put(finished: "queue.Queue[tuple[str, PrefectFuture[Any]]]", key: str, future: PrefectFuture[Any]) -> None:
@@ -249,7 +249,3 @@ def _outcome(run: ItemRun, task_name: str, key: str, item: Item, state: State[An
     error = state.result(raise_on_failure=False) if state.data is not None else None
     reason = str(error) if isinstance(error, MaskflowError) else state.message
     return Outcome(item, folder, None, False, reason or state.name or "failed")
-
-
-def _as(outcome: Outcome, item: Item) -> Outcome:
-    return Outcome(item, outcome.folder, outcome.record, outcome.cached, outcome.reason)

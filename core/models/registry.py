@@ -6,7 +6,7 @@ A new backend adds one entry; nothing else has to know it. Models are loaded onc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from core.errors import RefusedInput, Unavailable
 from core.models.roles import Detector, VideoSegmenter
@@ -37,11 +37,7 @@ def _not_built_in(name: str, alternative: str) -> Callable[[], str]:
     return lambda: f"{name} is not part of this version of Maskflow; use {alternative} or auto"
 
 
-def _never() -> Detector:
-    raise Unavailable("this backend cannot be loaded")
-
-
-def _never_segmenter() -> VideoSegmenter:
+def _never() -> NoReturn:
     raise Unavailable("this backend cannot be loaded")
 
 
@@ -69,7 +65,7 @@ DETECTORS: Sequence[Backend[Detector]] = (
     Backend("classical", "1", _classical_detector, _check_classical_prompt),
 )
 SEGMENTERS: Sequence[Backend[VideoSegmenter]] = (
-    Backend("sam2", "", _never_segmenter, missing=_not_built_in("sam2", "classical")),
+    Backend("sam2", "", _never, missing=_not_built_in("sam2", "classical")),
     Backend("classical", "1", _classical_segmenter),
 )
 
