@@ -4,9 +4,14 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from sam2.modeling.sam2_base import SAM2Base
 
 # Before anything imports Prefect: its settings are read at import. Slot locks, too, stay apart from real runs.
 _HOME = tempfile.mkdtemp(prefix="maskflow-tests-")
@@ -62,3 +67,26 @@ def prefect_server() -> str:
     from tasks.local_server import ensure_server
 
     return ensure_server()
+
+
+@pytest.fixture(scope="session")
+def model() -> "SAM2Base":
+    """SAM 2.1 tiny on 128 pixels, with random weights."""
+    from small_sam2 import small_sam2
+
+    return small_sam2()
+
+
+@pytest.fixture(scope="session")
+def jpegs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """64 frames of 160 x 90 as the `sam2` package wants them: JPEG files called by number."""
+    folder = tmp_path_factory.mktemp("jpegs")
+    for index, image in enumerate(moving_square(64, 160, 90, seed=1)):
+        Image.fromarray(image).save(folder / f"{index:05d}.jpg", quality=95)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def frames(jpegs: Path) -> list[np.ndarray]:
+    """What those files hold."""
+    return [np.array(Image.open(path)) for path in sorted(jpegs.iterdir())]

@@ -4,6 +4,7 @@ A model is loaded once per process; what belongs to one video lives in a session
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from core.masks import Box, Mask
@@ -65,8 +66,12 @@ class Detector(Protocol):
 class SegmenterSession(Protocol):
     """Tracking in one video, frame by frame. Objects come and go without touching each other."""
 
-    def advance(self, image: RGB) -> dict[int, TrackedMask]:
-        """Go to the next frame [H, W, 3]: every object's mask there, by object id."""
+    def advance(self, image: RGB, upcoming: RGB | None = None) -> dict[int, TrackedMask]:
+        """Go to the next frame [H, W, 3]: every object's mask there, by object id.
+
+        A model may begin with the `upcoming` frame, where it is known, while the host looks at these masks; the
+        next `advance` must then be given the same array.
+        """
         ...
 
     def add(self, obj_id: int, prompt: Prompt) -> TrackedMask:
@@ -77,10 +82,18 @@ class SegmenterSession(Protocol):
         """Forget an object."""
         ...
 
+    def save(self, path: Path) -> None:
+        """Write the session's state, atomically. A restored one goes on with the next frame, the same to the bit."""
+        ...
+
 
 class VideoSegmenter(Protocol):
     """Prompts to masks over time."""
 
     def start(self) -> SegmenterSession:
         """A session for one video."""
+        ...
+
+    def restore(self, path: Path) -> SegmenterSession:
+        """The session saved at `path`, after the frame it was saved at. Raises `UnsafeFile` where it does not fit."""
         ...

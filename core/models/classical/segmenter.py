@@ -2,16 +2,21 @@
 look like and how they move. It needs no weights; its accuracy is in `benchmarks/README.md`."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
+from core.errors import UnsafeFile
 from core.masks import Mask
 from core.models.classical.colour import Bins, Floats, colour_bins, histogram, log_ratio
 from core.models.classical.filters import crop_around, grab_cut, guided_filter, sigmoid
 from core.models.classical.motion import Grey, Motion, MotionEstimator
 from core.models.classical.prompted import prompted_mask
 from core.models.roles import Prompt, TrackedMask
+from core.models.session_file import SessionInfo, read_session, write_session
 from core.video.frames import RGB
 
 _WORKING_SIDE = 480
@@ -22,6 +27,15 @@ _COLOUR_WEIGHT, _COLOUR_LIMIT = 0.8, 3.0
 _MOTION_WEIGHT, _MOTION_LIMIT = 0.7, 2.0
 _EDGE_SOFTNESS = 0.15  # of the object's size: how far its outline may move beside the flow in one frame
 _DOUBT = (0.25, 0.75)  # probabilities between these are settled by the graph cut
+
+
+_NAME = "classical 1"
+_STATE = ("probability", "anchor_inside", "anchor_outside", "recent_inside", "recent_outside")
+
+
+class _Info(SessionInfo):
+    shape: tuple[int, int]
+    objects: list[int]
 
 
 @dataclass
@@ -38,6 +52,21 @@ class ClassicalSegmenter:
         """A session for one video."""
         return ClassicalSession()
 
+    def restore(self, path: Path) -> "ClassicalSession":
+        """See `VideoSegmenter.restore`."""
+        info, arrays = read_session(path, _Info, _NAME, "np")
+        session = ClassicalSession()
+        try:
+            session._look_at(arrays["image"])
+            session._shape = info.shape
+            for obj_id in info.objects:
+                probability, *colours = (arrays[f"{obj_id}/{name}"] for name in _STATE)
+                anchor, recent = (colours[0], colours[1]), (colours[2], colours[3])
+                session._objects[obj_id] = _Object(probability, anchor, recent)
+        except KeyError as error:
+            raise UnsafeFile(f"{path}: {error} is missing") from None
+        return session
+
 
 class ClassicalSession:
     """Implements `SegmenterSession`. Keeps the last frame and each object's present state, nothing older."""
@@ -50,7 +79,7 @@ class ClassicalSession:
         self._grey: Grey = np.zeros((0, 0), np.uint8)
         self._bins: Bins = np.zeros((0, 0), np.int32)
 
-    def advance(self, image: RGB) -> dict[int, TrackedMask]:
+    def advance(self, image: RGB, upcoming: RGB | None = None) -> dict[int, TrackedMask]:  # noqa: ARG002 - no use for it
         """See `SegmenterSession.advance`."""
         last = self._grey
         self._look_at(image)
@@ -77,6 +106,16 @@ class ClassicalSession:
     def drop(self, obj_id: int) -> None:
         """See `SegmenterSession.drop`."""
         self._objects.pop(obj_id, None)
+
+    def save(self, path: Path) -> None:
+        """See `SegmenterSession.save`."""
+        if self._image is None:
+            raise RuntimeError("there is nothing to save before the first frame")
+        arrays: dict[str, npt.NDArray[Any]] = {"image": self._image}
+        for obj_id, one in self._objects.items():
+            state = (one.probability, *one.anchor, *one.recent)
+            arrays |= {f"{obj_id}/{name}": np.ascontiguousarray(a) for name, a in zip(_STATE, state, strict=True)}
+        write_session(path, _Info(model=_NAME, shape=self._shape, objects=list(self._objects)), arrays, "np")
 
     def _look_at(self, image: RGB) -> None:
         self._shape = (image.shape[0], image.shape[1])

@@ -1,0 +1,34 @@
+"""SAM 2 by name: the package's modules in its own configuration."""
+
+import torch
+from sam2.build_sam import build_sam2
+from sam2.modeling.sam2_base import SAM2Base
+
+from core.models.sam2.names import SamType, config_name
+
+IMAGE_SIZE = 1024
+CONDITIONING_FRAMES = 4
+
+
+def build(
+    sam_type: SamType,
+    device: torch.device,
+    image_size: int = IMAGE_SIZE,
+    conditioning_frames: int = CONDITIONING_FRAMES,
+) -> SAM2Base:
+    """The model with random weights, in evaluation mode; `load_weights` fills them in.
+
+    Set up as the package sets up its video predictor, but for filling holes, which needs its CUDA extension.
+
+    Args:
+        sam_type: which.
+        device: where it runs.
+        image_size: side of the square it sees, a multiple of 32; trained with 1024.
+        conditioning_frames: most prompted frames of an object read at once, the closest; -1: all, as the package.
+    """
+    overrides = [
+        f"++model.image_size={image_size}",
+        f"++model.max_cond_frames_in_attn={conditioning_frames}",
+        "++model.binarize_mask_from_pts_for_mem_enc=true",
+    ]
+    return build_sam2(config_name(sam_type), device=device, hydra_overrides_extra=overrides)

@@ -1,0 +1,263 @@
+"""SAM 2 on frames that come one at a time: tensors in, tensors out, memory that does not grow.
+
+Given the same weights and frames, and `batch=1`, every mask logit equals that of the package's `SAM2VideoPredictor`
+to the last bit. With larger batches objects share forward passes; logits then agree within float tolerance.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+from sam2.modeling.sam2_base import SAM2Base
+from torch import Tensor
+from torch.nn import functional
+
+from core.models.roles import Prompt
+from core.models.sam2.attention import condition
+from core.models.sam2.features import Features
+from core.models.sam2.heads import (
+    Decoded,
+    decode,
+    decode_mask,
+    encode_memory,
+    enlarge,
+    memory_place,
+    without_memory,
+)
+from core.models.sam2.memory import Memory, ObjectMemory, Place, Reach, Recall
+from core.models.sam2.preprocess import prepare
+from core.models.sam2.prompts import mask_input, point_inputs
+from core.video.frames import RGB
+
+_EARLIER_LIMIT = 32.0  # logits fed back to the decoder are clamped to this
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """Masks of N objects in one frame.
+
+    Attributes:
+        obj_ids: whose.
+        logits: at a quarter of the model's image size, float32 [N, 1, s, s]; positive is object.
+        scores: presence times predicted IoU, [N], 0..1.
+    """
+
+    obj_ids: list[int]
+    logits: Tensor
+    scores: Tensor
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a predictor is told about its video.
+
+    Attributes:
+        height: of the frames, pixels.
+        width: of the frames, pixels.
+        num_frames: length where known. It matters below 16 only, where the package scales time by it.
+    """
+
+    height: int
+    width: int
+    num_frames: int | None = None
+
+
+class StreamingPredictor:
+    """Objects in one video. `advance` goes on by one frame; `add` prompts on the present one.
+
+    Frames are counted from 0. `seek` makes any frame the present one, to prompt ahead of time or to go the other way.
+
+    Args:
+        model: SAM 2, in evaluation mode.
+        window: the video.
+        batch: most objects in one forward pass; 1 is exact.
+    """
+
+    def __init__(self, model: SAM2Base, window: Window, batch: int = 1) -> None:
+        pointers = model.max_obj_ptrs_in_encoder if model.use_obj_ptrs_in_encoder else 0
+        self.window = window
+        self.frame = -1
+        self.step = 1
+        self.held: Place | None = None
+        self.objects: dict[int, ObjectMemory] = {}
+        self._model = model
+        self.batch = batch
+        self._reach = Reach(
+            masks=model.num_maskmem,
+            pointers=min(pointers, window.num_frames or pointers),
+            conditioning=model.max_cond_frames_in_attn,
+            past_pointers_only=model.only_obj_ptrs_in_the_past_for_eval,
+        )
+        self._features: Features | None = None
+        self._ahead: tuple[RGB, Features] | None = None
+        self._unsettled: dict[int, dict[int, Memory]] = {}
+        on_gpu = model.device.type == "cuda"
+        with torch.inference_mode():
+            self._place = memory_place(model, torch.bfloat16 if on_gpu else torch.float32)
+
+    def advance(self, image: RGB) -> Masks:
+        """Go to the next frame, uint8 RGB [H, W, 3]: every object's mask there."""
+        with self._computing():
+            self._settle()
+            self.frame += self.step
+            self._features = self._encode(image)
+            return self._track(self._features)
+
+    def seek(self, frame: int, image: RGB, reverse: bool = False) -> None:
+        """Make `frame` the present one without tracking; `advance` then goes on from it, backward with `reverse`.
+
+        What the model reads of frames tracked before is there as far as `advance` needed it, or `hold` kept it.
+        """
+        with self._computing():
+            self._settle()
+            self.frame, self.step = frame, -1 if reverse else 1
+            self._features = self._encode(image)
+
+    def hold(self) -> None:
+        """Keep what going the other way from the present frame will read, until the next `hold` or `release`."""
+        self.held = Place(self.frame, -self.step)
+
+    def release(self) -> None:
+        """Undo `hold`."""
+        self.held = None
+
+    def look_ahead(self, image: RGB) -> None:
+        """Start encoding the frame that the next `advance` will be given; it must be the same array."""
+        with self._computing():
+            self._ahead = (image, self._encode(image))
+
+    def add(self, obj_id: int, prompt: Prompt) -> Masks:
+        """Start an object on the present frame, or correct a known one there; no other object is touched.
+
+        A frame on which the object had not been tracked becomes one of its conditioning frames.
+        """
+        if self._features is None:
+            raise ValueError("a prompt needs a present frame: advance or seek first")
+        memory = self.objects.setdefault(obj_id, ObjectMemory())
+        tracked = self.frame in memory.recent
+        kept = memory.recent if tracked else memory.conditioning
+        earlier = kept.get(self.frame)
+        with self._computing():
+            decoded = self._prompted(self._features, prompt, memory if tracked else None, earlier)
+        kept[self.frame] = Memory(
+            decoded.pointer, logits=decoded.logits, score=decoded.score, presence=decoded.presence
+        )
+        self._unsettled[obj_id] = kept
+        return Masks([obj_id], decoded.logits, decoded.score)
+
+    def drop(self, obj_id: int) -> None:
+        """Forget an object; no other is touched."""
+        del self.objects[obj_id]
+        self._unsettled.pop(obj_id, None)
+
+    def settle(self) -> None:
+        """Encode the memories of the present frame's prompts, as the next `advance` would."""
+        with self._computing():
+            self._settle()
+
+    def video_logits(self, logits: Tensor) -> Tensor:
+        """Logits [N, 1, s, s] at the frames' own resolution, float32 [N, 1, H, W]."""
+        size = (self.window.height, self.window.width)
+        if logits.shape[-2:] == size:
+            return logits
+        with torch.inference_mode():
+            return functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+
+    def stored_bytes(self) -> int:
+        """Bytes of all tensors remembered."""
+        memories = (
+            memory for one in self.objects.values() for memory in [*one.conditioning.values(), *one.recent.values()]
+        )
+        return sum(tensor.nbytes for memory in memories for tensor in memory.tensors().values())
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        device = self._model.device
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            yield
+
+    def _encode(self, image: RGB) -> Features:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] is image:
+            return ahead[1]
+        return Features.of(self._model, prepare(image, self._model.image_size, self._model.device))
+
+    def _track(self, features: Features) -> Masks:
+        recalls: dict[int, Recall] = {}
+        found: dict[int, Memory] = {}
+        for obj_id, memory in self.objects.items():
+            if self.frame in memory.conditioning:
+                found[obj_id] = memory.conditioning[self.frame]
+            else:
+                recalls[obj_id] = memory.recall(Place(self.frame, self.step), self._reach)
+        for batch in _batches(recalls, self.batch):
+            found.update(self._track_batch(features, batch, [recalls[obj_id] for obj_id in batch]))
+        for obj_id, memory in self.objects.items():
+            if obj_id in recalls:
+                memory.recent[self.frame] = found[obj_id]
+            memory.forget([Place(self.frame, self.step), *([self.held] if self.held else [])], self._reach)
+        return self._masks({obj_id: found[obj_id] for obj_id in self.objects})
+
+    def _track_batch(self, features: Features, obj_ids: list[int], recalls: list[Recall]) -> dict[int, Memory]:
+        fused = condition(self._model, features, recalls, self._place, self._reach.pointers - 1)
+        decoded = decode(self._model, features, fused)
+        encoded = encode_memory(self._model, features, decoded.full, decoded.presence, by_hand=False)
+        if len(obj_ids) == 1:
+            return {obj_ids[0]: _memory(decoded, encoded, slice(None))}
+        # Copies, so that an object's memory does not keep the whole batch alive.
+        return {obj_id: _memory(decoded, encoded, slice(row, row + 1)).copied() for row, obj_id in enumerate(obj_ids)}
+
+    def _prompted(
+        self, features: Features, prompt: Prompt, memory: ObjectMemory | None, earlier: Memory | None
+    ) -> Decoded:
+        model = self._model
+        if prompt.mask is not None:
+            return decode_mask(model, features, mask_input(prompt, model.image_size, model.device))
+        if memory is None:
+            fused = without_memory(model, features)
+        else:
+            recall = memory.recall(Place(self.frame, self.step), self._reach)
+            fused = condition(model, features, [recall], self._place, self._reach.pointers - 1)
+        points = point_inputs(prompt, self.window.height, self.window.width, model.image_size, model.device)
+        logits = None if earlier is None or earlier.logits is None else earlier.logits
+        if logits is not None:
+            logits = logits.clamp(-_EARLIER_LIMIT, _EARLIER_LIMIT)
+        return decode(model, features, fused, points, logits, first=memory is None)
+
+    def _settle(self) -> None:
+        for kept in self._unsettled.values():
+            memory = kept[self.frame]
+            assert self._features is not None
+            assert memory.logits is not None
+            assert memory.presence is not None
+            full = enlarge(self._model, memory.logits)
+            encoded = encode_memory(self._model, self._features, full, memory.presence, by_hand=True)
+            kept[self.frame] = replace(memory, features=encoded)
+        self._unsettled.clear()
+
+    def _masks(self, found: dict[int, Memory]) -> Masks:
+        logits = [memory.logits for memory in found.values() if memory.logits is not None]
+        scores = [memory.score for memory in found.values() if memory.score is not None]
+        if not logits:
+            side = self._model.image_size // 4
+            device = self._model.device
+            return Masks([], torch.zeros(0, 1, side, side, device=device), torch.zeros(0, device=device))
+        return Masks(list(found), torch.cat(logits), torch.cat(scores))
+
+
+def _batches(recalls: dict[int, Recall], most: int) -> Iterator[list[int]]:
+    """Objects whose memories have the same shape, together."""
+    alike: defaultdict[object, list[int]] = defaultdict(list)
+    for obj_id, recall in recalls.items():
+        alike[recall.shape].append(obj_id)
+    for obj_ids in alike.values():
+        for start in range(0, len(obj_ids), most):
+            yield obj_ids[start : start + most]
+
+
+def _memory(decoded: Decoded, encoded: Tensor, rows: slice) -> Memory:
+    return Memory(
+        decoded.pointer[rows], encoded[rows], decoded.logits[rows], decoded.score[rows], decoded.presence[rows]
+    )

@@ -1,0 +1,93 @@
+"""SAM 2 as a `VideoSegmenter`: images in, masks of the same size out."""
+
+from pathlib import Path
+
+import torch
+from sam2.modeling.sam2_base import SAM2Base
+from torch import Tensor
+
+from core.models.roles import Prompt, TrackedMask
+from core.models.sam2.predictor import Masks, StreamingPredictor, Window
+from core.models.sam2.state import restore_predictor, save_predictor
+from core.video.frames import RGB
+
+_OBJECTS_AT_ONCE = 4  # enlarged to the video's size together: 4K masks of many objects would fill a GPU
+_BATCH_ON_GPU = 16
+
+
+class Sam2Segmenter:
+    """Implements `VideoSegmenter`.
+
+    Args:
+        model: with its weights, in evaluation mode.
+        name: names model, weights and settings: a saved session goes on with the same only.
+        batch: most objects in one forward pass. On a GPU 16; on the CPU one by one, which is as fast there and equal
+            to the package to the last bit.
+    """
+
+    def __init__(self, model: SAM2Base, name: str, batch: int | None = None) -> None:
+        self._model = model
+        self._name = name
+        self._batch = batch or (_BATCH_ON_GPU if model.device.type == "cuda" else 1)
+
+    def start(self) -> "Sam2Session":
+        """A session for one video."""
+        return Sam2Session(self._model, self._name, self._batch)
+
+    def restore(self, path: Path) -> "Sam2Session":
+        """See `VideoSegmenter.restore`."""
+        session = Sam2Session(self._model, self._name, self._batch)
+        session.predictor = restore_predictor(self._model, path, self._name)
+        return session
+
+
+class Sam2Session:
+    """Implements `SegmenterSession`. A prompt for a known object corrects it; its memory is kept."""
+
+    def __init__(self, model: SAM2Base, name: str, batch: int) -> None:
+        self._model = model
+        self._name = name
+        self._batch = batch
+        self.predictor: StreamingPredictor | None = None
+
+    def advance(self, image: RGB, upcoming: RGB | None = None) -> dict[int, TrackedMask]:
+        """See `SegmenterSession.advance`."""
+        if self.predictor is None:
+            self.predictor = StreamingPredictor(self._model, Window(*image.shape[:2]), self._batch)
+        return self._fetch(self.predictor, self.predictor.advance(image), upcoming)
+
+    def add(self, obj_id: int, prompt: Prompt) -> TrackedMask:
+        """See `SegmenterSession.add`."""
+        if self.predictor is None:
+            raise ValueError("a prompt needs a present frame: advance first")
+        tracked = self._fetch(self.predictor, self.predictor.add(obj_id, prompt), None)[obj_id]
+        return tracked if prompt.mask is None else TrackedMask(prompt.mask, tracked.score)
+
+    def drop(self, obj_id: int) -> None:
+        """See `SegmenterSession.drop`."""
+        if self.predictor is not None:
+            self.predictor.drop(obj_id)
+
+    def save(self, path: Path) -> None:
+        """See `SegmenterSession.save`."""
+        if self.predictor is None:
+            raise ValueError("there is nothing to save before the first frame")
+        save_predictor(self.predictor, path, self._name)
+
+    def _fetch(self, predictor: StreamingPredictor, masks: Masks, upcoming: RGB | None) -> dict[int, TrackedMask]:
+        """Masks at the video's size, on the host. On a GPU the next frame is encoded while the host goes on."""
+        parts: list[Tensor] = []
+        for start in range(0, len(masks.obj_ids), _OBJECTS_AT_ONCE):
+            full = predictor.video_logits(masks.logits[start : start + _OBJECTS_AT_ONCE])
+            parts.append((full[:, 0] > 0).to("cpu", non_blocking=True))
+        scores = masks.scores.to("cpu", non_blocking=True)
+        if self._model.device.type == "cuda":
+            copied = torch.cuda.current_stream().record_event()
+            if upcoming is not None:
+                predictor.look_ahead(upcoming)
+            copied.synchronize()
+        flat = [mask for part in parts for mask in part.numpy()]
+        return {
+            obj_id: TrackedMask(mask, float(score))
+            for obj_id, mask, score in zip(masks.obj_ids, flat, scores.tolist(), strict=True)
+        }

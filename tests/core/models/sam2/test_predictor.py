@@ -1,0 +1,212 @@
+"""Ours against the package's own video predictor: the same weights, the same JPEG files, every logit."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sam2.modeling.sam2_base import SAM2Base
+from sam2.sam2_video_predictor import SAM2VideoPredictor
+from small_sam2 import Logits, Ours, Package, assert_equal, package_predictor
+
+from core.models.roles import Prompt
+from core.models.sam2.predictor import StreamingPredictor, Window
+from core.video.frames import RGB
+
+HEIGHT, WIDTH, FRAMES = 90, 160, 64
+_MASK = np.zeros((HEIGHT, WIDTH), np.bool_)
+_MASK[20:70, 90:140] = True
+BOX = Prompt(box=(8.0, 35.0, 28.0, 55.0))
+MASK = Prompt(mask=_MASK)
+POINTS = Prompt(points=((40.0, 45.0, True), (10.0, 10.0, False)))
+
+
+@pytest.fixture(scope="module")
+def reference(model: SAM2Base) -> SAM2VideoPredictor:
+    return package_predictor(model)
+
+
+@pytest.fixture
+def ours(model: SAM2Base, frames: list[RGB]) -> Ours:
+    return Ours(StreamingPredictor(model, Window(HEIGHT, WIDTH, FRAMES)), frames)
+
+
+@pytest.fixture
+def package(reference: SAM2VideoPredictor, jpegs: Path) -> Package:
+    return Package(reference, jpegs)
+
+
+@pytest.fixture
+def capped(model: SAM2Base, reference: SAM2VideoPredictor) -> Iterator[None]:
+    """Both read the two closest conditioning frames only."""
+    model.max_cond_frames_in_attn = reference.max_cond_frames_in_attn = 2
+    yield
+    model.max_cond_frames_in_attn = reference.max_cond_frames_in_attn = -1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_whole_video_with_an_object_added_on_the_way(ours: Ours, package: Package, reverse: bool) -> None:
+    """Box and mask on the first frame, a third object 20 frames later, 64 frames in either direction."""
+    first, added, last, step = (63, 43, 0, -1) if reverse else (0, 20, 63, 1)
+    ours.seek(first, reverse)
+    for obj_id, prompt in ((1, BOX), (2, MASK)):
+        ours.add(obj_id, prompt)
+        package.add(first, obj_id, prompt)
+    ours.advance(range(first + step, added + step, step))
+    package.track(first, added)
+    ours.add(3, POINTS)
+    package.add(added, 3, POINTS)
+    ours.advance(range(added + step, last + step, step))
+    package.track(added, last)
+    assert len(ours.logits) == 64 + 64 + 44
+    assert_equal(ours.logits, package.logits)
+
+
+def test_prompts_ahead_of_time_then_forward_then_backward_in_one_session(ours: Ours, package: Package) -> None:
+    for frame, obj_id, prompt in ((20, 1, BOX), (30, 1, MASK), (20, 2, MASK), (26, 2, POINTS)):
+        ours.seek(frame)
+        ours.add(obj_id, prompt)
+        package.add(frame, obj_id, prompt)
+    ours.seek(20)
+    ours.predictor.hold()
+    ours.advance(range(21, 41))
+    package.track(20, 40)
+    assert_equal(ours.logits, package.logits)
+    ours.seek(20, reverse=True)
+    ours.advance(range(19, 9, -1))
+    package.track(20, 10)
+    assert_equal(ours.logits, package.logits)
+
+
+def test_corrections_on_a_tracked_frame_and_a_second_thought_on_the_same(ours: Ours, package: Package) -> None:
+    more = Prompt(box=BOX.box, points=POINTS.points)
+    ours.seek(0)
+    for prompt in (BOX, more):
+        ours.add(1, prompt)
+        package.add(0, 1, prompt)
+    ours.add(2, MASK)
+    package.add(0, 2, MASK)
+    ours.advance(range(1, 9))
+    package.track(0, 8)
+    for obj_id, prompt in ((1, POINTS), (1, more), (2, MASK)):
+        ours.add(obj_id, prompt)
+        package.add(8, obj_id, prompt)
+    ours.advance(range(9, 28))
+    package.track(9, 27)
+    assert_equal(ours.logits, package.logits)
+
+
+@pytest.mark.usefixtures("capped")
+def test_more_prompted_frames_than_are_read(ours: Ours, package: Package) -> None:
+    for start in range(0, 40, 5):
+        ours.seek(start)
+        ours.add(1, BOX)
+        package.add(start, 1, BOX)
+        ours.advance(range(start + 1, start + 5))
+        package.track(start, start + 4)
+    assert_equal(ours.logits, package.logits)
+    assert len(ours.predictor.objects[1].conditioning) == 3  # the two that are read, and those within reach
+
+
+def test_a_video_shorter_than_the_memory(model: SAM2Base, reference: SAM2VideoPredictor, tmp_path: Path) -> None:
+    images = [np.random.default_rng(index).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8) for index in range(6)]
+    for index, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{index}.jpg")
+    frames = [np.array(Image.open(tmp_path / f"{index}.jpg")) for index in range(6)]
+    ours = Ours(StreamingPredictor(model, Window(HEIGHT, WIDTH, num_frames=6)), frames)
+    package = Package(reference, tmp_path)
+    ours.seek(0)
+    ours.add(1, BOX)
+    package.add(0, 1, BOX)
+    ours.advance(range(1, 6))
+    package.track(0, 5)
+    assert_equal(ours.logits, package.logits)
+
+
+def _tracked(model: SAM2Base, frames: list[RGB], obj_ids: list[int], batch: int = 1, last: int = 24) -> Logits:
+    """Objects prompted with points in different places, each 3 frames after the one before."""
+    ours = Ours(StreamingPredictor(model, Window(HEIGHT, WIDTH), batch), frames)
+    ours.seek(0)
+    for frame in range(last):
+        obj_id = frame // 3
+        if frame % 3 == 0 and obj_id in obj_ids:
+            ours.add(obj_id, Prompt(points=((12.0 + 20 * obj_id, 45.0, True),)))
+        if ours.predictor.objects:
+            ours.advance([frame + 1])
+        else:
+            ours.seek(frame + 1)
+    return ours.logits
+
+
+def test_objects_do_not_touch_each_other(model: SAM2Base, frames: list[RGB]) -> None:
+    together = _tracked(model, frames, [0, 1, 2], last=12)
+    for obj_id in range(3):
+        alone = _tracked(model, frames, [obj_id], last=12)
+        assert all(torch.equal(logits, together[key]) for key, logits in alone.items())
+
+
+def test_a_dropped_object_leaves_the_others_as_they_are(model: SAM2Base, frames: list[RGB]) -> None:
+    ours = Ours(StreamingPredictor(model, Window(HEIGHT, WIDTH)), frames)
+    ours.seek(0)
+    ours.add(1, BOX)
+    ours.add(2, MASK)
+    ours.advance([1, 2])
+    ours.predictor.drop(2)
+    ours.add(3, POINTS)
+    ours.predictor.drop(3)
+    ours.advance([3, 4])
+    alone = Ours(StreamingPredictor(model, Window(HEIGHT, WIDTH)), frames)
+    alone.seek(0)
+    alone.add(1, BOX)
+    alone.advance([1, 2, 3, 4])
+    assert {key: logits for key, logits in ours.logits.items() if key[1] == 1}.keys() == alone.logits.keys()
+    assert all(torch.equal(logits, ours.logits[key]) for key, logits in alone.logits.items())
+
+
+def test_batched_objects_agree_with_looped_ones(model: SAM2Base, frames: list[RGB]) -> None:
+    looped = _tracked(model, frames, list(range(5)))
+    batched = _tracked(model, frames, list(range(5)), batch=8)
+    assert batched.keys() == looped.keys()
+    worst = max(float((batched[key] - looped[key]).abs().max()) for key in looped)
+    assert worst < 1e-2
+    assert not all(torch.equal(batched[key], looped[key]) for key in looped), "nothing was batched"
+
+
+def test_memory_does_not_grow_with_the_video(model: SAM2Base, frames: list[RGB]) -> None:
+    ours = Ours(StreamingPredictor(model, Window(HEIGHT, WIDTH), batch=4), frames)
+    ours.seek(0)
+    for obj_id, prompt in ((1, BOX), (2, MASK), (3, POINTS)):
+        ours.add(obj_id, prompt)
+    ours.advance(range(1, 18))
+    full = ours.predictor.stored_bytes()
+    ours.advance(range(18, 40))
+    assert ours.predictor.stored_bytes() == full
+    # One batch's storage is not kept alive by one object's share of it.
+    held = {
+        tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
+        for memory in ours.predictor.objects.values()
+        for one in [*memory.conditioning.values(), *memory.recent.values()]
+        for tensor in one.tensors().values()
+    }
+    assert sum(held.values()) == full
+
+
+def test_a_frame_encoded_ahead_of_time_is_the_same_frame(model: SAM2Base, frames: list[RGB]) -> None:
+    plain, ahead = (Ours(StreamingPredictor(model, Window(HEIGHT, WIDTH)), frames) for _ in range(2))
+    for one in (plain, ahead):
+        one.seek(0)
+        one.add(1, BOX)
+    plain.advance([1, 2, 3])
+    ahead.predictor.look_ahead(frames[1])
+    ahead.advance([1])
+    ahead.predictor.look_ahead(frames[9])  # not the one that comes: encoded anew
+    ahead.advance([2, 3])
+    assert all(torch.equal(logits, ahead.logits[key]) for key, logits in plain.logits.items())
+
+
+def test_a_prompt_needs_a_frame(model: SAM2Base) -> None:
+    with pytest.raises(ValueError, match="advance or seek first"):
+        StreamingPredictor(model, Window(HEIGHT, WIDTH)).add(1, BOX)
