@@ -20,6 +20,7 @@ app.command(
     help="Track what a text names, or boxes point at, through many videos.",
 )
 app.command("flows.commands:devices", name="devices", help="Show this host's device slots and their limits.")
+app.command("flows.weights:app", name="weights", help="List, get and verify model weights.")
 app.command("flows.commands:demo", name="demo", help="Render clips with exact truth, track them, and score the result.")
 
 

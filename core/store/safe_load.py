@@ -5,13 +5,16 @@ import pickle
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import yaml
 
 from core.errors import UnsafeFile
+
+if TYPE_CHECKING:
+    import torch
 
 MAX_TEXT_BYTES = 256 * 2**20
 MAX_ARRAY_BYTES = 16 * 2**30
@@ -62,8 +65,11 @@ def load_npz(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> dict[str, npt.NDAr
         raise UnsafeFile(f"{path}: not an archive of plain arrays ({error})") from None
 
 
-def load_pth(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> Any:
-    """Tensors and plain containers of a `.pth` or `.pt` file, on the CPU. Refuses any other pickled object."""
+def load_pth(path: Path, max_bytes: int = MAX_ARRAY_BYTES, device: "torch.device | str" = "cpu") -> Any:
+    """Tensors and plain containers of a `.pth` or `.pt` file. Refuses any other pickled object.
+
+    On the device `meta` only names, types and shapes are read.
+    """
     import torch  # heavy: only where it is used
 
     size = path.stat().st_size
@@ -72,7 +78,7 @@ def load_pth(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # what it warns of is refused below, or harmless
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location=device, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnsafeFile(f"{path}: not a file of plain tensors ({reason})") from None

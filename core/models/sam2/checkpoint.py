@@ -1,0 +1,84 @@
+"""SAM 2 checkpoints: files of tensors, opened without running anything in them, and matched to the model asked for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from sam2.modeling.sam2_base import SAM2Base
+from torch import Tensor
+
+from core.errors import RefusedInput, UnsafeFile
+from core.models.sam2.names import SamType
+from core.store.safe_load import load_pth
+
+_TRUNK = "image_encoder.trunk"
+_SIZES: Mapping[tuple[int, int], str] = {
+    (96, 12): "tiny",
+    (96, 16): "small",
+    (112, 24): "base_plus",
+    (144, 48): "large",
+}
+_TOLD = 3  # differences named in a message
+
+
+def check_checkpoint(path: Path, sam_type: SamType) -> None:
+    """Refuse a file that cannot be this model's, without reading its tensors.
+
+    Raises:
+        UnsafeFile: the file is not readable, is truncated, or holds anything but tensors.
+        RefusedInput: it holds another model.
+    """
+    _expect(path, _tensors(path, torch.device("meta")), sam_type)
+
+
+def load_weights(model: SAM2Base, path: Path, sam_type: SamType) -> None:
+    """Fill `model` with the checkpoint's weights. Raises as `check_checkpoint`."""
+    state = _tensors(path, torch.device("cpu"))
+    _expect(path, state, sam_type)
+    wanted = model.state_dict()
+    differences = [f"{name} is missing" for name in wanted if name not in state]
+    differences += [f"{name} is not part of it" for name in state if name not in wanted]
+    differences += [
+        f"{name} is {list(state[name].shape)} instead of {list(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    if differences:
+        more = f" and {len(differences) - _TOLD} more" if len(differences) > _TOLD else ""
+        told = "; ".join(differences[:_TOLD])
+        raise RefusedInput(f"model_path = '{path}' does not fit {sam_type}: {told}{more}")
+    model.load_state_dict(state)
+
+
+def identify(state: Mapping[str, Tensor]) -> str | None:
+    """Which published model these tensors are, by the trunk's width and depth; None where no one's."""
+    patches = state.get(f"{_TRUNK}.patch_embed.proj.weight")
+    if patches is None:
+        return None
+    depth = len({name.split(".")[3] for name in state if name.startswith(f"{_TRUNK}.blocks.")})
+    size = _SIZES.get((patches.shape[0], depth))
+    family = "sam2.1" if "no_obj_embed_spatial" in state else "sam2"
+    return None if size is None else f"{family}_hiera_{size}"
+
+
+def _tensors(path: Path, device: torch.device) -> dict[str, Tensor]:
+    try:
+        content = load_pth(path, device=device)
+    except OSError as error:
+        raise UnsafeFile(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    state = content.get("model") if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UnsafeFile(f"{path}: not a SAM 2 checkpoint (a dictionary whose entry 'model' holds tensors)")
+    return state
+
+
+def _expect(path: Path, state: Mapping[str, Tensor], sam_type: SamType) -> None:
+    found = identify(state)
+    if found is None:
+        raise RefusedInput(
+            f"model_path = '{path}' is no SAM 2 model: its {len(state)} tensors have other names or shapes"
+        )
+    if found != sam_type:
+        raise RefusedInput(
+            f"model_path = '{path}' holds {found}, not {sam_type}: give --sam-type {found}, or its own file"
+        )

@@ -1,0 +1,127 @@
+"""The weights Maskflow can use: names, sizes, licences, sources and digests. Light: loads no model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import RefusedInput
+from core.models.sam2.names import SAM_TYPES, SamType
+
+MODELS = Path("models")
+"""Folder that weights are looked for in, unless a path is given."""
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """One file: its place below the models folder, where it comes from, its bytes and their SHA-256."""
+
+    path: str
+    url: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One model's files.
+
+    Attributes:
+        name: what `maskflow weights get` calls them.
+        licence: of the weights.
+        files: all of them.
+        gated: the source wants its terms accepted, and a token in HF_TOKEN.
+    """
+
+    name: str
+    licence: str
+    files: Sequence[WeightsFile]
+    gated: bool = False
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files together."""
+        return sum(file.size_bytes for file in self.files)
+
+    def place(self, models: Path = MODELS) -> Path:
+        """The path to hand to a flow: the file, or the folder where there are several."""
+        first = models / self.files[0].path
+        return first if len(self.files) == 1 else first.parent
+
+
+def sam2_path(sam_type: SamType) -> str:
+    """Where the checkpoint of this SAM 2 model belongs, below the models folder."""
+    return f"sam2/checkpoints/{sam_type}.pt"
+
+
+_SAM2_FILES = {
+    "sam2_hiera_tiny": (155906050, "65b50056e05bcb13694174f51bb6da89c894b57b75ccdf0ba6352c597c5d1125"),
+    "sam2_hiera_small": (184309650, "95949964d4e548409021d47b22712d5f1abf2564cc0c3c765ba599a24ac7dce3"),
+    "sam2_hiera_base_plus": (323493298, "d0bb7f236400a49669ffdd1be617959a8b1d1065081789d7bbff88eded3a8071"),
+    "sam2_hiera_large": (897952466, "7442e4e9b732a508f80e141e7c2913437a3610ee0c77381a66658c3a445df87b"),
+    "sam2.1_hiera_tiny": (156008466, "7402e0d864fa82708a20fbd15bc84245c2f26dff0eb43a4b5b93452deb34be69"),
+    "sam2.1_hiera_small": (184416285, "6d1aa6f30de5c92224f8172114de081d104bbd23dd9dc5c58996f0cad5dc4d38"),
+    "sam2.1_hiera_base_plus": (323606802, "a2345aede8715ab1d5d31b4a509fb160c5a4af1970f199d9054ccfb746c004c5"),
+    "sam2.1_hiera_large": (898083611, "2647878d5dfa5098f2f8649825738a9345572bae2d4350a2468587ece47dd318"),
+}
+
+
+def _sam2(sam_type: SamType) -> Weights:
+    release = "092824" if sam_type.startswith("sam2.1") else "072824"
+    url = f"https://dl.fbaipublicfiles.com/segment_anything_2/{release}/{sam_type}.pt"
+    return Weights(sam_type, "Apache-2.0", [WeightsFile(sam2_path(sam_type), url, *_SAM2_FILES[sam_type])])
+
+
+def _hugging_face(
+    name: str, licence: str, source: str, files: dict[str, tuple[int, str]], gated: bool = False
+) -> Weights:
+    """Files of a Hugging Face repository at one commit; `source` is `owner/name/resolve/commit`."""
+    return Weights(
+        name,
+        licence,
+        [
+            WeightsFile(f"{name}/{file}", f"https://huggingface.co/{source}/{file}", *facts)
+            for file, facts in files.items()
+        ],
+        gated,
+    )
+
+
+_GROUNDING_DINO_COMMON = {
+    "preprocessor_config.json": (457, "8454179ba95e2ad22947835aad7b45862a601fc0055ab88bf1ee70892d3aea60"),
+    "tokenizer.json": (711396, "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66"),
+    "tokenizer_config.json": (1237, "d40ab645b68211910b9170d22433d43186a6ec8ee6fd10ba170524b25bf4fb56"),
+    "vocab.txt": (231508, "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"),
+    "special_tokens_map.json": (125, "b6d346be366a7d1d48332dbc9fdf3bf8960b5d879522b7799ddba59e76237ee3"),
+}
+
+WEIGHTS: Sequence[Weights] = (
+    *(_sam2(sam_type) for sam_type in SAM_TYPES),
+    _hugging_face(
+        "grounding-dino-tiny",
+        "Apache-2.0",
+        "IDEA-Research/grounding-dino-tiny/resolve/a2bb814dd30d776dcf7e30523b00659f4f141c71",
+        {
+            "model.safetensors": (689359096, "1a2412ef99bd74bcd3c2a246fa1e48581f8889a1300c9051974741314fc042f3"),
+            "config.json": (1644, "eec82c5ab66e16df12a9a212e68ac011779927c2536cf9078658e35d85f0c67a"),
+            **_GROUNDING_DINO_COMMON,
+        },
+    ),
+    _hugging_face(
+        "grounding-dino-base",
+        "Apache-2.0",
+        "IDEA-Research/grounding-dino-base/resolve/12bdfa3120f3e7ec7b434d90674b3396eccf88eb",
+        {
+            "model.safetensors": (933400872, "5548f844c928c4b6f411fa8cbcc2bfa8dbbba437cb1d513975519f93c2a9ed21"),
+            "config.json": (1737, "eda416dae6f49419ff831b1c190ec430a060b19aae688dbaf2425a075b650608"),
+            **_GROUNDING_DINO_COMMON,
+        },
+    ),
+)
+
+
+def find_weights(name: str) -> Weights:
+    """The catalogue's entry of this name. Raises `RefusedInput` with the names there are."""
+    for weights in WEIGHTS:
+        if weights.name == name:
+            return weights
+    raise RefusedInput.of("name", name, "one of " + ", ".join(weights.name for weights in WEIGHTS))

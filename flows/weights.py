@@ -1,0 +1,96 @@
+"""`maskflow weights`: list, get and verify model weights. The only place that downloads anything."""
+
+from functools import partial
+from pathlib import Path
+
+from cyclopts import App
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Column, Table
+
+from core.weights.catalogue import MODELS, WEIGHTS, Weights, find_weights
+from core.weights.download import check, download
+
+app = App(name="weights", help="List, get and verify model weights. Everything else works offline.")
+_STYLES = {"ok": "green", "on disk": "green", "in part": "yellow", "missing": "dim", "damaged": "red"}
+
+
+@app.command(name="list")
+def list_weights(*, models: Path = MODELS) -> int:
+    """Show the weights there are, and which of them are on disk.
+
+    Args:
+        models: folder of the weights.
+    """
+    table = Table(Column("name", no_wrap=True), "size", "licence", "state", Column("source", overflow="fold"))
+    for weights in WEIGHTS:
+        host = weights.files[0].url.split("/")[2] + (" (terms to accept)" if weights.gated else "")
+        state = _presence(weights, models)
+        styled = f"[{_STYLES[state]}]{state}[/]"
+        table.add_row(weights.name, decimal(weights.size_bytes), weights.licence, styled, host)
+    Console().print(table)
+    return 0
+
+
+@app.command
+def get(names: list[str], /, *, models: Path = MODELS, mirror: str | None = None) -> int:
+    """Download weights. Goes on where it was interrupted; checks SHA-256 before a file counts.
+
+    Args:
+        names: which, as in `maskflow weights list`.
+        models: folder of the weights.
+        mirror: address to take them from instead of their source, laid out like the models folder.
+    """
+    chosen = [find_weights(name) for name in names]
+    console = Console(stderr=True)
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(TextColumn("{task.description}"), *columns, console=console, disable=not console.is_terminal) as bars:
+        for weights in chosen:
+            for file in weights.files:
+                bar = bars.add_task(file.path, total=file.size_bytes)
+                download(weights, file, models, mirror, partial(_show, bars, bar))
+    for weights in chosen:
+        Console().print(f"{weights.name}: {weights.place(models)} ({weights.licence})", highlight=False, soft_wrap=True)
+    return 0
+
+
+@app.command
+def verify(names: list[str] | None = None, /, *, models: Path = MODELS) -> int:
+    """Check weights on disk against their published SHA-256; exit code 1 where one does not fit.
+
+    Args:
+        names: which; all that are on disk when left out.
+        models: folder of the weights.
+    """
+    present = [weights for weights in WEIGHTS if _presence(weights, models) != "missing"]
+    chosen = [find_weights(name) for name in names] if names else present
+    table = Table("file", "state")
+    states = {}
+    with Console(stderr=True).status("Reading …"):
+        for weights in chosen:
+            for file in weights.files:
+                states[file.path] = state = check(file, models)
+                table.add_row(file.path, f"[{_STYLES[state]}]{state}[/]")
+    if not states:
+        Console().print(f"No weights in {models}; `maskflow weights list` shows what there is.", highlight=False)
+        return 0
+    Console().print(table)
+    return 0 if set(states.values()) == {"ok"} else 1
+
+
+def _show(bars: Progress, bar: TaskID, there: int) -> None:
+    bars.update(bar, completed=there)
+
+
+def _presence(weights: Weights, models: Path) -> str:
+    there = sum((models / file.path).is_file() for file in weights.files)
+    return "missing" if there == 0 else "on disk" if there == len(weights.files) else "in part"

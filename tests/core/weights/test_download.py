@@ -1,0 +1,139 @@
+"""Downloading from a real server on this machine, which can break off, ignore ranges, lie, or refuse."""
+
+import threading
+from collections.abc import Iterator
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.weights.catalogue import Weights, WeightsFile
+from core.weights.download import DownloadFailed, check, download
+
+CONTENT = np.random.default_rng(0).bytes(3_000_000)
+
+
+class Server(ThreadingHTTPServer):
+    """Serves CONTENT at every path. What it does wrong is set by the test."""
+
+    breaks_off_after: int | None = None
+    knows_ranges = True
+    status: int | None = None
+    content = CONTENT
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[tuple[str, str | None]] = []
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        self.server.asked.append((self.path, wanted))
+        if self.server.status is not None:
+            self.send_error(self.server.status)
+            return
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.server.knows_ranges else 0
+        body = self.server.content[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: self.server.breaks_off_after])
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def _weights(server: Server, gated: bool = False) -> tuple[Weights, WeightsFile]:
+    file = WeightsFile("toy/model.bin", f"{server.address}/resolve/x", len(CONTENT), sha256(CONTENT).hexdigest())
+    return Weights("toy", "none", [file], gated), file
+
+
+def test_a_download_arrives_whole_and_is_not_repeated(server: Server, tmp_path: Path) -> None:
+    weights, file = _weights(server)
+    told: list[int] = []
+    assert check(file, tmp_path) == "missing"
+    download(weights, file, tmp_path, None, told.append)
+    assert (tmp_path / "toy/model.bin").read_bytes() == CONTENT
+    assert told == sorted(told)
+    assert told[-1] == len(CONTENT)
+    assert check(file, tmp_path) == "ok"
+    download(weights, file, tmp_path, None, told.append)
+    assert len(server.asked) == 1
+    assert [path.name for path in tmp_path.rglob("*.part")] == []
+
+
+@pytest.mark.parametrize("knows_ranges", [True, False])
+def test_a_broken_download_goes_on(server: Server, tmp_path: Path, knows_ranges: bool) -> None:
+    weights, file = _weights(server)
+    server.breaks_off_after = 1_200_000
+    with pytest.raises(DownloadFailed, match="run the same command again to go on"):
+        download(weights, file, tmp_path, None, lambda _: None)
+    assert not (tmp_path / "toy/model.bin").exists()
+    kept = (tmp_path / "toy/.model.bin.part").stat().st_size
+    assert 0 < kept <= 1_200_000
+    server.breaks_off_after = None
+    server.knows_ranges = knows_ranges
+    download(weights, file, tmp_path, None, lambda _: None)
+    assert server.asked[-1] == ("/resolve/x", f"bytes={kept}-")
+    assert (tmp_path / "toy/model.bin").read_bytes() == CONTENT
+
+
+def test_what_is_not_the_published_file_never_gets_its_name(server: Server, tmp_path: Path) -> None:
+    weights, file = _weights(server)
+    server.content = bytes(len(CONTENT))
+    with pytest.raises(DownloadFailed, match="not the published file, removed"):
+        download(weights, file, tmp_path, None, lambda _: None)
+    server.content = CONTENT + b"more"
+    with pytest.raises(DownloadFailed, match="more than the 3,000,000 bytes expected"):
+        download(weights, file, tmp_path, None, lambda _: None)
+    server.content = CONTENT[:-5]
+    (tmp_path / "toy/.model.bin.part").unlink()
+    with pytest.raises(DownloadFailed, match="ended after 2,999,995 of 3,000,000 bytes"):
+        download(weights, file, tmp_path, None, lambda _: None)
+    assert not (tmp_path / "toy/model.bin").exists()
+
+
+def test_a_damaged_file_is_noticed_and_replaced(server: Server, tmp_path: Path) -> None:
+    weights, file = _weights(server)
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy/model.bin").write_bytes(bytes(len(CONTENT)))
+    assert check(file, tmp_path) == "damaged"
+    download(weights, file, tmp_path, None, lambda _: None)
+    assert check(file, tmp_path) == "ok"
+
+
+def test_a_mirror_is_laid_out_like_the_models_folder(server: Server, tmp_path: Path) -> None:
+    weights, file = _weights(server)
+    download(weights, file, tmp_path, server.address + "/files/", lambda _: None)
+    assert server.asked == [("/files/toy/model.bin", None)]
+
+
+def test_refusals_say_what_to_do(server: Server, tmp_path: Path) -> None:
+    weights, file = _weights(server, gated=True)
+    server.status = 401
+    with pytest.raises(DownloadFailed, match=f"accept the terms at {server.address}, then set HF_TOKEN"):
+        download(weights, file, tmp_path, None, lambda _: None)
+    server.status = 404
+    with pytest.raises(DownloadFailed, match="the server answered 404"):
+        download(weights, file, tmp_path, None, lambda _: None)
+    with pytest.raises(DownloadFailed, match="run the same command again"):
+        download(weights, file, tmp_path, "http://127.0.0.1:9", lambda _: None)
