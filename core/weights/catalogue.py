@@ -116,6 +116,22 @@ WEIGHTS: Sequence[Weights] = (
             **_GROUNDING_DINO_COMMON,
         },
     ),
+    _hugging_face(
+        "sam3",
+        "SAM License",
+        "facebook/sam3/resolve/3c879f39826c281e95690f02c7821c4de09afae7",
+        {
+            "model.safetensors": (3439938512, "6d06f0a5f84e435071fe6603e61d0b4cc7b40e0d39d487cfd4d67d8cc11cc14a"),
+            "config.json": (25843, "4616385e4b21f2e5e22c875b65679185cbccfa95de42542b9166f7dc3d57160f"),
+            "processor_config.json": (1712, "6420cf2671fa9309ea95bc0144a8b9861666d1c5f43c8db09e410dacda974fce"),
+            "tokenizer.json": (3642073, "6d9109cc838977f3ca94a379eec36aecc7c807e1785cd729660ca2fc0171fb35"),
+            "tokenizer_config.json": (799, "39670ad98457fe8f14ca59f6bb74591e9fc850974380a63993e5b8ffc865baa2"),
+            "special_tokens_map.json": (588, "2cdb3b8331a60c92fc1e55a13e9fd61fd2293c5a51275fdcccd62b780052530e"),
+            "vocab.json": (862328, "5047b556ce86ccaf6aa22b3ffccfc52d391ea4accdab9c2f2407da5b742d4363"),
+            "merges.txt": (524619, "9fd691f7c8039210e0fced15865466c65820d09b63988b0174bfe25de299051a"),
+        },
+        gated=True,
+    ),
 )
 
 

@@ -1,6 +1,5 @@
 """The built-in detector: people, faces, colour names and moving objects, with OpenCV alone."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from core.errors import RefusedInput
 from core.masks import Box
 from core.masks.boxes import clip_box, iou_matrix
 from core.models.classical.motion import Grey, camera_motion
+from core.models.phrases import phrases
 from core.models.roles import Detection
 from core.video.frames import RGB
 
@@ -64,12 +64,6 @@ class ClassicalDetectorSession:
         return [
             Detection(box, phrase, score) for phrase, find in self._finders.items() for box, score in _nms(find(image))
         ]
-
-
-def phrases(prompt: str) -> list[str]:
-    """The things a prompt names, in order, each once: `Red ball. person` gives `red ball`, `person`."""
-    parts = (part.strip().lower() for part in re.split(r"[.,;\n]", prompt))
-    return list(dict.fromkeys(part for part in parts if part))
 
 
 def _finder(phrase: str) -> _Finder:

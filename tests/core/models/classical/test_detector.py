@@ -6,12 +6,8 @@ import pytest
 from core.errors import RefusedInput
 from core.evaluation.clips import SCENES, render_scene
 from core.masks.boxes import iou_matrix, mask_box
-from core.models.classical.detector import ClassicalDetector, phrases
+from core.models.classical.detector import ClassicalDetector
 from core.video.source import open_video
-
-
-def test_phrases() -> None:
-    assert phrases("Red ball. person, RED ball;  face.") == ["red ball", "person", "face"]
 
 
 @pytest.mark.parametrize("prompt", ["car", "a dog. person", "red and blue thing"])

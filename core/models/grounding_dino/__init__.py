@@ -1,0 +1,1 @@
+"""Grounding DINO through transformers (Liu et al., ECCV 2024)."""

@@ -1,0 +1,17 @@
+"""Text prompts: what a text names."""
+
+import re
+
+from core.errors import RefusedInput
+
+
+def phrases(prompt: str) -> list[str]:
+    """The things a prompt names, in order, each once: `Red ball. person` gives `red ball`, `person`."""
+    parts = (" ".join(part.lower().split()) for part in re.split(r"[.,;\n]", prompt))
+    return list(dict.fromkeys(part for part in parts if part))
+
+
+def check_phrases(prompt: str) -> None:
+    """Raises `RefusedInput` for a text that names nothing."""
+    if not phrases(prompt):
+        raise RefusedInput.of("text_prompt", prompt, "name what to find, as in 'person. red car'")

@@ -1,0 +1,1 @@
+"""SAM 3 through transformers: a detector for any words, and a video segmenter."""

@@ -1,0 +1,90 @@
+"""SAM 3 as a `Detector`: any words to boxes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.masks.boxes import clip_box
+from core.models.phrases import check_phrases, phrases
+from core.models.pretrained import from_transformers, load_model, load_processor, without_doubles
+from core.models.roles import Detection
+from core.video.frames import RGB
+
+WHAT = "sam3"
+MODEL_TYPE = "sam3_video"
+_THRESHOLD = 0.5
+_NMS_IOU = 0.7
+
+
+def load_sam3_detector(folder: Path, device: torch.device) -> "Sam3Detector":
+    """The detector from a folder as `maskflow weights get sam3` makes it. Raises as `load_model`."""
+    model = load_model("Sam3Model", WHAT, MODEL_TYPE, folder, device)
+    return Sam3Detector(model, load_processor("Sam3Processor", WHAT, folder))
+
+
+class Sam3Detector:
+    """Implements `Detector`. Each phrase is encoded once a video, each frame once for all phrases.
+
+    Args:
+        model: `Sam3Model`, in evaluation mode.
+        processor: its `Sam3Processor`.
+        threshold: detections under this score are dropped.
+    """
+
+    def __init__(self, model: Any, processor: Any, threshold: float = _THRESHOLD) -> None:
+        self._model = model
+        self._processor = processor
+        self._threshold = threshold
+        self._text_output = from_transformers("modeling_outputs", WHAT).BaseModelOutputWithPooling
+
+    @torch.inference_mode()
+    def start(self, prompt: str) -> "Sam3DetectorSession":
+        """See `Detector.start`."""
+        check_phrases(prompt)
+        texts = {}
+        for phrase in phrases(prompt):
+            inputs = self._processor(text=phrase, return_tensors="pt").to(self._model.device)
+            texts[phrase] = (self._model.get_text_features(**inputs).pooler_output, inputs["attention_mask"])
+        return Sam3DetectorSession(self, texts)
+
+    @torch.inference_mode()
+    def detect(
+        self, images: Sequence[RGB], texts: dict[str, tuple[torch.Tensor, torch.Tensor]]
+    ) -> list[list[Detection]]:
+        """What the texts name in each image, the images in one batch.
+
+        Args:
+            images: uint8 RGB [H, W, 3], of any sizes.
+            texts: by phrase, its features [1, T, C] and attention mask [1, T].
+        """
+        sizes = [image.shape[:2] for image in images]
+        pixels = self._processor(images=list(images), return_tensors="pt", input_data_format="channels_last")
+        vision = self._model.get_vision_features(pixel_values=pixels["pixel_values"].to(self._model.device))
+        found: list[list[Detection]] = [[] for _ in images]
+        for phrase, (features, mask) in texts.items():
+            outputs = self._model(
+                vision_embeds=vision,
+                text_embeds=self._text_output(pooler_output=features.expand(len(images), -1, -1)),
+                attention_mask=mask.expand(len(images), -1),
+            )
+            results = self._processor.post_process_object_detection(outputs, self._threshold, sizes)
+            for detections, one, (height, width) in zip(found, results, sizes, strict=True):
+                for corners, score in zip(one["boxes"].tolist(), one["scores"].tolist(), strict=True):
+                    box = clip_box(tuple(corners), width, height)
+                    if box is not None:
+                        detections.append(Detection(box, phrase, score))
+        return [without_doubles(detections, _NMS_IOU) for detections in found]
+
+
+class Sam3DetectorSession:
+    """Implements `DetectorSession`."""
+
+    def __init__(self, detector: Sam3Detector, texts: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
+        self._detector = detector
+        self._texts = texts
+
+    def detect(self, image: RGB) -> list[Detection]:
+        """See `DetectorSession.detect`."""
+        return self._detector.detect([image], self._texts)[0]

@@ -1,0 +1,140 @@
+"""The adapter on the real transformers classes, built small with random weights."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from small_transformers import save_small_grounding_dino
+
+from core.errors import RefusedInput, Unavailable, UnsafeFile
+from core.models.grounding_dino.detector import GroundingDino, best_phrases, load_grounding_dino, model_text
+from core.models.pretrained import from_transformers
+from core.video.frames import RGB
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_small_grounding_dino(tmp_path_factory.mktemp("grounding-dino-tiny"))
+
+
+@pytest.fixture(scope="module")
+def detector(folder: Path) -> GroundingDino:
+    return load_grounding_dino(folder, CPU)
+
+
+def _image(seed: int, height: int = 90, width: int = 160) -> RGB:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def test_words_to_boxes_in_the_picture(detector: GroundingDino) -> None:
+    found = detector.start("Red ball, PERSON").detect(_image(0))
+    assert found, "random weights find something, or nothing is tested"
+    assert {one.label for one in found} == {"red ball", "person"}
+    for one in found:
+        x0, y0, x1, y1 = one.box
+        assert 0 <= x0 < x1 <= 160
+        assert 0 <= y0 < y1 <= 90
+        assert 0.35 < one.score <= 1
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+
+
+def test_a_higher_threshold_keeps_the_best_only(detector: GroundingDino) -> None:
+    everything = detector.start("dog").detect(_image(1))
+    middle = sorted(one.score for one in everything)[len(everything) // 2]
+    strict = GroundingDino(detector._model, detector._processor, middle)
+    assert {(one.box, one.score) for one in strict.start("dog").detect(_image(1))} == {
+        (one.box, one.score) for one in everything if one.score > middle
+    }
+    assert GroundingDino(detector._model, detector._processor, 1.0).start("dog").detect(_image(1)) == []
+
+
+def test_a_batch_of_frames_gives_what_each_gives_alone(detector: GroundingDino) -> None:
+    images = [_image(seed) for seed in range(3)]
+    wanted = ["car", "dog"]
+    together = detector.detect(images, wanted, model_text(wanted))
+    for image, batched in zip(images, together, strict=True):
+        alone = detector.start("car. dog").detect(image)
+        assert [one.label for one in batched] == [one.label for one in alone]
+        np.testing.assert_allclose([one.box for one in batched], [one.box for one in alone], atol=0.05)
+    assert len(detector.detect([_image(0), _image(1, 64, 64)], wanted, model_text(wanted))) == 2
+
+
+def test_the_older_spelling_of_the_threshold(detector: GroundingDino) -> None:
+    class Older:
+        """A processor as transformers had it before 4.51."""
+
+        tokenizer = detector._processor.tokenizer
+
+        def __call__(self, **given: Any) -> Any:
+            return detector._processor(**given)
+
+        def post_process_grounded_object_detection(
+            self, outputs: Any, input_ids: Any, box_threshold: float, text_threshold: float, target_sizes: Any
+        ) -> Any:
+            return detector._processor.post_process_grounded_object_detection(
+                outputs, input_ids, box_threshold, text_threshold, target_sizes
+            )
+
+    older = GroundingDino(detector._model, Older())
+    assert older.start("person").detect(_image(2)) == detector.start("person").detect(_image(2))
+
+
+def test_labels_are_whole_phrases_whatever_tokens_pass_the_threshold(detector: GroundingDino) -> None:
+    wanted = ["red ball", "a dog"]
+    tokenizer = detector._processor.tokenizer
+    input_ids = torch.tensor(tokenizer(model_text(wanted))["input_ids"])
+    assert tokenizer.convert_ids_to_tokens(input_ids) == ["[CLS]", "red", "ball", ".", "a", "dog", ".", "[SEP]"]
+    tokens = torch.zeros(4, 256)
+    tokens[0, 1] = 0.9  # one word of two
+    tokens[1, [2, 5]] = torch.tensor([0.4, 0.6])  # words of both phrases
+    tokens[2, [0, 5]] = torch.tensor([0.9, 0.1])  # mostly no word at all
+    tokens[3, [3, 6, 2]] = torch.tensor([0.9, 0.9, 0.2])  # full stops
+    assert best_phrases(tokens, input_ids, wanted, tokenizer) == ["red ball", "a dog", "a dog", "red ball"]
+
+
+def test_prompts_it_cannot_serve_are_refused(detector: GroundingDino) -> None:
+    with pytest.raises(RefusedInput, match="name what to find"):
+        detector.start(" . ")
+    with pytest.raises(RefusedInput, match="at most 256 tokens; this text has"):
+        detector.start(". ".join(f"dog {'a ' * index}" for index in range(1, 40)))
+
+
+def test_a_version_without_the_model_is_told_in_one_line() -> None:
+    with pytest.raises(Unavailable, match=r"needs Sam9Model, which transformers \d.* does not have: pip install"):
+        from_transformers("Sam9Model", "sam9")
+
+
+def test_broken_folders_are_refused(folder: Path, tmp_path: Path) -> None:
+    def copy(name: str) -> Path:
+        made = tmp_path / name
+        made.mkdir()
+        for path in folder.iterdir():
+            (made / path.name).write_bytes(path.read_bytes())
+        return made
+
+    with pytest.raises(UnsafeFile, match="nothing"):
+        load_grounding_dino(tmp_path / "nothing", CPU)
+    half = copy("half")
+    (half / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:5000])
+    with pytest.raises(UnsafeFile, match="half: no grounding-dino model"):
+        load_grounding_dino(half, CPU)
+    pickled = copy("pickled")
+    (pickled / "model.safetensors").unlink()
+    torch.save({}, pickled / "pytorch_model.bin")
+    with pytest.raises(UnsafeFile, match="pickled: no grounding-dino model"):
+        load_grounding_dino(pickled, CPU)
+    other = copy("other")
+    tensors = load_file(folder / "model.safetensors")
+    save_file({name: t for name, t in tensors.items() if "encoder" not in name}, other / "model.safetensors")
+    with pytest.raises(UnsafeFile, match=r"other: not the weights of grounding-dino: \d+ tensors missing or misshapen"):
+        load_grounding_dino(other, CPU)
+    misshapen = copy("misshapen")
+    config = (folder / "config.json").read_text().replace('"d_model": 32', '"d_model": 64')
+    (misshapen / "config.json").write_text(config)
+    with pytest.raises(UnsafeFile, match="misshapen: no"):
+        load_grounding_dino(misshapen, CPU)

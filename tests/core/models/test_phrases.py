@@ -1,0 +1,14 @@
+import pytest
+
+from core.errors import RefusedInput
+from core.models.phrases import check_phrases, phrases
+
+
+def test_phrases() -> None:
+    assert phrases("Red  ball. person, RED ball;  face.") == ["red ball", "person", "face"]
+
+
+def test_a_text_that_names_nothing_is_refused() -> None:
+    check_phrases("person")
+    with pytest.raises(RefusedInput, match="name what to find"):
+        check_phrases(" . ,")
