@@ -27,8 +27,7 @@ def score(images: Path, annotations: Path) -> tuple[JF, float]:
     request = {
         "video": str(images),
         "prompts": [{"obj_id": 1, "box": mask_box(truth[0])}],
-        "detector": "",
-        "segmenter": "classical",
+        "segmenter": {"backend": "classical"},
         "detection_frequency": 1,
         "max_frames": 60,
     }

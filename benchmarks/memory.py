@@ -14,7 +14,8 @@ from pathlib import Path
 import cv2
 cv2.setNumThreads(1)
 from core.tracking.video_item import track_video
-request = {"video": sys.argv[1], "text_prompt": "red", "detector": "classical", "segmenter": "classical",
+request = {"video": sys.argv[1], "text_prompt": "red",
+           "detector": {"backend": "classical"}, "segmenter": {"backend": "classical"},
            "detection_frequency": 10, "max_frames": 60}
 record = track_video(request, Path(sys.argv[2]), lambda done, expected: None)
 print(json.dumps([record["frames"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))

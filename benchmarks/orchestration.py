@@ -20,7 +20,8 @@ def _plain_loop(videos: list[Path], folder: Path) -> float:
     started = time.monotonic()
     for index, video in enumerate(videos):
         request = {
-            "video": str(video), "text_prompt": "red", "detector": "classical", "segmenter": "classical",
+            "video": str(video), "text_prompt": "red",
+            "detector": {"backend": "classical"}, "segmenter": {"backend": "classical"},
             "detection_frequency": 1, "max_frames": 60,
         }  # fmt: skip
         with commit_item(folder / str(index), "key", {}) as draft:

@@ -21,7 +21,8 @@ _Boxes = dict[int, tuple[float, float, float, float]]
 
 def _track(video: Path, fps: float | None, every: int) -> tuple[list[FrameRecord], float]:
     request = {
-        "video": str(video), "text_prompt": "person", "detector": "classical", "segmenter": "classical",
+        "video": str(video), "text_prompt": "person",
+            "detector": {"backend": "classical"}, "segmenter": {"backend": "classical"},
         "detection_frequency": every, "max_frames": 60, "fps": fps,
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import flows.track_videos
+import flows.track_videos_plan
 import tasks.summary
 from core.errors import RefusedInput
 from flows.demo_clips import run_demo
@@ -88,7 +89,7 @@ def _command(flow: Flow[..., Any], check: Callable[..., object]) -> Callable[...
     return command
 
 
-track_videos = _command(flows.track_videos.track_videos, flows.track_videos.check)
+track_videos = _command(flows.track_videos.track_videos, flows.track_videos_plan.check)
 
 
 def devices() -> int:
@@ -119,4 +120,6 @@ def demo(*, output: str = "demo") -> int:
     Args:
         output: folder for clips, results, annotated videos and recordings.
     """
-    return run_demo(output, lambda given: run_flow(flows.track_videos.track_videos, flows.track_videos.check, given))
+    return run_demo(
+        output, lambda given: run_flow(flows.track_videos.track_videos, flows.track_videos_plan.check, given)
+    )

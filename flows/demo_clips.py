@@ -32,6 +32,8 @@ def run_demo(output: str, track: Callable[[dict[str, Any]], int]) -> int:
             "output_video_dir": folder / "tracked",
             "recording": folder / "recordings",
             "masks": True,
+            "detector": "classical",
+            "segmenter": "classical",
         }
     )
     if code != 0:

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,25 +14,20 @@ from pydantic import Field
 
 from core.errors import RefusedInput
 from core.formats.failures_jsonl import write_failures
-from core.formats.prompts import PromptEntry, read_prompts
 from core.formats.results_jsonl import Schema, TrackedVideo, write_results
-from core.models.registry import DETECTORS, SEGMENTERS, Backend, choose
-from core.models.roles import VideoSegmenter
+from core.models.registry import DETECTORS, SEGMENTERS
+from core.models.sam2.names import SamType
 from core.store.paths import distinct, inside, slugify
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
+from flows.track_videos_plan import FAILURES, Plan, check
 from tasks.deliver import deliver
-from tasks.devices.slots import MAX_SLOTS, Slot, plan_slots
+from tasks.devices.slots import MAX_SLOTS
 from tasks.items import Item, ItemRun, Outcome, RunCancelled, Stage, item_key, item_run, item_runner, run_items
-from tasks.store import RunStore, check_writable
+from tasks.store import RunStore
 from tasks.summary import Row, Summary, publish
 
 # The documented flag is called so; Prefect builds a pydantic model of the parameters, which has an old method `schema`.
 warnings.filterwarnings("ignore", 'Field name "schema" in "Track_VideosModel" shadows', UserWarning)
-
-SamType = Literal[
-    "sam2.1_hiera_tiny", "sam2.1_hiera_small", "sam2.1_hiera_base_plus", "sam2.1_hiera_large",
-    "sam2_hiera_tiny", "sam2_hiera_small", "sam2_hiera_base_plus", "sam2_hiera_large",
-]  # fmt: skip
 
 TRACK = Stage(
     "track",
@@ -48,24 +42,6 @@ RENDER = Stage(
     "core.tracking.render_item:render_video",
     lambda done: [f"{done['frames']} frames drawn in {done['seconds']:.2f}s"],
 )
-
-
-FAILURES = "failures.jsonl"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A checked set of parameters: everything that can be refused has been."""
-
-    videos: list[str]
-    text_prompt: str | None
-    prompts: dict[str, list[PromptEntry]]
-    detector: Backend[Any] | None
-    segmenter: Backend[VideoSegmenter]
-    slots: list[Slot]
-    results: Path
-    video_dir: Path | None
-    recording_dir: Path | None
 
 
 def _run_name() -> str:
@@ -88,9 +64,11 @@ def track_videos(
     schema: Schema = "frames",
     masks: bool = False,
     detector: Literal["auto", "grounding-dino", "sam3", "classical"] = "auto",
-    segmenter: Literal["auto", "sam2", "classical"] = "auto",
+    segmenter: Literal["auto", "sam2", "sam3", "classical"] = "auto",
     sam_type: SamType = "sam2.1_hiera_large",
-    model_path: Path = Path("models/sam2/checkpoints/sam2.1_hiera_large.pt"),
+    sam_image_size: Annotated[int, Field(ge=64, le=2048, multiple_of=32)] = 1024,
+    model_path: Path | None = None,
+    detector_path: Path | None = None,
     detection_frequency: Annotated[int, Field(ge=1)] = 1,
     max_frames: Annotated[int, Field(ge=1)] = 60,
     fps: Annotated[float | None, Field(gt=0, le=1000)] = None,
@@ -112,10 +90,12 @@ def track_videos(
         recording: folder for Rerun recordings (.rrd), one a video.
         schema: shape of a results line: by frame or by object.
         masks: put each mask into the results, as COCO RLE.
-        detector: what finds the objects that the text names; auto takes the best that is installed.
-        segmenter: what follows them; auto takes the best that is installed.
+        detector: what finds the objects that the text names; auto takes the best whose weights are on disk.
+        segmenter: what follows them; auto takes the best whose weights are on disk.
         sam_type: which SAM 2, where the segmenter is sam2.
-        model_path: its weights.
+        sam_image_size: side of the square that SAM 2 sees; 512 is several times faster than 1024, and less exact.
+        model_path: the segmenter's weights; models/sam2/checkpoints/SAM_TYPE.pt or models/sam3 when left out.
+        detector_path: the detector's weights; models/grounding-dino-base or -tiny, or models/sam3, when left out.
         detection_frequency: look for new objects on every so many processed frames.
         max_frames: most frames of a video held in memory at once.
         fps: process this many frames a second, picked by time; all when left out.
@@ -134,10 +114,14 @@ def track_videos(
         recording=recording,
         detector=detector,
         segmenter=segmenter,
+        sam_type=sam_type,
+        sam_image_size=sam_image_size,
+        model_path=model_path,
+        detector_path=detector_path,
         gpu_ids=gpu_ids,
         num_workers=num_workers,
     )
-    notes = _notes(plan, detector, segmenter, f"{sam_type} ({model_path})")
+    notes = _notes(plan, detector, segmenter)
     for note in notes:
         log.info(note)
     store = RunStore(plan.results.parent)
@@ -158,73 +142,32 @@ def track_videos(
     return publish(_summary(plan, done, failures, notes))
 
 
-def check(
-    video_list: Path,
-    output_jsonl: Path,
-    text_prompt: str | None,
-    prompts: Path | None,
-    output_video_dir: Path | None,
-    recording: Path | None,
-    detector: str,
-    segmenter: str,
-    gpu_ids: Sequence[int] | None,
-    num_workers: int | None,
-) -> Plan:
-    """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
-    videos = _read_list(video_list)
-    text = (text_prompt or "").strip() or None
-    if (text is None) == (prompts is None):
-        raise RefusedInput.of("text_prompt", text_prompt, "give a text prompt or a prompts file, one of the two")
-    by_hand = read_prompts(prompts) if prompts is not None else {}
-    if prompts is not None and not set(videos) & set(by_hand):
-        raise RefusedInput.of("prompts", str(prompts), f"its keys are paths as they stand in the list ({videos[0]} …)")
-    finder = None
-    if text is not None:
-        finder = choose("detector", detector, DETECTORS)
-        finder.check_prompt(text)
-    for parameter, folder in (
-        ("output_jsonl", output_jsonl.parent), ("output_video_dir", output_video_dir), ("recording", recording)
-    ):  # fmt: skip
-        if folder is not None:
-            check_writable(parameter, folder)
-    if output_jsonl.is_dir() or output_jsonl.name == FAILURES:
-        raise RefusedInput.of("output_jsonl", str(output_jsonl), f"a file, not a folder, and not called {FAILURES}")
-    if output_jsonl.resolve() in (path.resolve() for path in (video_list, prompts) if path is not None):
-        raise RefusedInput.of("output_jsonl", str(output_jsonl), "a file of its own, none of the inputs")
-    return Plan(
-        videos, text, by_hand, finder, choose("segmenter", segmenter, SEGMENTERS), plan_slots(gpu_ids, num_workers),
-        output_jsonl, output_video_dir, recording,
-    )  # fmt: skip
-
-
-def _read_list(path: Path) -> list[str]:
-    try:
-        if path.exists() and not path.is_file():
-            raise OSError("not a regular file")
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RefusedInput.of("video_list", str(path), f"a readable UTF-8 text file ({error})") from None
-    videos = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
-    if not videos:
-        raise RefusedInput.of(
-            "video_list", str(path), "a file with the path of a video on each line; this one is empty"
-        )
-    return videos
-
-
-def _notes(plan: Plan, detector: str, segmenter: str, sam: str) -> list[str]:
+def _notes(plan: Plan, detector: str, segmenter: str) -> list[str]:
+    """Which models are used, and where `auto` took a lesser one, what the best would need."""
     notes = []
-    if plan.detector is not None:
-        notes.append(f"Detector: {plan.detector.name}{' (auto)' if detector == 'auto' else ''}")
-    notes.append(f"Segmenter: {plan.segmenter.name}{' (auto)' if segmenter == 'auto' else ''}")
-    if plan.segmenter.name != "sam2" and segmenter == "auto":
-        notes.append(f"{sam} is not used: {next(b for b in SEGMENTERS if b.name == 'sam2').missing()}")
+    for role, asked, backend, best in (
+        ("Detector", detector, plan.detector, DETECTORS[0]),
+        ("Segmenter", segmenter, plan.segmenter, SEGMENTERS[0]),
+    ):
+        if backend is None:
+            continue
+        settings = " ".join(backend.variant(plan.models))
+        notes.append(f"{role}: {backend.name}{' (auto)' if asked == 'auto' else ''} {settings}".rstrip())
+        if asked == "auto" and backend.name != best.name:
+            notes.append(f"{best.name} is not used: {best.missing(plan.models)}")
     return notes
 
 
 def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[Item], dict[str, str]]:
     """An item for each video that is there; the reason for each that is not."""
     items, unreadable = [], {}
+    models = {
+        role: backend.spec(plan.models, store.digests.content)
+        for role, backend in (("detector", plan.detector), ("segmenter", plan.segmenter))
+        if backend is not None
+    }
+    keys = {role: model.key for role, model in models.items()}
+    loaded = {role: model.model_dump(mode="json") for role, model in models.items()}
     for video in plan.videos:
         if plan.text_prompt is None and video not in plan.prompts:
             unreadable[video] = "the prompts file has no entry for this video"
@@ -241,16 +184,8 @@ def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[
             continue
         prompts = [entry.model_dump(mode="json") for entry in plan.prompts.get(video, [])]
         what = {"text_prompt": plan.text_prompt, "prompts": prompts, **settings}
-        models: dict[str, Any] = {"segmenter": [plan.segmenter.name, plan.segmenter.version]}
-        if plan.detector is not None:
-            models["detector"] = [plan.detector.name, plan.detector.version]
-        request = {
-            "video": str(path.resolve()),
-            "detector": plan.detector.name if plan.detector is not None else "",
-            "segmenter": plan.segmenter.name,
-            **what,
-        }
-        items.append(Item(video, {"video": content, **what, **models}, request, float(size)))
+        request = {"video": str(path.resolve()), **what, **loaded}
+        items.append(Item(video, {"video": content, **what, **keys}, request, float(size)))
     store.digests.save()
     return items, unreadable
 

@@ -59,11 +59,6 @@ def load_model(name: str, what: str, model_type: str, folder: Path, device: torc
     return model.to(device).eval()
 
 
-def default_device() -> torch.device:
-    """The GPU this process was given, or the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def without_doubles(detections: Sequence[Detection], iou: float) -> list[Detection]:
     """Drop detections that overlap a better one of the same label by more than `iou`; best first."""
     if not detections:

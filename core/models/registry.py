@@ -5,13 +5,33 @@ A new backend adds one entry; nothing else has to know it. Models are loaded onc
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Generic, NoReturn, TypeVar
+from functools import lru_cache
+from pathlib import Path
+from typing import Generic, TypeVar
 
-from core.errors import RefusedInput, Unavailable
+from core.errors import MaskflowError, RefusedInput
+from core.models import loaders
+from core.models.phrases import check_phrases
 from core.models.roles import Detector, VideoSegmenter
+from core.models.spec import ModelOptions, ModelSpec
+from core.weights.catalogue import MODELS, find_weights
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Weights a backend needs.
+
+    Attributes:
+        path: where they are looked for.
+        get: what `maskflow weights get` calls them.
+        given: the user named a path of their own.
+    """
+
+    path: Path
+    get: str
+    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -22,76 +42,130 @@ class Backend(Generic[T]):
         name: what users call it.
         version: changes whenever results change: part of every cache key.
         load: makes the model; imports what it needs, so that choosing costs nothing.
+        weights: what it needs on disk; None: nothing.
+        variant: settings that change its results.
+        check_weights: opens the weights without reading them all; raises where they are no such thing.
         check_prompt: raises `RefusedInput` for a text it cannot serve; loads no model.
-        missing: why it cannot run here and what to do about it; None where it can.
     """
 
     name: str
     version: str
-    load: Callable[[], T]
+    load: Callable[[ModelSpec], T]
+    weights: Callable[[ModelOptions], Needed] | None = None
+    variant: Callable[[ModelOptions], tuple[str, ...]] = lambda _: ()
+    check_weights: Callable[[ModelOptions, Path], None] = lambda _, __: None
     check_prompt: Callable[[str], None] = lambda _: None
-    missing: Callable[[], str | None] = lambda: None
+
+    def missing(self, options: ModelOptions) -> str | None:
+        """Why it cannot run here and what to do about it; None where it can."""
+        needed = None if self.weights is None else self.weights(options)
+        if needed is None or needed.path.exists():
+            return None
+        return f"its weights are not at {needed.path}; get them with `maskflow weights get {needed.get}`"
+
+    def check(self, options: ModelOptions) -> None:
+        """Look at the weights. Raises `RefusedInput` where they are not this backend's."""
+        if self.weights is None:
+            return
+        try:
+            self.check_weights(options, self.weights(options).path)
+        except RefusedInput:
+            raise
+        except MaskflowError as error:
+            raise RefusedInput(f"{self.name} cannot be used: {error}") from None
+
+    def spec(self, options: ModelOptions, digest: Callable[[Path], str]) -> ModelSpec:
+        """The model decided upon; `digest` gives the SHA-256 of a file's or a folder's content."""
+        path = None if self.weights is None else self.weights(options).path.absolute()
+        return ModelSpec(
+            backend=self.name,
+            version=self.version,
+            variant=self.variant(options),
+            path=path,
+            sha256=None if path is None else digest(path),
+        )
 
 
-def _not_built_in(name: str, alternative: str) -> Callable[[], str]:
-    return lambda: f"{name} is not part of this version of Maskflow; use {alternative} or auto"
+def _sam2_weights(options: ModelOptions) -> Needed:
+    usual = find_weights(options.sam_type).place()
+    path = options.model_path or usual
+    return Needed(path, options.sam_type, given=path != usual)
 
 
-def _never() -> NoReturn:
-    raise Unavailable("this backend cannot be loaded")
+def _sam3_segmenter_weights(options: ModelOptions) -> Needed:
+    return Needed(options.model_path or MODELS / "sam3", "sam3", given=options.model_path is not None)
 
 
-def _classical_detector() -> Detector:
-    from core.models.classical.detector import ClassicalDetector
-
-    return ClassicalDetector()
+def _sam3_detector_weights(options: ModelOptions) -> Needed:
+    return Needed(options.detector_path or MODELS / "sam3", "sam3", given=options.detector_path is not None)
 
 
-def _check_classical_prompt(prompt: str) -> None:
-    from core.models.classical.detector import ClassicalDetector
+def _grounding_dino_weights(options: ModelOptions) -> Needed:
+    """The larger model where it is there, unless a folder is given."""
+    base, tiny = MODELS / "grounding-dino-base", MODELS / "grounding-dino-tiny"
+    usual = base if base.exists() else tiny
+    return Needed(options.detector_path or usual, "grounding-dino-tiny", given=options.detector_path is not None)
 
-    ClassicalDetector().start(prompt)
 
-
-def _classical_segmenter() -> VideoSegmenter:
-    from core.models.classical.segmenter import ClassicalSegmenter
-
-    return ClassicalSegmenter()
+def _sam2_variant(options: ModelOptions) -> tuple[str, ...]:
+    return options.sam_type, f"{options.sam_image_size}px"
 
 
 DETECTORS: Sequence[Backend[Detector]] = (
-    Backend("grounding-dino", "", _never, missing=_not_built_in("grounding-dino", "classical")),
-    Backend("sam3", "", _never, missing=_not_built_in("sam3", "classical")),
-    Backend("classical", "1", _classical_detector, _check_classical_prompt),
+    Backend(
+        "grounding-dino",
+        "1",
+        loaders.grounding_dino,
+        _grounding_dino_weights,
+        check_weights=loaders.check_grounding_dino,
+        check_prompt=check_phrases,
+    ),
+    Backend(
+        "sam3",
+        "1",
+        loaders.sam3_detector,
+        _sam3_detector_weights,
+        check_weights=loaders.check_sam3,
+        check_prompt=check_phrases,
+    ),
+    Backend("classical", "1", loaders.classical_detector, check_prompt=loaders.check_classical_prompt),
 )
 SEGMENTERS: Sequence[Backend[VideoSegmenter]] = (
-    Backend("sam2", "", _never, missing=_not_built_in("sam2", "classical")),
-    Backend("classical", "1", _classical_segmenter),
+    Backend("sam2", "1", loaders.sam2, _sam2_weights, _sam2_variant, loaders.check_sam2),
+    Backend("sam3", "1", loaders.sam3_segmenter, _sam3_segmenter_weights, check_weights=loaders.check_sam3),
+    Backend("classical", "1", loaders.classical_segmenter),
 )
 
 
-def choose(parameter: str, name: str, backends: Sequence[Backend[T]]) -> Backend[T]:
+def choose(parameter: str, name: str, backends: Sequence[Backend[T]], options: ModelOptions) -> Backend[T]:
     """The backend called `name`, or for `auto` the first that can run here.
 
     Raises:
         RefusedInput: no backend has this name, or it cannot run here; the message tells what to do.
     """
     for backend in backends:
-        reason = backend.missing()
+        reason = backend.missing(options)
         if name == backend.name and reason is not None:
             raise RefusedInput(f"{parameter} = {name!r} cannot be used: {reason}")
         if reason is None and name in ("auto", backend.name):
             return backend
+        if name == "auto" and backend is backends[0] and backend.weights is not None and backend.weights(options).given:
+            raise RefusedInput(f"{parameter}: the path given for {backend.name} is not there: {reason}")
     raise RefusedInput.of(parameter, name, "use " + ", ".join(["auto", *(b.name for b in backends)]))
 
 
-@cache
-def load_detector(name: str) -> Detector:
-    """The detector of this name, loaded once per process."""
-    return choose("detector", name, DETECTORS).load()
+def backend_of(spec: ModelSpec, backends: Sequence[Backend[T]]) -> Backend[T]:
+    """The backend a spec was made by."""
+    return next(backend for backend in backends if backend.name == spec.backend)
 
 
-@cache
-def load_segmenter(name: str) -> VideoSegmenter:
-    """The segmenter of this name, loaded once per process."""
-    return choose("segmenter", name, SEGMENTERS).load()
+@lru_cache(maxsize=1)
+def load_detector(spec: ModelSpec) -> Detector:
+    """The detector of this spec, loaded once per process."""
+    return backend_of(spec, DETECTORS).load(spec)
+
+
+@lru_cache(maxsize=1)
+def load_segmenter(spec: ModelSpec) -> VideoSegmenter:
+    """The segmenter of this spec, loaded once per process."""
+    return backend_of(spec, SEGMENTERS).load(spec)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.formats.prompts import PromptEntry
 from core.formats.tracks import FRAMES_FILE, FrameRecord, VideoHead, write_frames, write_head
 from core.models.registry import load_detector, load_segmenter
+from core.models.spec import ModelSpec
 from core.tracking.loop import track_frames
 from core.tracking.tracker import Tracker
 from core.video.frames import Frame, FrameSource
@@ -26,8 +27,8 @@ class TrackVideoRequest(BaseModel):
     video: Path
     text_prompt: str | None = None
     prompts: list[PromptEntry] = Field(default_factory=list)
-    detector: str
-    segmenter: str
+    detector: ModelSpec | None = None
+    segmenter: ModelSpec
     detection_frequency: int = Field(ge=1)
     max_frames: int = Field(ge=1)
     fps: float | None = Field(default=None, gt=0)
@@ -49,7 +50,7 @@ def track_video(request: dict[str, Any], folder: Path, report: Report) -> dict[s
     """
     asked = TrackVideoRequest.model_validate(request)
     started = time.monotonic()
-    detector = load_detector(asked.detector).start(asked.text_prompt) if asked.text_prompt else None
+    detector = load_detector(asked.detector).start(asked.text_prompt or "") if asked.detector is not None else None
     with open_video(asked.video) as source:
         tracker = Tracker(load_segmenter(asked.segmenter).start(), detector, asked.detection_frequency)
         prompts = [entry.object_prompt() for entry in asked.prompts]

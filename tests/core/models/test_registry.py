@@ -1,25 +1,102 @@
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from core.errors import RefusedInput
-from core.models.registry import DETECTORS, SEGMENTERS, choose, load_detector, load_segmenter
+from core.models.registry import DETECTORS, SEGMENTERS, Backend, choose, load_detector, load_segmenter
+from core.models.spec import ModelOptions, ModelSpec
+
+PLAIN = ModelOptions()
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working folder without weights."""
+    monkeypatch.chdir(tmp_path)
+
+
+def _digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
 
 
 def test_auto_takes_what_can_run_here() -> None:
-    assert choose("detector", "auto", DETECTORS).name == "classical"
-    assert choose("segmenter", "auto", SEGMENTERS).name == "classical"
+    assert choose("detector", "auto", DETECTORS, PLAIN).name == "classical"
+    assert choose("segmenter", "auto", SEGMENTERS, PLAIN).name == "classical"
 
 
-@pytest.mark.parametrize("name", ["grounding-dino", "sam3"])
-def test_a_neural_detector_is_refused_with_the_way_out(name: str) -> None:
-    with pytest.raises(RefusedInput, match=rf"detector = '{name}' cannot be used.*use classical"):
-        choose("detector", name, DETECTORS)
+def test_auto_takes_a_neural_backend_where_its_weights_are() -> None:
+    large = Path("models/sam2/checkpoints/sam2.1_hiera_large.pt")
+    large.parent.mkdir(parents=True)
+    large.touch()
+    Path("models/grounding-dino-tiny").mkdir()
+    assert choose("segmenter", "auto", SEGMENTERS, PLAIN).name == "sam2"
+    assert choose("segmenter", "auto", SEGMENTERS, ModelOptions(model_path=large)).name == "sam2"
+    assert choose("segmenter", "auto", SEGMENTERS, ModelOptions("sam2_hiera_tiny")).name == "classical"
+    assert choose("detector", "auto", DETECTORS, PLAIN).name == "grounding-dino"
+    for path, found in ((None, "grounding-dino-tiny"), (Path("mine"), "mine")):
+        spec = DETECTORS[0].spec(ModelOptions(detector_path=path), lambda path: f"digest of {path.name}")
+        assert spec.sha256 == f"digest of {found}"
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "get"),
+    [
+        ("detector", "grounding-dino", "grounding-dino-tiny"),
+        ("detector", "sam3", "sam3"),
+        ("segmenter", "sam3", "sam3"),
+        ("segmenter", "sam2", "sam2.1_hiera_large"),
+    ],
+)
+def test_a_backend_without_weights_is_refused_with_the_command_to_get_them(role: str, name: str, get: str) -> None:
+    roles: dict[str, Sequence[Backend[Any]]] = {"detector": DETECTORS, "segmenter": SEGMENTERS}
+    with pytest.raises(RefusedInput, match=rf"{role} = '{name}' cannot be used: .*`maskflow weights get {get}`"):
+        choose(role, name, roles[role], PLAIN)
+
+
+def test_a_path_of_ones_own_is_never_passed_over() -> None:
+    with pytest.raises(RefusedInput, match=r"the path given for sam2 is not there: its weights are not at mine\.pt"):
+        choose("segmenter", "auto", SEGMENTERS, ModelOptions(model_path=Path("mine.pt")))
+    documented = Path("models/sam2/checkpoints/sam2.1_hiera_large.pt")  # given or not, it is where weights belong
+    assert choose("segmenter", "auto", SEGMENTERS, ModelOptions(model_path=documented)).name == "classical"
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(RefusedInput, match=r"segmenter = 'sam9'.*auto, sam2, classical"):
-        choose("segmenter", "sam9", SEGMENTERS)
+    with pytest.raises(RefusedInput, match=r"segmenter = 'sam9'.*auto, sam2, sam3, classical"):
+        choose("segmenter", "sam9", SEGMENTERS, PLAIN)
+
+
+def test_files_that_are_no_weights_are_refused_before_work_begins() -> None:
+    Path("page.pt").write_text("<html>")
+    Path("folder").mkdir()
+    Path("folder/config.json").write_text(json.dumps({"model_type": "bert"}))
+    Path("folder/model.safetensors").touch()
+    with pytest.raises(RefusedInput, match=r"sam2 cannot be used: .*page\.pt"):
+        SEGMENTERS[0].check(ModelOptions(model_path=Path("page.pt")))
+    for backend in DETECTORS[:2]:
+        with pytest.raises(RefusedInput, match=f"{backend.name} cannot be used: .*says 'bert'"):
+            backend.check(ModelOptions(detector_path=Path("folder")))
+    SEGMENTERS[-1].check(PLAIN)
+
+
+def test_results_depend_on_weights_and_settings_but_not_on_where_the_weights_are() -> None:
+    for name in ("a.pt", "b.pt"):
+        Path(name).write_text("the same")
+    Path("c.pt").write_text("others")
+
+    def spec(path: str, size: int = 1024) -> ModelSpec:
+        return SEGMENTERS[0].spec(ModelOptions(sam_image_size=size, model_path=Path(path)), _digest)
+
+    assert spec("a.pt").key == spec("b.pt").key
+    assert spec("a.pt").path != spec("b.pt").path
+    assert len({json.dumps(one.key) for one in (spec("a.pt"), spec("c.pt"), spec("a.pt", 512))}) == 3
+    assert spec("a.pt").name != spec("a.pt", 512).name
 
 
 def test_models_are_loaded_once() -> None:
-    assert load_detector("classical") is load_detector("classical")
-    assert load_segmenter("classical") is load_segmenter("classical")
+    classical = ModelSpec(backend="classical")
+    assert load_detector(classical) is load_detector(ModelSpec(backend="classical"))
+    assert load_segmenter(classical) is load_segmenter(ModelSpec(backend="classical"))

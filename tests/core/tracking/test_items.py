@@ -19,8 +19,8 @@ def _request(video: Path, **changes: Any) -> dict[str, Any]:
     request = {
         "video": str(video),
         "text_prompt": "red square",
-        "detector": "classical",
-        "segmenter": "classical",
+        "detector": {"backend": "classical"},
+        "segmenter": {"backend": "classical"},
         "detection_frequency": 1,
         "max_frames": 60,
     }

@@ -1,0 +1,94 @@
+"""The parameters of `track_videos`, checked: everything that can be refused is, before any work begins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import RefusedInput
+from core.formats.prompts import PromptEntry, read_prompts
+from core.models.registry import DETECTORS, SEGMENTERS, Backend, choose
+from core.models.roles import Detector, VideoSegmenter
+from core.models.sam2.names import SamType
+from core.models.spec import ModelOptions
+from tasks.devices.slots import Slot, plan_slots
+from tasks.store import check_writable
+
+FAILURES = "failures.jsonl"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked set of parameters: everything that can be refused has been."""
+
+    videos: list[str]
+    text_prompt: str | None
+    prompts: dict[str, list[PromptEntry]]
+    models: ModelOptions
+    detector: Backend[Detector] | None
+    segmenter: Backend[VideoSegmenter]
+    slots: list[Slot]
+    results: Path
+    video_dir: Path | None
+    recording_dir: Path | None
+
+
+def check(
+    video_list: Path,
+    output_jsonl: Path,
+    text_prompt: str | None,
+    prompts: Path | None,
+    output_video_dir: Path | None,
+    recording: Path | None,
+    detector: str,
+    segmenter: str,
+    sam_type: SamType,
+    sam_image_size: int,
+    model_path: Path | None,
+    detector_path: Path | None,
+    gpu_ids: Sequence[int] | None,
+    num_workers: int | None,
+) -> Plan:
+    """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
+    videos = _read_list(video_list)
+    text = (text_prompt or "").strip() or None
+    if (text is None) == (prompts is None):
+        raise RefusedInput.of("text_prompt", text_prompt, "give a text prompt or a prompts file, one of the two")
+    by_hand = read_prompts(prompts) if prompts is not None else {}
+    if prompts is not None and not set(videos) & set(by_hand):
+        raise RefusedInput.of("prompts", str(prompts), f"its keys are paths as they stand in the list ({videos[0]} …)")
+    models = ModelOptions(sam_type, sam_image_size, model_path, detector_path)
+    finder = None
+    if text is not None:
+        finder = choose("detector", detector, DETECTORS, models)
+        finder.check(models)
+        finder.check_prompt(text)
+    follower = choose("segmenter", segmenter, SEGMENTERS, models)
+    follower.check(models)
+    for parameter, folder in (
+        ("output_jsonl", output_jsonl.parent), ("output_video_dir", output_video_dir), ("recording", recording)
+    ):  # fmt: skip
+        if folder is not None:
+            check_writable(parameter, folder)
+    if output_jsonl.is_dir() or output_jsonl.name == FAILURES:
+        raise RefusedInput.of("output_jsonl", str(output_jsonl), f"a file, not a folder, and not called {FAILURES}")
+    if output_jsonl.resolve() in (path.resolve() for path in (video_list, prompts) if path is not None):
+        raise RefusedInput.of("output_jsonl", str(output_jsonl), "a file of its own, none of the inputs")
+    return Plan(
+        videos, text, by_hand, models, finder, follower, plan_slots(gpu_ids, num_workers),
+        output_jsonl, output_video_dir, recording,
+    )  # fmt: skip
+
+
+def _read_list(path: Path) -> list[str]:
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError("not a regular file")
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefusedInput.of("video_list", str(path), f"a readable UTF-8 text file ({error})") from None
+    videos = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not videos:
+        raise RefusedInput.of(
+            "video_list", str(path), "a file with the path of a video on each line; this one is empty"
+        )
+    return videos
