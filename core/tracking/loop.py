@@ -2,7 +2,10 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, pairwise
+from typing import Any
 
 from core.formats.tracks import FrameRecord, ObjectRecord
 from core.masks import rle
@@ -22,9 +25,15 @@ class ObjectPrompt:
     prompt: Prompt
 
 
+_ENCODED_BEHIND = 2  # frames whose masks may still be being encoded while the next is tracked
+
+
 @dataclass
 class _Held:
+    """A tracked frame: what is known of each object, and its mask, which another thread encodes."""
+
     frame: FrameRecord
+    objects: list[tuple[dict[str, Any], "Future[rle.RLE]"]]
     waits_for: set[int]
 
 
@@ -46,42 +55,53 @@ def track_frames(
     waiting = deque(sorted(prompts, key=lambda p: p.source_frame))
     held: deque[_Held] = deque()
     numbers = _Numbers({one.obj_id: one.obj_id for one in prompts})
-    for frame_idx, frame in enumerate(frames):
-        due: dict[int, tuple[str | None, Prompt]] = {}
-        while waiting and waiting[0].source_frame <= frame.source_frame:
-            one = waiting.popleft()
-            due[one.obj_id] = (one.label, one.prompt)
-        tracker.step(frame.image, due)
-        visible = [track for track in tracker.live.values() if track.box is not None]
-        record = FrameRecord(
-            frame_idx=frame_idx,
-            source_frame=frame.source_frame,
-            time_s=round(frame.time_s, 6),
-            objects=[_record(track) for track in visible],
-        )
-        held.append(_Held(record, {track.obj_id for track in visible if not track.confirmed}))
-        while len(held) > max_held and held[0].waits_for & tracker.tentative():
-            for obj_id in sorted(held[0].waits_for & tracker.tentative()):
-                tracker.reject(obj_id)
-        tentative = tracker.tentative()
-        while held and not held[0].waits_for & tentative:
-            yield numbers.settle(held.popleft().frame, tracker)
-    tracker.finish()
-    for one_held in held:
-        yield numbers.settle(one_held.frame, tracker)
+    behind = min(_ENCODED_BEHIND, max_held - 1)
+    with ThreadPoolExecutor(1, "encode-masks") as encoder:
+        for frame_idx, (frame, upcoming) in enumerate(_with_next(frames)):
+            due: dict[int, tuple[str | None, Prompt]] = {}
+            while waiting and waiting[0].source_frame <= frame.source_frame:
+                one = waiting.popleft()
+                due[one.obj_id] = (one.label, one.prompt)
+            tracker.step(frame.image, due, None if upcoming is None else upcoming.image)
+            held.append(_hold(frame_idx, frame, tracker, encoder))
+            while len(held) > max_held and held[0].waits_for & tracker.tentative():
+                for obj_id in sorted(held[0].waits_for & tracker.tentative()):
+                    tracker.reject(obj_id)
+            tentative = tracker.tentative()
+            while len(held) > behind and not held[0].waits_for & tentative:
+                yield numbers.settle(held.popleft(), tracker)
+        tracker.finish()
+        for one_held in held:
+            yield numbers.settle(one_held, tracker)
 
 
-def _record(track: Track) -> ObjectRecord:
+def _with_next(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Frame | None]]:
+    """Each frame with the one after it; None after the last."""
+    for frame, upcoming in pairwise(chain(frames, (None,))):
+        assert frame is not None
+        yield frame, upcoming
+
+
+def _hold(frame_idx: int, frame: Frame, tracker: Tracker, encoder: ThreadPoolExecutor) -> _Held:
+    visible = [track for track in tracker.live.values() if track.box is not None]
+    record = FrameRecord(
+        frame_idx=frame_idx, source_frame=frame.source_frame, time_s=round(frame.time_s, 6), objects=[]
+    )
+    objects = [(_known(track), encoder.submit(rle.encode, track.mask)) for track in visible]
+    return _Held(record, objects, {track.obj_id for track in visible if not track.confirmed})
+
+
+def _known(track: Track) -> dict[str, Any]:
+    """Everything of an `ObjectRecord` but the mask."""
     assert track.box is not None
     x, y, width, height = documented_xywh(track.box)
-    return ObjectRecord(
-        obj_id=track.obj_id,
-        bbox=(x, y, width, height),
-        label=track.label,
-        score=round(track.score, 4),
-        detection_score=None if track.detection_score is None else round(track.detection_score, 4),
-        rle=rle.encode(track.mask),
-    )
+    return {
+        "obj_id": track.obj_id,
+        "bbox": (x, y, width, height),
+        "label": track.label,
+        "score": round(track.score, 4),
+        "detection_score": None if track.detection_score is None else round(track.detection_score, 4),
+    }
 
 
 class _Numbers:
@@ -91,9 +111,10 @@ class _Numbers:
         self._known = given
         self._last = max(given.values(), default=0)
 
-    def settle(self, frame: FrameRecord, tracker: Tracker) -> FrameRecord:
+    def settle(self, held: _Held, tracker: Tracker) -> FrameRecord:
         kept: dict[int, ObjectRecord] = {}
-        for record in frame.objects:
+        for known, mask in held.objects:
+            record = ObjectRecord(**known, rle=mask.result())
             if record.obj_id in tracker.rejected:
                 continue
             identity = tracker.same_as.get(record.obj_id, record.obj_id)
@@ -104,4 +125,4 @@ class _Numbers:
             # An object on both sides of what hides it has two masks for a moment: the larger stands for it.
             if number not in kept or rle.area(record.rle) > rle.area(kept[number].rle):
                 kept[number] = record.model_copy(update={"obj_id": number})
-        return frame.model_copy(update={"objects": list(kept.values())})
+        return held.frame.model_copy(update={"objects": list(kept.values())})

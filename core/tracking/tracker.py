@@ -98,10 +98,21 @@ class Tracker:
         self.rejected: set[int] = set()
         self.same_as: dict[int, int] = {}
 
-    def step(self, image: RGB, prompts: dict[int, tuple[str | None, Prompt]] | None = None) -> None:
-        """Go to the next frame [H, W, 3]; `prompts` start or set right objects by id, with a label."""
+    def step(
+        self,
+        image: RGB,
+        prompts: dict[int, tuple[str | None, Prompt]] | None = None,
+        upcoming: RGB | None = None,
+    ) -> None:
+        """Go to the next frame [H, W, 3].
+
+        Args:
+            image: the frame.
+            prompts: start or set right objects, by id, with a label.
+            upcoming: the frame after it, where it is known.
+        """
         self._frame += 1
-        self._advance(image)
+        self._advance(image, upcoming)
         for obj_id, (label, prompt) in (prompts or {}).items():
             self._prompt(image, obj_id, label, prompt)
         # Out of turn while there is nothing to follow, and to look a second time at what was seen once.
@@ -127,8 +138,8 @@ class Tracker:
         del self.live[obj_id]
         self.rejected.add(obj_id)
 
-    def _advance(self, image: RGB) -> None:
-        for obj_id, tracked in self._segmenter.advance(image).items():
+    def _advance(self, image: RGB, upcoming: RGB | None) -> None:
+        for obj_id, tracked in self._segmenter.advance(image, upcoming).items():
             track = self.live[obj_id]
             _place(track, clean(tracked.mask), tracked.score)
             weak = track.box is None or tracked.score < self._rules.weak_score

@@ -89,7 +89,7 @@ def test_few_frames_are_held_back_and_all_come_out(max_held: int) -> None:
     for record in track_frames(counted(), tracker, max_held=max_held):
         assert record.frame_idx == given
         given += 1
-        assert taken - given <= max_held
+        assert taken - given <= max_held + 1  # and the one that the model may look ahead at
     assert given == 16
 
 

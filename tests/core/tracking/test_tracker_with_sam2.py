@@ -12,9 +12,15 @@ from core.video.frames import RGB
 class _Insistent:
     """Sure, on every frame but the first, that object 1 is only the left part of its mask."""
 
-    tracker: Tracker
+    def __init__(self) -> None:
+        self.tracker: Tracker | None = None
+        self.frames = 0
 
     def detect(self, image: RGB) -> list[Detection]:
+        self.frames += 1
+        if self.frames == 1:
+            return []
+        assert self.tracker is not None
         box = self.tracker.live[1].box
         assert box is not None
         x0, y0, x1, y1 = box
