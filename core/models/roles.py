@@ -3,6 +3,7 @@
 A model is loaded once per process; what belongs to one video lives in a session.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -96,4 +97,37 @@ class VideoSegmenter(Protocol):
 
     def restore(self, path: Path) -> SegmenterSession:
         """The session saved at `path`, after the frame it was saved at. Raises `UnsafeFile` where it does not fit."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratedMask:
+    """One thing in an image, found without a prompt.
+
+    Attributes:
+        mask: bool [H, W].
+        predicted_iou: the model's own guess of how right it is, 0..1.
+        stability: IoU of the mask cut at a lower and at a higher threshold, 0..1.
+        point: x, y in pixels of the point it was grown from.
+    """
+
+    mask: Mask
+    predicted_iou: float
+    stability: float
+    point: tuple[float, float]
+
+
+class MaskGenerator(Protocol):
+    """An image to the masks of everything in it; they may overlap."""
+
+    def generate(self, image: RGB) -> list[GeneratedMask]:
+        """Masks of one image, uint8 RGB [H, W, 3]."""
+        ...
+
+
+class PromptedSegmenter(Protocol):
+    """Prompts in one image to masks."""
+
+    def segment(self, image: RGB, prompts: Sequence[Prompt]) -> list[TrackedMask]:
+        """A mask for each prompt, in their order; `image` is uint8 RGB [H, W, 3]."""
         ...

@@ -1,0 +1,147 @@
+"""SAM 2 on single images: masks of everything, and masks from prompts."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sam2.automatic_mask_generator import SAM2AutomaticMaskGenerator
+from sam2.modeling.sam2_base import SAM2Base
+from sam2.sam2_image_predictor import SAM2ImagePredictor
+from torch.nn import functional
+
+from core.models.roles import GeneratedMask, Prompt, TrackedMask
+from core.models.sam2.backoff import in_batches
+from core.video.frames import RGB
+
+_PROMPTS_AT_ONCE = 64
+_MASK_PROMPT_LOGIT = 10.0  # how sure a mask given as a prompt is, inside and outside
+
+
+@dataclass(frozen=True)
+class GeneratorSettings:
+    """The package's settings, with its names and defaults.
+
+    Attributes:
+        points_per_side: points of the grid on each side of the image.
+        points_per_batch: points in one forward pass; halved where memory runs out.
+        pred_iou_thresh: masks whose predicted IoU is under this are dropped.
+        stability_score_thresh: likewise for their stability.
+        box_nms_thresh: of two masks whose boxes overlap more than this, the better is kept.
+        crop_n_layers: repeat on 2^n x 2^n overlapping crops, for n up to this.
+    """
+
+    points_per_side: int = 32
+    points_per_batch: int = 64
+    pred_iou_thresh: float = 0.8
+    stability_score_thresh: float = 0.95
+    box_nms_thresh: float = 0.7
+    crop_n_layers: int = 0
+
+
+class Sam2MaskGenerator:
+    """Implements `MaskGenerator` on the package's `SAM2AutomaticMaskGenerator`."""
+
+    def __init__(self, model: SAM2Base, settings: GeneratorSettings | None = None) -> None:
+        self._model = model
+        with _without_deprecations():
+            self._generator = SAM2AutomaticMaskGenerator(model, **asdict(settings or GeneratorSettings()))
+        _fit(self._generator.predictor, model)
+
+    def generate(self, image: RGB) -> list[GeneratedMask]:
+        """See `MaskGenerator.generate`. Raises `torch.OutOfMemoryError` where even one point at a time is too much."""
+        while True:
+            try:
+                with _computing(self._model):
+                    found: list[dict[str, Any]] = self._generator.generate(image)
+                return [_generated(one) for one in found]
+            except torch.OutOfMemoryError:
+                if self._generator.points_per_batch == 1:
+                    raise
+                self._generator.points_per_batch = (self._generator.points_per_batch + 1) // 2
+                torch.cuda.empty_cache()  # what the failed try left behind
+
+
+class Sam2PromptedSegmenter:
+    """Implements `PromptedSegmenter` on the package's `SAM2ImagePredictor`. Scores are predicted IoU.
+
+    Args:
+        model: SAM 2.
+        at_once: most prompts in one forward pass; halved where memory runs out.
+    """
+
+    def __init__(self, model: SAM2Base, at_once: int = _PROMPTS_AT_ONCE) -> None:
+        self._model = model
+        with _without_deprecations():
+            self._predictor = SAM2ImagePredictor(model)
+        self._at_once = at_once
+        _fit(self._predictor, model)
+
+    def segment(self, image: RGB, prompts: Sequence[Prompt]) -> list[TrackedMask]:
+        """See `PromptedSegmenter.segment`. A mask given with a prompt is refined, not taken as it is."""
+        results: dict[int, TrackedMask] = {}
+        alike: dict[tuple[bool, int, bool], list[int]] = {}
+        for index, prompt in enumerate(prompts):
+            kind = (prompt.box is not None, len(prompt.points), prompt.mask is not None)
+            alike.setdefault(kind, []).append(index)
+        with _computing(self._model):
+            self._predictor.set_image(image)
+            for indices in alike.values():
+                chosen = [prompts[index] for index in indices]
+                results.update(zip(indices, in_batches(chosen, self._at_once, self._predict), strict=True))
+            self._predictor.reset_predictor()
+        return [results[index] for index in range(len(prompts))]
+
+    def _predict(self, prompts: Sequence[Prompt]) -> list[TrackedMask]:
+        first = prompts[0]
+        inputs: dict[str, Any] = {}
+        if first.box is not None:
+            inputs["box"] = np.array([prompt.box for prompt in prompts], np.float32)
+        if first.points:
+            points = np.array([prompt.points for prompt in prompts], np.float32)
+            inputs |= {"point_coords": points[..., :2], "point_labels": points[..., 2].astype(np.int32)}
+        if first.mask is not None:
+            inputs["mask_input"] = np.stack([self._low_resolution(prompt) for prompt in prompts])
+        # A lone point may mean a part or the whole: the model proposes three masks, and the best is taken.
+        ambiguous = first.box is None and len(first.points) == 1 and first.mask is None
+        masks, ious, _ = self._predictor.predict(**inputs, multimask_output=ambiguous)
+        masks, ious = masks.reshape(len(prompts), -1, *masks.shape[-2:]), ious.reshape(len(prompts), -1)
+        best = ious.argmax(axis=1)
+        return [TrackedMask(masks[row, one] > 0, float(ious[row, one])) for row, one in enumerate(best)]
+
+    def _low_resolution(self, prompt: Prompt) -> Any:
+        side = self._model.image_size // 4
+        mask = torch.from_numpy(prompt.mask)[None, None].float()
+        small = functional.interpolate(mask, (side, side), mode="bilinear", align_corners=False, antialias=True)
+        return ((2 * small[0] - 1) * _MASK_PROMPT_LOGIT).numpy()
+
+
+def _generated(record: dict[str, Any]) -> GeneratedMask:
+    x, y = record["point_coords"][0]
+    return GeneratedMask(
+        np.asarray(record["segmentation"], np.bool_),
+        float(record["predicted_iou"]),
+        float(record["stability_score"]),
+        (float(x), float(y)),
+    )
+
+
+def _fit(predictor: SAM2ImagePredictor, model: SAM2Base) -> None:
+    """The package's image predictor knows the feature maps of 1024-pixel models only."""
+    predictor._bb_feat_sizes = [(model.image_size // stride,) * 2 for stride in (4, 8, 16)]
+
+
+@contextmanager
+def _without_deprecations() -> Iterator[None]:
+    """The package scripts its transforms, which recent versions of torch warn about."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+def _computing(model: SAM2Base) -> torch.autocast:
+    return torch.autocast(model.device.type, torch.bfloat16, enabled=model.device.type == "cuda")
