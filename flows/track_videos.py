@@ -67,6 +67,7 @@ def track_videos(
     segmenter: Literal["auto", "sam2", "sam3", "classical"] = "auto",
     sam_type: SamType = "sam2.1_hiera_large",
     sam_image_size: Annotated[int, Field(ge=64, le=2048, multiple_of=32)] = 1024,
+    sam_compile: bool = False,
     model_path: Path | None = None,
     detector_path: Path | None = None,
     detection_frequency: Annotated[int, Field(ge=1)] = 1,
@@ -94,6 +95,7 @@ def track_videos(
         segmenter: what follows them; auto takes the best whose weights are on disk.
         sam_type: which SAM 2, where the segmenter is sam2.
         sam_image_size: side of the square that SAM 2 sees; 512 is several times faster than 1024, and less exact.
+        sam_compile: compile SAM 2 first: minutes at the start, faster frames after; for GPUs and long runs.
         model_path: the segmenter's weights; models/sam2/checkpoints/SAM_TYPE.pt or models/sam3 when left out.
         detector_path: the detector's weights; models/grounding-dino-base or -tiny, or models/sam3, when left out.
         detection_frequency: look for new objects on every so many processed frames.
@@ -116,6 +118,7 @@ def track_videos(
         segmenter=segmenter,
         sam_type=sam_type,
         sam_image_size=sam_image_size,
+        sam_compile=sam_compile,
         model_path=model_path,
         detector_path=detector_path,
         gpu_ids=gpu_ids,

@@ -43,6 +43,7 @@ def check(
     segmenter: str,
     sam_type: SamType,
     sam_image_size: int,
+    sam_compile: bool,
     model_path: Path | None,
     detector_path: Path | None,
     gpu_ids: Sequence[int] | None,
@@ -56,7 +57,7 @@ def check(
     by_hand = read_prompts(prompts) if prompts is not None else {}
     if prompts is not None and not set(videos) & set(by_hand):
         raise RefusedInput.of("prompts", str(prompts), f"its keys are paths as they stand in the list ({videos[0]} …)")
-    models = ModelOptions(sam_type, sam_image_size, model_path, detector_path)
+    models = ModelOptions(sam_type, sam_image_size, sam_compile, model_path, detector_path)
     finder = None
     if text is not None:
         finder = choose("detector", detector, DETECTORS, models)

@@ -30,16 +30,19 @@ def classical_segmenter(_: ModelSpec) -> VideoSegmenter:
 
 
 def sam2(spec: ModelSpec) -> VideoSegmenter:
-    """SAM 2 with the weights at `spec.path`; the variant is its type and image size."""
+    """SAM 2 with the weights at `spec.path`; the variant is its type, image size, and whether it is compiled."""
     from core.models.device import default_device
-    from core.models.sam2.build import build
+    from core.models.sam2.build import build, compile_modules
     from core.models.sam2.checkpoint import load_weights
     from core.models.sam2.segmenter import Sam2Segmenter
 
     sam_type, size = cast(SamType, spec.variant[0]), int(spec.variant[1].removesuffix("px"))
     model = build(sam_type, default_device(), size)
     load_weights(model, _path(spec), sam_type)
-    return Sam2Segmenter(model, spec.name)
+    compiled = "compiled" in spec.variant
+    if compiled:
+        compile_modules(model)
+    return Sam2Segmenter(model, spec.name, compiled=compiled)
 
 
 def check_sam2(options: ModelOptions, path: Path) -> None:

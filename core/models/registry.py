@@ -108,7 +108,7 @@ def _grounding_dino_weights(options: ModelOptions) -> Needed:
 
 
 def _sam2_variant(options: ModelOptions) -> tuple[str, ...]:
-    return options.sam_type, f"{options.sam_image_size}px"
+    return options.sam_type, f"{options.sam_image_size}px", *(["compiled"] if options.sam_compile else [])
 
 
 DETECTORS: Sequence[Backend[Detector]] = (

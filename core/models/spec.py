@@ -15,12 +15,14 @@ class ModelOptions:
     Attributes:
         sam_type: which SAM 2, where the segmenter is sam2.
         sam_image_size: side in pixels of the square it sees.
+        sam_compile: compile it first.
         model_path: the segmenter's weights; None: where `maskflow weights get` puts them.
         detector_path: the detector's weights, likewise.
     """
 
     sam_type: SamType = "sam2.1_hiera_large"
     sam_image_size: int = 1024
+    sam_compile: bool = False
     model_path: Path | None = None
     detector_path: Path | None = None
 

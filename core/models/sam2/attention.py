@@ -27,10 +27,13 @@ def condition(model: SAM2Base, frame: Features, recalls: Sequence[Recall], place
     batch = len(recalls)
     tokens, places = _mask_tokens(model, recalls, place)
     pointers, pointer_places = _pointer_tokens(model, recalls, span)
+    memory = torch.cat([*tokens, *pointers], dim=0)
+    if not torch.is_autocast_enabled(memory.device.type):
+        memory = memory.float()  # without a pointer among them they are all bfloat16
     fused: Tensor = model.memory_attention(
         curr=[frame.levels[-1].expand(-1, batch, -1)],
         curr_pos=[frame.positions[-1].expand(-1, batch, -1)],
-        memory=torch.cat([*tokens, *pointers], dim=0),
+        memory=memory,
         memory_pos=torch.cat([*places, *pointer_places], dim=0),
         num_obj_ptr_tokens=sum(len(one) for one in pointers),
     )

@@ -32,3 +32,18 @@ def build(
         "++model.binarize_mask_from_pts_for_mem_enc=true",
     ]
     return build_sam2(config_name(sam_type), device=device, hydra_overrides_extra=overrides)
+
+
+def compile_modules(model: SAM2Base, backend: str = "inductor") -> None:
+    """Compile the model's large modules in place, as the package does for its fastest predictor.
+
+    Shapes are fixed but for the length of the memory, so that nothing is compiled again in mid-video; objects come
+    in batches of 1, 2, 4, 8 or 16 (`StreamingPredictor(pad=True)`). The first frames take minutes.
+    """
+    for module, dynamic in (
+        (model.image_encoder, False),
+        (model.memory_encoder, False),
+        (model.memory_attention, True),
+        (model.sam_mask_decoder, None),  # prompts differ in their number of points
+    ):
+        module.forward = torch.compile(module.forward, backend=backend, dynamic=dynamic)

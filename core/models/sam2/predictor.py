@@ -73,9 +73,10 @@ class StreamingPredictor:
         model: SAM 2, in evaluation mode.
         window: the video.
         batch: most objects in one forward pass; 1 is exact.
+        pad: fill batches up to a power of two, for compiled modules, which want the same shapes again.
     """
 
-    def __init__(self, model: SAM2Base, window: Window, batch: int = 1) -> None:
+    def __init__(self, model: SAM2Base, window: Window, batch: int = 1, pad: bool = False) -> None:
         pointers = model.max_obj_ptrs_in_encoder if model.use_obj_ptrs_in_encoder else 0
         self.window = window
         self.frame = -1
@@ -84,12 +85,14 @@ class StreamingPredictor:
         self.objects: dict[int, ObjectMemory] = {}
         self._model = model
         self.batch = batch
+        self._pad = pad
         self._reach = Reach(
             masks=model.num_maskmem,
             pointers=min(pointers, window.num_frames or pointers),
             conditioning=model.max_cond_frames_in_attn,
             past_pointers_only=model.only_obj_ptrs_in_the_past_for_eval,
         )
+        self._image: RGB | None = None
         self._features: Features | None = None
         self._ahead: tuple[RGB, Features] | None = None
         self._unsettled: dict[int, dict[int, Memory]] = {}
@@ -102,8 +105,8 @@ class StreamingPredictor:
         with self._computing():
             self._settle()
             self.frame += self.step
-            self._features = self._encode(image)
-            return self._track(self._features)
+            self._look_at(image)
+            return self._track()
 
     def seek(self, frame: int, image: RGB, reverse: bool = False) -> None:
         """Make `frame` the present one without tracking; `advance` then goes on from it, backward with `reverse`.
@@ -113,7 +116,7 @@ class StreamingPredictor:
         with self._computing():
             self._settle()
             self.frame, self.step = frame, -1 if reverse else 1
-            self._features = self._encode(image)
+            self._look_at(image)
 
     def hold(self) -> None:
         """Keep what going the other way from the present frame will read, until the next `hold` or `release`."""
@@ -124,32 +127,32 @@ class StreamingPredictor:
         self.held = None
 
     def look_ahead(self, image: RGB) -> None:
-        """Start encoding the frame that the next `advance` will be given; it must be the same array."""
-        with self._computing():
-            self._ahead = (image, self._encode(image))
+        """Start encoding the frame that the next `advance` will be given, if it will be needed; the same array."""
+        if self.objects:
+            with self._computing():
+                self._ahead = (image, self._encode(image))
 
     def add(self, obj_id: int, prompt: Prompt) -> Masks:
         """Start an object on the present frame, or correct a known one there; no other object is touched.
 
         A frame on which the object had not been tracked becomes one of its conditioning frames.
         """
-        if self._features is None:
-            raise ValueError("a prompt needs a present frame: advance or seek first")
-        memory = self.objects.setdefault(obj_id, ObjectMemory())
+        memory = self.objects.get(obj_id) or ObjectMemory()
         tracked = self.frame in memory.recent
         kept = memory.recent if tracked else memory.conditioning
         earlier = kept.get(self.frame)
         with self._computing():
-            decoded = self._prompted(self._features, prompt, memory if tracked else None, earlier)
+            decoded = self._prompted(self._present(), prompt, memory if tracked else None, earlier)
         kept[self.frame] = Memory(
             decoded.pointer, logits=decoded.logits, score=decoded.score, presence=decoded.presence
         )
+        self.objects[obj_id] = memory
         self._unsettled[obj_id] = kept
         return Masks([obj_id], decoded.logits, decoded.score)
 
     def drop(self, obj_id: int) -> None:
         """Forget an object; no other is touched."""
-        del self.objects[obj_id]
+        self.objects.pop(obj_id, None)
         self._unsettled.pop(obj_id, None)
 
     def settle(self) -> None:
@@ -178,13 +181,27 @@ class StreamingPredictor:
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             yield
 
-    def _encode(self, image: RGB) -> Features:
+    def _look_at(self, image: RGB) -> None:
+        """Make an image the present one. It is encoded when something asks for it: an empty scene costs nothing."""
+        if image.shape[:2] != (self.window.height, self.window.width):
+            expected = f"{self.window.width}x{self.window.height}"
+            raise ValueError(f"a frame of {image.shape[1]}x{image.shape[0]} in a video of {expected}")
         ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[0] is image:
-            return ahead[1]
+        self._image = image
+        self._features = ahead[1] if ahead is not None and ahead[0] is image else None
+
+    def _present(self) -> Features:
+        """The present frame, encoded once."""
+        if self._features is None:
+            if self._image is None:
+                raise ValueError("a prompt needs a present frame: advance or seek first")
+            self._features = self._encode(self._image)
+        return self._features
+
+    def _encode(self, image: RGB) -> Features:
         return Features.of(self._model, prepare(image, self._model.image_size, self._model.device))
 
-    def _track(self, features: Features) -> Masks:
+    def _track(self) -> Masks:
         recalls: dict[int, Recall] = {}
         found: dict[int, Memory] = {}
         for obj_id, memory in self.objects.items():
@@ -193,7 +210,7 @@ class StreamingPredictor:
             else:
                 recalls[obj_id] = memory.recall(Place(self.frame, self.step), self._reach)
         for batch in _batches(recalls, self.batch):
-            found.update(self._track_batch(features, batch, [recalls[obj_id] for obj_id in batch]))
+            found.update(self._track_batch(self._present(), batch, [recalls[obj_id] for obj_id in batch]))
         for obj_id, memory in self.objects.items():
             if obj_id in recalls:
                 memory.recent[self.frame] = found[obj_id]
@@ -201,10 +218,12 @@ class StreamingPredictor:
         return self._masks({obj_id: found[obj_id] for obj_id in self.objects})
 
     def _track_batch(self, features: Features, obj_ids: list[int], recalls: list[Recall]) -> dict[int, Memory]:
+        if self._pad:
+            recalls = recalls + [recalls[-1]] * (_power_of_two(len(recalls)) - len(recalls))
         fused = condition(self._model, features, recalls, self._place, self._reach.pointers - 1)
         decoded = decode(self._model, features, fused)
         encoded = encode_memory(self._model, features, decoded.full, decoded.presence, by_hand=False)
-        if len(obj_ids) == 1:
+        if len(recalls) == 1:
             return {obj_ids[0]: _memory(decoded, encoded, slice(None))}
         # Copies, so that an object's memory does not keep the whole batch alive.
         return {obj_id: _memory(decoded, encoded, slice(row, row + 1)).copied() for row, obj_id in enumerate(obj_ids)}
@@ -229,11 +248,10 @@ class StreamingPredictor:
     def _settle(self) -> None:
         for kept in self._unsettled.values():
             memory = kept[self.frame]
-            assert self._features is not None
             assert memory.logits is not None
             assert memory.presence is not None
             full = enlarge(self._model, memory.logits)
-            encoded = encode_memory(self._model, self._features, full, memory.presence, by_hand=True)
+            encoded = encode_memory(self._model, self._present(), full, memory.presence, by_hand=True)
             kept[self.frame] = replace(memory, features=encoded)
         self._unsettled.clear()
 
@@ -255,6 +273,11 @@ def _batches(recalls: dict[int, Recall], most: int) -> Iterator[list[int]]:
     for obj_ids in alike.values():
         for start in range(0, len(obj_ids), most):
             yield obj_ids[start : start + most]
+
+
+def _power_of_two(count: int) -> int:
+    """The smallest power of two that is no less."""
+    return 1 << (count - 1).bit_length()
 
 
 def _memory(decoded: Decoded, encoded: Tensor, rows: slice) -> Memory:

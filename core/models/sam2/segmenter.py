@@ -1,5 +1,6 @@
 """SAM 2 as a `VideoSegmenter`: images in, masks of the same size out."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -23,37 +24,42 @@ class Sam2Segmenter:
         name: names model, weights and settings: a saved session goes on with the same only.
         batch: most objects in one forward pass. On a GPU 16; on the CPU one by one, which is as fast there and equal
             to the package to the last bit.
+        compiled: the model's modules are compiled: batches are padded.
     """
 
-    def __init__(self, model: SAM2Base, name: str, batch: int | None = None) -> None:
+    def __init__(self, model: SAM2Base, name: str, batch: int | None = None, compiled: bool = False) -> None:
         self._model = model
         self._name = name
         self._batch = batch or (_BATCH_ON_GPU if model.device.type == "cuda" else 1)
+        self._compiled = compiled
 
     def start(self) -> "Sam2Session":
         """A session for one video."""
-        return Sam2Session(self._model, self._name, self._batch)
+        return Sam2Session(self._model, self._name, self._predictor)
 
     def restore(self, path: Path) -> "Sam2Session":
         """See `VideoSegmenter.restore`."""
-        session = Sam2Session(self._model, self._name, self._batch)
-        session.predictor = restore_predictor(self._model, path, self._name)
+        session = self.start()
+        session.predictor = restore_predictor(self._model, path, self._name, pad=self._compiled)
         return session
+
+    def _predictor(self, window: Window) -> StreamingPredictor:
+        return StreamingPredictor(self._model, window, self._batch, pad=self._compiled)
 
 
 class Sam2Session:
     """Implements `SegmenterSession`. A prompt for a known object corrects it; its memory is kept."""
 
-    def __init__(self, model: SAM2Base, name: str, batch: int) -> None:
+    def __init__(self, model: SAM2Base, name: str, begin: Callable[[Window], StreamingPredictor]) -> None:
         self._model = model
         self._name = name
-        self._batch = batch
+        self._begin = begin
         self.predictor: StreamingPredictor | None = None
 
     def advance(self, image: RGB, upcoming: RGB | None = None) -> dict[int, TrackedMask]:
         """See `SegmenterSession.advance`."""
         if self.predictor is None:
-            self.predictor = StreamingPredictor(self._model, Window(*image.shape[:2]), self._batch)
+            self.predictor = self._begin(Window(*image.shape[:2]))
         return self._fetch(self.predictor, self.predictor.advance(image), upcoming)
 
     def add(self, obj_id: int, prompt: Prompt) -> TrackedMask:

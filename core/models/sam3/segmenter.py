@@ -108,7 +108,7 @@ class Sam3Session:
 
     def drop(self, obj_id: int) -> None:
         """See `SegmenterSession.drop`."""
-        del self.objects[obj_id]
+        self.objects.pop(obj_id, None)
 
     def save(self, path: Path) -> None:
         """See `SegmenterSession.save`."""

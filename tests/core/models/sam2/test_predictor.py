@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_video_predictor import SAM2VideoPredictor
-from small_sam2 import Logits, Ours, Package, assert_equal, package_predictor
+from small_sam2 import Logits, Ours, Package, assert_equal, package_predictor, small_sam2
 
 from core.models.roles import Prompt
+from core.models.sam2.build import compile_modules
 from core.models.sam2.predictor import StreamingPredictor, Window
 from core.video.frames import RGB
 
@@ -65,6 +66,7 @@ def test_a_whole_video_with_an_object_added_on_the_way(ours: Ours, package: Pack
     assert_equal(ours.logits, package.logits)
 
 
+@pytest.mark.slow
 def test_prompts_ahead_of_time_then_forward_then_backward_in_one_session(ours: Ours, package: Package) -> None:
     for frame, obj_id, prompt in ((20, 1, BOX), (30, 1, MASK), (20, 2, MASK), (26, 2, POINTS)):
         ours.seek(frame)
@@ -99,6 +101,7 @@ def test_corrections_on_a_tracked_frame_and_a_second_thought_on_the_same(ours: O
     assert_equal(ours.logits, package.logits)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("capped")
 def test_more_prompted_frames_than_are_read(ours: Ours, package: Package) -> None:
     for start in range(0, 40, 5):
@@ -175,6 +178,35 @@ def test_batched_objects_agree_with_looped_ones(model: SAM2Base, frames: list[RG
     assert not all(torch.equal(batched[key], looped[key]) for key in looped), "nothing was batched"
 
 
+def test_an_object_prompted_ahead_is_tracked_before_its_prompt_too(model: SAM2Base, frames: list[RGB]) -> None:
+    """The package cannot, on the CPU: without pointers its memories are bfloat16 and nothing else is."""
+    ours = Ours(StreamingPredictor(model, Window(HEIGHT, WIDTH)), frames)
+    ours.seek(6)
+    ours.add(1, BOX)
+    prompted = ours.logits.pop((6, 1))
+    ours.seek(0)
+    ours.advance(range(1, 9))
+    assert [frame for frame, _ in ours.logits] == list(range(1, 9))
+    assert torch.equal(ours.logits[6, 1], prompted)
+    assert all(bool(logits.std() > 1e-3) for logits in ours.logits.values())
+
+
+@pytest.mark.slow
+def test_compiled_modules_on_padded_batches_agree(model: SAM2Base, frames: list[RGB]) -> None:
+    """Dynamo traces every module; what it traced runs as it is, since generating code takes minutes."""
+    plain = _tracked(model, frames, [0, 1, 2])
+    compiled = small_sam2()
+    compile_modules(compiled, backend="eager")
+    padded = Ours(StreamingPredictor(compiled, Window(HEIGHT, WIDTH), batch=8, pad=True), frames)
+    padded.seek(0)
+    for frame in range(24):
+        if frame in (0, 3, 6):
+            padded.add(frame // 3, Prompt(points=((12.0 + 20 * (frame // 3), 45.0, True),)))
+        padded.advance([frame + 1])
+    assert padded.logits.keys() == plain.keys()
+    assert max(float((padded.logits[key] - plain[key]).abs().max()) for key in plain) < 1e-2
+
+
 def test_memory_does_not_grow_with_the_video(model: SAM2Base, frames: list[RGB]) -> None:
     ours = Ours(StreamingPredictor(model, Window(HEIGHT, WIDTH), batch=4), frames)
     ours.seek(0)
@@ -207,6 +239,30 @@ def test_a_frame_encoded_ahead_of_time_is_the_same_frame(model: SAM2Base, frames
     assert all(torch.equal(logits, ahead.logits[key]) for key, logits in plain.logits.items())
 
 
-def test_a_prompt_needs_a_frame(model: SAM2Base) -> None:
+def test_a_prompt_needs_a_frame_of_the_videos_size(model: SAM2Base, frames: list[RGB]) -> None:
+    predictor = StreamingPredictor(model, Window(HEIGHT, WIDTH))
     with pytest.raises(ValueError, match="advance or seek first"):
-        StreamingPredictor(model, Window(HEIGHT, WIDTH)).add(1, BOX)
+        predictor.add(1, BOX)
+    assert predictor.objects == {}
+    with pytest.raises(ValueError, match="a frame of 80x90 in a video of 160x90"):
+        predictor.advance(frames[0][:, :80])
+
+
+def test_an_empty_scene_costs_nothing(model: SAM2Base, frames: list[RGB], monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded = 0
+    original = model.forward_image
+
+    def forward_image(pixels: torch.Tensor) -> object:
+        nonlocal encoded
+        encoded += 1
+        return original(pixels)
+
+    monkeypatch.setattr(model, "forward_image", forward_image)
+    predictor = StreamingPredictor(model, Window(HEIGHT, WIDTH))
+    for index in range(5):
+        predictor.advance(frames[index])
+    assert encoded == 0
+    predictor.add(1, BOX)
+    predictor.add(2, MASK)
+    predictor.advance(frames[5])
+    assert encoded == 2

@@ -44,6 +44,7 @@ def _half_way(model: SAM2Base, frames: list[RGB], frame: int, batch: int) -> Our
     return ours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 4])
 def test_a_new_process_goes_on_with_the_same_bytes(
     model: SAM2Base, frames: list[RGB], tmp_path: Path, batch: int
