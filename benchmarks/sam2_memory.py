@@ -40,10 +40,11 @@ def _package(count: int) -> int:
         for index, image in enumerate(frames(count, SIZE)):
             Image.fromarray(image).save(Path(folder) / f"{index:05d}.jpg")
         state = predictor.init_state(folder)
-        for obj_id, start in ((0, 0), (1, 0), (2, _LATE)):
-            predictor.add_new_points_or_box(state, start, obj_id, box=box(obj_id, SIZE).box)
-        for _ in predictor.propagate_in_video(state, start_frame_idx=0):
-            pass
+        for first, last, obj_ids in ((0, _LATE, (0, 1)), (_LATE, count, (2,))):
+            for obj_id in obj_ids:
+                predictor.add_new_points_or_box(state, first, obj_id, box=box(obj_id, SIZE).box)
+            for _ in predictor.propagate_in_video(state, first, last - first):
+                pass
     return tensor_bytes(state)
 
 

@@ -4,7 +4,6 @@ Given the same weights and frames, and `batch=1`, every mask logit equals that o
 to the last bit. With larger batches objects share forward passes; logits then agree within float tolerance.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from torch.nn import functional
 
 from core.models.roles import Prompt
 from core.models.sam2.attention import condition
+from core.models.sam2.batch import batches, track_batch
 from core.models.sam2.features import Features
 from core.models.sam2.heads import (
     Decoded,
@@ -92,6 +92,7 @@ class StreamingPredictor:
             conditioning=model.max_cond_frames_in_attn,
             past_pointers_only=model.only_obj_ptrs_in_the_past_for_eval,
         )
+        self._span = self._reach.pointers - 1
         self._image: RGB | None = None
         self._features: Features | None = None
         self._ahead: tuple[RGB, Features] | None = None
@@ -209,24 +210,15 @@ class StreamingPredictor:
                 found[obj_id] = memory.conditioning[self.frame]
             else:
                 recalls[obj_id] = memory.recall(Place(self.frame, self.step), self._reach)
-        for batch in _batches(recalls, self.batch):
-            found.update(self._track_batch(self._present(), batch, [recalls[obj_id] for obj_id in batch]))
+        for obj_ids in batches(recalls, self.batch):
+            rows = [recalls[obj_id] for obj_id in obj_ids]
+            left = track_batch(self._model, self._present(), rows, self._place, self._span, self._pad)
+            found.update(zip(obj_ids, left, strict=True))
         for obj_id, memory in self.objects.items():
             if obj_id in recalls:
                 memory.recent[self.frame] = found[obj_id]
             memory.forget([Place(self.frame, self.step), *([self.held] if self.held else [])], self._reach)
         return self._masks({obj_id: found[obj_id] for obj_id in self.objects})
-
-    def _track_batch(self, features: Features, obj_ids: list[int], recalls: list[Recall]) -> dict[int, Memory]:
-        if self._pad:
-            recalls = recalls + [recalls[-1]] * (_power_of_two(len(recalls)) - len(recalls))
-        fused = condition(self._model, features, recalls, self._place, self._reach.pointers - 1)
-        decoded = decode(self._model, features, fused)
-        encoded = encode_memory(self._model, features, decoded.full, decoded.presence, by_hand=False)
-        if len(recalls) == 1:
-            return {obj_ids[0]: _memory(decoded, encoded, slice(None))}
-        # Copies, so that an object's memory does not keep the whole batch alive.
-        return {obj_id: _memory(decoded, encoded, slice(row, row + 1)).copied() for row, obj_id in enumerate(obj_ids)}
 
     def _prompted(
         self, features: Features, prompt: Prompt, memory: ObjectMemory | None, earlier: Memory | None
@@ -238,7 +230,7 @@ class StreamingPredictor:
             fused = without_memory(model, features)
         else:
             recall = memory.recall(Place(self.frame, self.step), self._reach)
-            fused = condition(model, features, [recall], self._place, self._reach.pointers - 1)
+            fused = condition(model, features, [recall], self._place, self._span)
         points = point_inputs(prompt, self.window.height, self.window.width, model.image_size, model.device)
         logits = None if earlier is None or earlier.logits is None else earlier.logits
         if logits is not None:
@@ -263,24 +255,3 @@ class StreamingPredictor:
             device = self._model.device
             return Masks([], torch.zeros(0, 1, side, side, device=device), torch.zeros(0, device=device))
         return Masks(list(found), torch.cat(logits), torch.cat(scores))
-
-
-def _batches(recalls: dict[int, Recall], most: int) -> Iterator[list[int]]:
-    """Objects whose memories have the same shape, together."""
-    alike: defaultdict[object, list[int]] = defaultdict(list)
-    for obj_id, recall in recalls.items():
-        alike[recall.shape].append(obj_id)
-    for obj_ids in alike.values():
-        for start in range(0, len(obj_ids), most):
-            yield obj_ids[start : start + most]
-
-
-def _power_of_two(count: int) -> int:
-    """The smallest power of two that is no less."""
-    return 1 << (count - 1).bit_length()
-
-
-def _memory(decoded: Decoded, encoded: Tensor, rows: slice) -> Memory:
-    return Memory(
-        decoded.pointer[rows], encoded[rows], decoded.logits[rows], decoded.score[rows], decoded.presence[rows]
-    )
