@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.models.roles import Prompt
 from core.models.sam2.build import build
-from core.models.sam2.names import config_name
+from core.models.sam2.names import SamType, config_name
 from core.models.sam2.predictor import Masks, StreamingPredictor
 from core.video.frames import RGB
 
@@ -21,24 +21,25 @@ Logits = dict[tuple[int, int], Tensor]
 """Mask logits [H, W] by frame and object."""
 
 
-def small_sam2(seed: int = 0, size: int = SIZE, conditioning_frames: int = -1) -> SAM2Base:
-    """SAM 2.1 tiny that sees little, seeded. It finds its objects present: else all masks were one constant."""
+def small_sam2(
+    seed: int = 0, conditioning_frames: int = -1, sam_type: SamType = "sam2.1_hiera_tiny", present: float = 2.0
+) -> SAM2Base:
+    """A tiny SAM 2 that sees little, seeded. It finds its objects `present`: else all masks were one constant."""
     torch.manual_seed(seed)
-    model = build("sam2.1_hiera_tiny", torch.device("cpu"), size, conditioning_frames)
+    model = build(sam_type, torch.device("cpu"), SIZE, conditioning_frames)
     with torch.no_grad():
-        model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(2.0)
+        head = model.sam_mask_decoder.pred_obj_score_head
+        (head.layers[-1] if hasattr(head, "layers") else head).bias.fill_(present)
     return model
 
 
-def package_predictor(model: SAM2Base) -> SAM2VideoPredictor:
+def package_predictor(model: SAM2Base, sam_type: SamType = "sam2.1_hiera_tiny") -> SAM2VideoPredictor:
     """The package's video predictor as the package builds it, with the weights of `model`."""
     overrides = [
         f"++model.image_size={model.image_size}",
         f"++model.max_cond_frames_in_attn={model.max_cond_frames_in_attn}",
     ]
-    predictor = build_sam2_video_predictor(
-        config_name("sam2.1_hiera_tiny"), device="cpu", hydra_overrides_extra=overrides
-    )
+    predictor = build_sam2_video_predictor(config_name(sam_type), device="cpu", hydra_overrides_extra=overrides)
     predictor.load_state_dict(model.state_dict())
     predictor.fill_hole_area = 0  # holes are filled by the package's CUDA extension only
     return predictor
@@ -102,10 +103,10 @@ class Ours:
             self.logits[self.predictor.frame, obj_id] = full[row, 0].clone()
 
 
-def assert_equal(ours: Logits, package: Logits) -> None:
-    """Every logit equal to the last bit; and they are masks, not one constant."""
+def assert_equal(ours: Logits, package: Logits, constant: float = 0.1) -> None:
+    """Every logit equal to the last bit; and no larger share than `constant` of the masks is the same everywhere."""
     assert ours.keys() == package.keys()
     different = [key for key, logits in ours.items() if not torch.equal(logits, package[key])]
     assert not different, f"{len(different)} of {len(ours)} masks differ, first (frame, object) {different[0]}"
     flat = sum(bool(logits.std() < 1e-3) for logits in ours.values())
-    assert flat < len(ours) / 10, f"{flat} of {len(ours)} masks are constant: nothing was compared"
+    assert flat < constant * len(ours), f"{flat} of {len(ours)} masks are constant: nothing was compared"

@@ -30,7 +30,7 @@ def load_processor(name: str, what: str, folder: Path) -> Any:
     """The processor of this class from `folder`. Raises `Unavailable`, or `UnsafeFile` for a broken folder."""
     processor = from_transformers(name, what)
     try:
-        return processor.from_pretrained(folder, local_files_only=True)
+        return processor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UnsafeFile(f"{folder}: no {what} processor ({_first_line(error)})") from None
 
@@ -47,7 +47,7 @@ def load_model(name: str, what: str, model_type: str, folder: Path, device: torc
     from_transformers("utils", what).logging.disable_progress_bar()
     try:
         model, loading = model_class.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, output_loading_info=True
         )
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         raise UnsafeFile(f"{folder}: no {what} model ({_first_line(error)})") from None

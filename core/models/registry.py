@@ -15,6 +15,7 @@ from core.models.phrases import check_phrases
 from core.models.roles import Detector, VideoSegmenter
 from core.models.spec import ModelOptions, ModelSpec
 from core.weights.catalogue import MODELS, find_weights
+from core.weights.folder import WEIGHTS_FILE
 
 T = TypeVar("T")
 
@@ -32,6 +33,11 @@ class Needed:
     path: Path
     get: str
     given: bool = False
+
+    @property
+    def there(self) -> bool:
+        """The file exists; or the folder, as far as its weights, which are fetched last."""
+        return self.path.is_file() or (self.path / WEIGHTS_FILE).is_file()
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Backend(Generic[T]):
     def missing(self, options: ModelOptions) -> str | None:
         """Why it cannot run here and what to do about it; None where it can."""
         needed = None if self.weights is None else self.weights(options)
-        if needed is None or needed.path.exists():
+        if needed is None or needed.there:
             return None
         return f"its weights are not at {needed.path}; get them with `maskflow weights get {needed.get}`"
 
@@ -102,9 +108,10 @@ def _sam3_detector_weights(options: ModelOptions) -> Needed:
 
 def _grounding_dino_weights(options: ModelOptions) -> Needed:
     """The larger model where it is there, unless a folder is given."""
-    base, tiny = MODELS / "grounding-dino-base", MODELS / "grounding-dino-tiny"
-    usual = base if base.exists() else tiny
-    return Needed(options.detector_path or usual, "grounding-dino-tiny", given=options.detector_path is not None)
+    if options.detector_path is not None:
+        return Needed(options.detector_path, "grounding-dino-tiny", given=True)
+    base, tiny = (Needed(MODELS / f"grounding-dino-{size}", f"grounding-dino-{size}") for size in ("base", "tiny"))
+    return base if base.there else tiny
 
 
 def _sam2_variant(options: ModelOptions) -> tuple[str, ...]:

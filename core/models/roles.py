@@ -65,7 +65,13 @@ class Detector(Protocol):
 
 
 class SegmenterSession(Protocol):
-    """Tracking in one video, frame by frame. Objects come and go without touching each other."""
+    """Tracking in one video, frame by frame. Objects come and go without touching each other.
+
+    Attributes:
+        patience: frames for which an object may be out of sight and still be found again by the session's memory.
+    """
+
+    patience: int
 
     def advance(self, image: RGB, upcoming: RGB | None = None) -> dict[int, TrackedMask]:
         """Go to the next frame [H, W, 3]: every object's mask there, by object id.

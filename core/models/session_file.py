@@ -52,5 +52,5 @@ def read_session(
             if found.model != model:
                 raise UnsafeFile(f"{path}: saved with {found.model}, and cannot go on with {model}")
             return found, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except (SafetensorError, KeyError, ValueError, ValidationError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError, ValidationError) as error:
         raise UnsafeFile(f"{path}: not a saved session that can be read ({str(error).splitlines()[0]})") from None

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import struct
 import warnings
 import zipfile
 from pathlib import Path
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 MAX_TEXT_BYTES = 256 * 2**20
 MAX_ARRAY_BYTES = 16 * 2**30
 MAX_MEMBERS = 100_000
+# What reading a damaged or hostile archive of tensors raises, depending on which byte is wrong.
+_DAMAGED = (
+    pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError,
+    ArithmeticError, MemoryError, struct.error, zipfile.BadZipFile,
+)  # fmt: skip
 
 
 def _bounded_text(path: Path, max_bytes: int) -> str:
@@ -79,6 +85,6 @@ def load_pth(path: Path, max_bytes: int = MAX_ARRAY_BYTES, device: "torch.device
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # what it warns of is refused below, or harmless
             return torch.load(path, map_location=device, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except _DAMAGED as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnsafeFile(f"{path}: not a file of plain tensors ({reason})") from None

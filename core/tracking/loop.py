@@ -56,7 +56,8 @@ def track_frames(
     held: deque[_Held] = deque()
     numbers = _Numbers({one.obj_id: one.obj_id for one in prompts})
     behind = min(_ENCODED_BEHIND, max_held - 1)
-    with ThreadPoolExecutor(1, "encode-masks") as encoder:
+    encoder = ThreadPoolExecutor(1, "encode-masks")
+    try:
         for frame_idx, (frame, upcoming) in enumerate(_with_next(frames)):
             due: dict[int, tuple[str | None, Prompt]] = {}
             while waiting and waiting[0].source_frame <= frame.source_frame:
@@ -73,6 +74,8 @@ def track_frames(
         tracker.finish()
         for one_held in held:
             yield numbers.settle(one_held, tracker)
+    finally:
+        encoder.shutdown(cancel_futures=True)
 
 
 def _with_next(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Frame | None]]:
@@ -83,7 +86,7 @@ def _with_next(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Frame | None]]:
 
 
 def _hold(frame_idx: int, frame: Frame, tracker: Tracker, encoder: ThreadPoolExecutor) -> _Held:
-    visible = [track for track in tracker.live.values() if track.box is not None]
+    visible = tracker.visible()
     record = FrameRecord(
         frame_idx=frame_idx, source_frame=frame.source_frame, time_s=round(frame.time_s, 6), objects=[]
     )

@@ -1,7 +1,8 @@
 """One video's objects over time. The segmenter moves masks; the rules here decide who lives.
 
 - A new detection that is no known object starts a *tentative* one, which counts once detected again.
-- An object whose mask is gone or doubtful for several frames is *lost*: nothing is recorded for it.
+- An object whose mask is gone or doubtful for several frames is *hidden*: nothing is recorded for it. Where the
+  segmenter remembers, it is waited for; then, or where it does not, the object is *lost*.
 - A new object that looks like a lost one when it is confirmed is that object: it takes over the old id.
 - Objects are added, set right and dropped one at a time; the others are never touched.
 """
@@ -30,7 +31,7 @@ class Rules:
         drifted_iou: a mask whose box fits its detection less well than this has drifted and is set right …
         trusted_score: … by detections from this score on.
         weak_score: a mask under this score is doubtful.
-        weak_frames: doubtful frames in a row after which an object is lost.
+        weak_frames: doubtful frames in a row after which an object is hidden.
         unseen_rounds: rounds of detection without a match after which an object is lost.
         look_alike: similarity of appearance from which a newcomer is a lost object.
         remembered: lost objects kept in mind, the latest.
@@ -124,6 +125,14 @@ class Tracker:
         """Ids of objects that are neither confirmed nor rejected yet."""
         return {track.obj_id for track in self.live.values() if not track.confirmed}
 
+    def visible(self) -> list[Track]:
+        """Objects to be recorded on this frame."""
+        return [
+            track
+            for track in self.live.values()
+            if track.box is not None and (track.kept or track.weak < self._rules.weak_frames)
+        ]
+
     def finish(self) -> None:
         """The video is over: what was detected on the last frame only counts, what was looked for in vain does not."""
         for obj_id in sorted(self.tentative()):
@@ -144,7 +153,8 @@ class Tracker:
             _place(track, clean(tracked.mask), tracked.score)
             weak = track.box is None or tracked.score < self._rules.weak_score
             track.weak = track.weak + 1 if weak else 0
-            if track.weak >= self._rules.weak_frames and not track.kept:
+            patience = self._segmenter.patience if track.confirmed else 0
+            if track.weak >= max(self._rules.weak_frames, patience) and not track.kept:
                 self._lose(track)
 
     def _lose(self, track: Track) -> None:

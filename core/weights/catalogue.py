@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.errors import RefusedInput
 from core.models.sam2.names import SAM_TYPES, SamType
+from core.weights.folder import WEIGHTS_FILE
 
 MODELS = Path("models")
 """Folder that weights are looked for in, unless a path is given."""
@@ -74,7 +75,11 @@ def _sam2(sam_type: SamType) -> Weights:
 def _hugging_face(
     name: str, licence: str, source: str, files: dict[str, tuple[int, str]], gated: bool = False
 ) -> Weights:
-    """Files of a Hugging Face repository at one commit; `source` is `owner/name/resolve/commit`."""
+    """Files of a Hugging Face repository at one commit; `source` is `owner/name/resolve/commit`.
+
+    The weights come last: where they are, the rest is there too.
+    """
+    files = dict(sorted(files.items(), key=lambda item: item[0] == WEIGHTS_FILE))
     return Weights(
         name,
         licence,

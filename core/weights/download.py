@@ -54,10 +54,15 @@ def download(weights: Weights, file: WeightsFile, models: Path, mirror: str | No
             report(file.size_bytes)
             return
         try:
-            _fetch(url, part, file.size_bytes, _token(weights, url), report)
+            _fetch(url, part, file.size_bytes, request_headers(weights, url), report)
         except httpx.HTTPStatusError as error:
+            if error.response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+                part.unlink(missing_ok=True)
+                raise DownloadFailed(f"{url}: is shorter than the published file; the part is removed") from None
             raise DownloadFailed(_refused(weights, url, error.response.status_code)) from None
-        except httpx.HTTPError as error:
+        except httpx.InvalidURL as error:
+            raise DownloadFailed(f"{url}: not an address ({error})") from None
+        except (httpx.HTTPError, OSError) as error:
             reason = str(error) or type(error).__name__
             raise DownloadFailed(f"{url}: {reason}; run the same command again to go on from there") from None
         _accept(file, url, part, final)
@@ -78,7 +83,9 @@ def _fetch(url: str, part: Path, size_bytes: int, headers: dict[str, str], repor
             for chunk in response.iter_bytes(_CHUNK_BYTES):
                 there += len(chunk)
                 if there > size_bytes:
-                    raise httpx.RemoteProtocolError(f"sends more than the {size_bytes:,} bytes expected")
+                    part.unlink()
+                    more = f"{url}: sends more than the {size_bytes:,} bytes published: not the published file, removed"
+                    raise DownloadFailed(more)
                 stream.write(chunk)
                 report(there)
             stream.flush()
@@ -96,10 +103,13 @@ def _accept(file: WeightsFile, url: str, part: Path, final: Path) -> None:
     part.replace(final)
 
 
-def _token(weights: Weights, url: str) -> dict[str, str]:
-    token = os.environ.get("HF_TOKEN")
-    if not weights.gated or not token or httpx.URL(url).host != "huggingface.co":
+def request_headers(weights: Weights, url: str) -> dict[str, str]:
+    """The user's token, for the gated weights' own source alone: never to a mirror, nor unencrypted."""
+    token = os.environ.get("HF_TOKEN", "").strip()
+    if not weights.gated or not token or not url.startswith("https://huggingface.co/"):
         return {}
+    if not token.isascii():
+        raise DownloadFailed("HF_TOKEN is no token: it has characters beyond ASCII")
     return {"Authorization": f"Bearer {token}"}
 
 

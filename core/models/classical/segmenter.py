@@ -71,6 +71,8 @@ class ClassicalSegmenter:
 class ClassicalSession:
     """Implements `SegmenterSession`. Keeps the last frame and each object's present state, nothing older."""
 
+    patience = 0  # a mask that is gone stays gone
+
     def __init__(self) -> None:
         self._estimator = MotionEstimator()
         self._objects: dict[int, _Object] = {}

@@ -47,7 +47,11 @@ class GroundingDino:
         check_phrases(prompt)
         wanted = phrases(prompt)
         text = model_text(wanted)
-        tokens = self._processor.tokenizer(text)["input_ids"]
+        tokenizer = self._processor.tokenizer
+        for phrase in wanted:
+            if not tokenizer(phrase, add_special_tokens=False)["input_ids"]:
+                raise RefusedInput.of("text_prompt", prompt, f"the model sees nothing in {phrase!r}")
+        tokens = tokenizer(text)["input_ids"]
         longest = self._model.config.max_text_len
         if len(tokens) > longest:
             raise RefusedInput.of("text_prompt", prompt, f"at most {longest} tokens; this text has {len(tokens)}")

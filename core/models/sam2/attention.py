@@ -65,7 +65,7 @@ def _pointer_tokens(model: SAM2Base, recalls: Sequence[Recall], span: int) -> tu
     if not model.add_tpos_enc_to_obj_ptrs:
         return [tokens], [tokens.new_zeros(tokens.shape)]
     frames = [recall.pointers[slot][0] for slot in range(count) for recall in recalls]
-    away = torch.tensor(frames, device=stacked.device)
+    away = torch.tensor(frames).to(stacked.device, non_blocking=True)  # the host need not wait for the GPU
     if not model.use_signed_tpos_enc_to_obj_ptrs:
         away = away.abs()
     times = get_1d_sine_pe(away / span, dim=stacked.shape[-1])

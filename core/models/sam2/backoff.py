@@ -18,13 +18,16 @@ def in_batches(items: Sequence[T], most: int, work: Callable[[Sequence[T]], list
     start = 0
     while start < len(items):
         batch = items[start : start + most]
+        results: list[R] | None = None
         try:
             results = work(batch)
         except torch.OutOfMemoryError:
             if len(batch) == 1:
                 raise
+        if results is None:
+            # Out here, where the error no longer holds the failed try's tensors.
             most = (len(batch) + 1) // 2
-            torch.cuda.empty_cache()  # what the failed try left behind
+            torch.cuda.empty_cache()
             continue
         yield from results
         start += len(batch)

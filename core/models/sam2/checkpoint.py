@@ -53,7 +53,7 @@ def load_weights(model: SAM2Base, path: Path, sam_type: SamType) -> None:
 def identify(state: Mapping[str, Tensor]) -> str | None:
     """Which published model these tensors are, by the trunk's width and depth; None where no one's."""
     patches = state.get(f"{_TRUNK}.patch_embed.proj.weight")
-    if patches is None:
+    if patches is None or patches.ndim != 4:
         return None
     depth = len({name.split(".")[3] for name in state if name.startswith(f"{_TRUNK}.blocks.")})
     size = _SIZES.get((patches.shape[0], depth))
@@ -67,7 +67,9 @@ def _tensors(path: Path, device: torch.device) -> dict[str, Tensor]:
     except OSError as error:
         raise UnsafeFile(f"{path}: {(error.strerror or str(error)).lower()}") from None
     state = content.get("model") if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
         raise UnsafeFile(f"{path}: not a SAM 2 checkpoint (a dictionary whose entry 'model' holds tensors)")
     return state
 

@@ -61,8 +61,9 @@ class Sam2MaskGenerator:
             except torch.OutOfMemoryError:
                 if self._generator.points_per_batch == 1:
                     raise
-                self._generator.points_per_batch = (self._generator.points_per_batch + 1) // 2
-                torch.cuda.empty_cache()  # what the failed try left behind
+            # Out here, where the error no longer holds the failed try's tensors.
+            self._generator.points_per_batch = (self._generator.points_per_batch + 1) // 2
+            torch.cuda.empty_cache()
 
 
 class Sam2PromptedSegmenter:
@@ -91,7 +92,9 @@ class Sam2PromptedSegmenter:
             self._predictor.set_image(image)
             for indices in alike.values():
                 chosen = [prompts[index] for index in indices]
-                results.update(zip(indices, in_batches(chosen, self._at_once, self._predict), strict=True))
+                # The package batches masks along with points or boxes only.
+                most = self._at_once if chosen[0].box is not None or chosen[0].points else 1
+                results.update(zip(indices, in_batches(chosen, most, self._predict), strict=True))
             self._predictor.reset_predictor()
         return [results[index] for index in range(len(prompts))]
 

@@ -170,11 +170,14 @@ class StreamingPredictor:
             return functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
 
     def stored_bytes(self) -> int:
-        """Bytes of all tensors remembered."""
-        memories = (
-            memory for one in self.objects.values() for memory in [*one.conditioning.values(), *one.recent.values()]
-        )
-        return sum(tensor.nbytes for memory in memories for tensor in memory.tensors().values())
+        """Bytes kept alive by all that is remembered, each storage once."""
+        storages = {
+            tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
+            for one in self.objects.values()
+            for memory in [*one.conditioning.values(), *one.recent.values()]
+            for tensor in memory.tensors().values()
+        }
+        return sum(storages.values())
 
     @contextmanager
     def _computing(self) -> Iterator[None]:

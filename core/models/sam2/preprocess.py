@@ -1,7 +1,8 @@
 """A frame to what SAM 2 sees: a square, normalised float image.
 
-The package squashes frames with Pillow's bicubic resampling. On the CPU so do we. Elsewhere the frame crosses over
-as bytes and is resampled there in Pillow's own integers, so that a GPU sees the same picture to the last bit.
+The package squashes frames with Pillow's bicubic resampling. On the CPU so do we. For a GPU the frame crosses over
+as bytes and is resampled there in Pillow's own integers, so that it sees the same picture to the last bit; frames that
+are taller than wide, which Pillow 13 may resample rows first, are left to Pillow and cross over small.
 """
 
 import math
@@ -31,22 +32,27 @@ def prepare(image: RGB, size: int, device: torch.device) -> Tensor:
     Returns:
         float32 [1, 3, size, size], ImageNet-normalised.
     """
-    if device.type == "cpu":
-        squashed = torch.from_numpy(np.array(Image.fromarray(image).resize((size, size))))
+    if device.type == "cpu" or image.shape[0] > image.shape[1]:
+        squashed = torch.from_numpy(np.array(Image.fromarray(image).resize((size, size)))).to(device, non_blocking=True)
     else:
         squashed = resize_bicubic(torch.from_numpy(image).to(device, non_blocking=True), size, size)
     # In float64 and rounded once, as the package does it with NumPy.
     scaled = (squashed.permute(2, 0, 1).double() / 255.0).float()
-    mean = torch.tensor(_MEAN, device=device)[:, None, None]
-    std = torch.tensor(_STD, device=device)[:, None, None]
+    mean, std = _statistics(device)
     return ((scaled - mean) / std)[None].contiguous()
+
+
+@lru_cache(maxsize=4)
+def _statistics(device: torch.device) -> tuple[Tensor, Tensor]:
+    """ImageNet's mean and standard deviation, [3, 1, 1] each."""
+    return torch.tensor(_MEAN, device=device)[:, None, None], torch.tensor(_STD, device=device)[:, None, None]
 
 
 def resize_bicubic(image: Tensor, height: int, width: int) -> Tensor:
     """Antialiased bicubic resampling in Pillow's fixed point, columns first.
 
-    Equal to `PIL.Image.resize` byte for byte, but for frames taller than wide from Pillow 13 on, which then resamples
-    rows first and rounds differently in between.
+    Equal to `PIL.Image.resize` byte for byte for images that are no taller than wide; others Pillow 13 may resample
+    rows first, and round differently in between.
 
     Args:
         image: uint8 [H, W, C].

@@ -33,8 +33,8 @@ def point_inputs(prompt: Prompt, height: int, width: int, size: int, device: tor
         labels.append(_OBJECT if positive else _BACKGROUND)
     scaled = torch.tensor([coords], dtype=torch.float32) / torch.tensor([width, height]) * size
     return {
-        "point_coords": scaled.to(device),
-        "point_labels": torch.tensor([labels], dtype=torch.int32, device=device),
+        "point_coords": scaled.to(device, non_blocking=True),
+        "point_labels": torch.tensor([labels], dtype=torch.int32).to(device, non_blocking=True),
     }
 
 

@@ -1,8 +1,9 @@
 """A predictor's state on disk, so that a killed run goes on in mid-video with the same bytes."""
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
@@ -22,13 +23,13 @@ class _Object(BaseModel):
 class Sam2Info(SessionInfo):
     """Everything but the tensors. Lists keep the order in which the model reads."""
 
-    height: int
-    width: int
-    num_frames: int | None
-    batch: int
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+    num_frames: int | None = Field(ge=1)
+    batch: int = Field(ge=1)
     frame: int
-    step: int
-    held: tuple[int, int] | None
+    step: Literal[1, -1]
+    held: tuple[int, Literal[1, -1]] | None
     objects: list[_Object]
 
 
@@ -95,8 +96,9 @@ def _memory(path: Path, model: SAM2Base, tensors: dict[str, Tensor], prefix: str
         tensor = tensors.get(f"{prefix}/{name}")
         if tensor is None:
             continue
-        if tuple(tensor.shape) != shape:
-            raise UnsafeFile(f"{path}: {prefix}/{name} is {list(tensor.shape)}, this model's is {list(shape)}")
+        if tuple(tensor.shape) != shape or not tensor.is_floating_point():
+            found_as = f"{list(tensor.shape)} of {tensor.dtype}"
+            raise UnsafeFile(f"{path}: {prefix}/{name} is {found_as}, this model's is {list(shape)} of floats")
         found[name] = tensor.to(model.device)
     if "pointer" not in found:
         raise UnsafeFile(f"{path}: {prefix}/pointer is missing")

@@ -69,6 +69,8 @@ class Sam3Segmenter:
 class Sam3Session:
     """Implements `SegmenterSession`. A prompt for a known object corrects it; its memory is kept."""
 
+    patience = 100  # the prompted frames are remembered for ever, but each object costs time on each frame
+
     def __init__(self, model: Any, processor: Any, name: str) -> None:
         self._model = model
         self._processor = processor

@@ -32,7 +32,10 @@ def test_auto_takes_a_neural_backend_where_its_weights_are() -> None:
     large = Path("models/sam2/checkpoints/sam2.1_hiera_large.pt")
     large.parent.mkdir(parents=True)
     large.touch()
-    Path("models/grounding-dino-tiny").mkdir()
+    for name in ("grounding-dino-tiny", "mine"):
+        folder = Path("models") / name if name != "mine" else Path(name)
+        folder.mkdir()
+        (folder / "model.safetensors").touch()
     assert choose("segmenter", "auto", SEGMENTERS, PLAIN).name == "sam2"
     assert choose("segmenter", "auto", SEGMENTERS, ModelOptions(model_path=large)).name == "sam2"
     assert choose("segmenter", "auto", SEGMENTERS, ModelOptions("sam2_hiera_tiny")).name == "classical"
@@ -100,3 +103,15 @@ def test_models_are_loaded_once() -> None:
     classical = ModelSpec(backend="classical")
     assert load_detector(classical) is load_detector(ModelSpec(backend="classical"))
     assert load_segmenter(classical) is load_segmenter(ModelSpec(backend="classical"))
+
+
+def test_an_interrupted_download_changes_nothing() -> None:
+    for name in ("sam3", "grounding-dino-tiny", "grounding-dino-base"):
+        (Path("models") / name).mkdir(parents=True)
+        (Path("models") / name / "config.json").touch()
+        (Path("models") / name / ".model.safetensors.part").touch()
+    assert choose("detector", "auto", DETECTORS, PLAIN).name == "classical"
+    assert choose("segmenter", "auto", SEGMENTERS, PLAIN).name == "classical"
+    (Path("models") / "grounding-dino-tiny" / "model.safetensors").touch()
+    spec = choose("detector", "auto", DETECTORS, PLAIN).spec(PLAIN, str)
+    assert spec.path == Path("models/grounding-dino-tiny").absolute()

@@ -1,5 +1,6 @@
 """The whole loop on clips with exact truth: real detector, real segmenter."""
 
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -127,3 +128,22 @@ def test_an_object_on_another_is_born_where_its_label_differs() -> None:
     tracker = Tracker(ClassicalSegmenter().start(), ClassicalDetector().start("green. red"))
     records = list(track_frames(frames(), tracker))
     assert {one.label for one in records[-1].objects} == {"green", "red"}
+
+
+def test_an_error_in_encoding_a_mask_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(mask: object) -> None:
+        raise MemoryError("no room for a mask")
+
+    monkeypatch.setattr("core.masks.rle.encode", fail)
+    tracker = Tracker(ClassicalSegmenter().start(), ClassicalDetector().start("red"), 1)
+    with pytest.raises(MemoryError, match="no room"):
+        list(track_frames((frame for frame in _frames(SCENES[0]) if frame.source_frame < 8), tracker))
+
+
+def test_a_loop_that_is_left_early_leaves_no_thread_behind() -> None:
+    tracker = Tracker(ClassicalSegmenter().start(), ClassicalDetector().start("red"), 1)
+    records = track_frames(_frames(SCENES[0]), tracker)
+    next(records)
+    assert any(thread.name.startswith("encode-masks") for thread in threading.enumerate())
+    records.close()  # type: ignore[attr-defined]
+    assert not any(thread.name.startswith("encode-masks") for thread in threading.enumerate())

@@ -17,6 +17,7 @@ def test_every_entry_is_complete() -> None:
             assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
             assert file.size_bytes > 0
             assert not Path(file.path).is_absolute()
+        assert all(Path(file.path).suffix not in (".safetensors", ".pt") for file in weights.files[:-1]), "come last"
 
 
 def test_the_place_is_what_a_flow_takes() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.weights.catalogue import Weights, WeightsFile
-from core.weights.download import DownloadFailed, check, download
+from core.weights.download import DownloadFailed, check, download, request_headers
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 
@@ -26,6 +26,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[tuple[str, str | None]] = []
+        self.tokens: list[str | None] = []
 
     @property
     def address(self) -> str:
@@ -38,6 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
         self.server.asked.append((self.path, wanted))
+        self.server.tokens.append(self.headers.get("Authorization"))
         if self.server.status is not None:
             self.send_error(self.server.status)
             return
@@ -103,12 +105,17 @@ def test_what_is_not_the_published_file_never_gets_its_name(server: Server, tmp_
     with pytest.raises(DownloadFailed, match="not the published file, removed"):
         download(weights, file, tmp_path, None, lambda _: None)
     server.content = CONTENT + b"more"
-    with pytest.raises(DownloadFailed, match="more than the 3,000,000 bytes expected"):
+    with pytest.raises(DownloadFailed, match="more than the 3,000,000 bytes published"):
         download(weights, file, tmp_path, None, lambda _: None)
+    assert not (tmp_path / "toy/.model.bin.part").exists()
     server.content = CONTENT[:-5]
-    (tmp_path / "toy/.model.bin.part").unlink()
     with pytest.raises(DownloadFailed, match="ended after 2,999,995 of 3,000,000 bytes"):
         download(weights, file, tmp_path, None, lambda _: None)
+    (tmp_path / "toy/.model.bin.part").write_bytes(CONTENT[:-2])
+    server.status = 416
+    with pytest.raises(DownloadFailed, match="shorter than the published file; the part is removed"):
+        download(weights, file, tmp_path, None, lambda _: None)
+    assert not (tmp_path / "toy/.model.bin.part").exists()
     assert not (tmp_path / "toy/model.bin").exists()
 
 
@@ -137,3 +144,26 @@ def test_refusals_say_what_to_do(server: Server, tmp_path: Path) -> None:
         download(weights, file, tmp_path, None, lambda _: None)
     with pytest.raises(DownloadFailed, match="run the same command again"):
         download(weights, file, tmp_path, "http://127.0.0.1:9", lambda _: None)
+    with pytest.raises(DownloadFailed, match="not an address"):
+        download(weights, file, tmp_path, "http://host:port", lambda _: None)
+
+
+def test_the_users_token_goes_to_the_gated_source_alone(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    source = "https://huggingface.co/owner/name/resolve/commit/model.bin"
+    gated, open_ = _weights(server, gated=True)[0], _weights(server)[0]
+    assert request_headers(gated, source) == {"Authorization": "Bearer secret"}
+    for weights, url in (
+        (open_, source),
+        (gated, source.replace("https", "http")),
+        (gated, source.replace("huggingface.co", "huggingface.co.evil.org")),
+        (gated, "http://mirror/sam3/model.bin"),
+    ):
+        assert request_headers(weights, url) == {}
+    download(gated, gated.files[0], tmp_path, server.address, lambda _: None)
+    assert server.tokens == [None]
+    monkeypatch.setenv("HF_TOKEN", "“secret”")
+    with pytest.raises(DownloadFailed, match="HF_TOKEN is no token"):
+        request_headers(gated, source)

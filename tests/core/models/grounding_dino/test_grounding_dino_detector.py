@@ -1,5 +1,7 @@
 """The adapter on the real transformers classes, built small with random weights."""
 
+import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,8 @@ def test_labels_are_whole_phrases_whatever_tokens_pass_the_threshold(detector: G
 def test_prompts_it_cannot_serve_are_refused(detector: GroundingDino) -> None:
     with pytest.raises(RefusedInput, match="name what to find"):
         detector.start(" . ")
+    with pytest.raises(RefusedInput, match="the model sees nothing in"):
+        detector.start("dog. \u200b. car")
     with pytest.raises(RefusedInput, match="at most 256 tokens; this text has"):
         detector.start(". ".join(f"dog {'a ' * index}" for index in range(1, 40)))
 
@@ -133,6 +137,14 @@ def test_broken_folders_are_refused(folder: Path, tmp_path: Path) -> None:
     save_file({name: t for name, t in tensors.items() if "encoder" not in name}, other / "model.safetensors")
     with pytest.raises(UnsafeFile, match=r"other: not the weights of grounding-dino: \d+ tensors missing or misshapen"):
         load_grounding_dino(other, CPU)
+    remote = copy("remote")
+    remote_config = json.loads((remote / "tokenizer_config.json").read_text())
+    remote_config |= {"auto_map": {"AutoTokenizer": ["evil.Evil", None]}, "tokenizer_class": "Evil"}
+    (remote / "tokenizer_config.json").write_text(json.dumps(remote_config))
+    (remote / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with contextlib.suppress(UnsafeFile):
+        load_grounding_dino(remote, CPU)
+    assert not (tmp_path / "ran").exists()
     misshapen = copy("misshapen")
     config = (folder / "config.json").read_text().replace('"d_model": 32', '"d_model": 64')
     (misshapen / "config.json").write_text(config)

@@ -74,11 +74,24 @@ def test_hostile_and_broken_files_are_refused_and_never_run(
     Path("page.pt").write_text("<html>404 not found</html>")
     torch.save({"model": {"weight": torch.zeros(1), "note": "text"}}, "text.pt")
     torch.save([torch.zeros(1)], "list.pt")
+    torch.save({"model": {1: torch.zeros(1)}}, "number.pt")
     torch.save({"model": {"weight": torch.zeros(1)}}, "other.pt")
+    torch.save({"model": {"image_encoder.trunk.patch_embed.proj.weight": torch.zeros(())}}, "scalar.pt")
     Path("folder.pt").mkdir()
-    for name in ("bomb", "plain_bomb", "truncated", "empty", "page", "text", "list", "folder", "none"):
+    for name in ("bomb", "plain_bomb", "truncated", "empty", "page", "text", "list", "number", "folder", "none"):
         with pytest.raises(UnsafeFile, match=f"{name}.pt"):
             read(Path(f"{name}.pt"))
-    with pytest.raises(RefusedInput, match="is no SAM 2 model: its 1 tensors"):
-        read(Path("other.pt"))
+    for name in ("other", "scalar"):
+        with pytest.raises(RefusedInput, match="is no SAM 2 model: its 1 tensors"):
+            read(Path(f"{name}.pt"))
     assert not Path("bomb_went_off").exists()
+
+
+def test_a_file_with_any_byte_wrong_is_read_or_refused_but_never_fails_otherwise(tmp_path: Path) -> None:
+    for zipped in (True, False):
+        torch.save({"model": {"weight": torch.zeros(3)}}, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
+        whole = (tmp_path / "a.pt").read_bytes()
+        for index in range(0, len(whole), 1 if not zipped else 3):
+            (tmp_path / "b.pt").write_bytes(whole[:index] + bytes([whole[index] ^ 0x55]) + whole[index + 1 :])
+            with pytest.raises((UnsafeFile, RefusedInput)):
+                check_checkpoint(tmp_path / "b.pt", TINY)

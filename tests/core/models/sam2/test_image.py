@@ -27,6 +27,8 @@ PROMPTS = [
     Prompt(box=(60.0, 5.0, 150.0, 80.0)),
     Prompt(box=(8.0, 35.0, 28.0, 55.0), points=((40.0, 45.0, True), (10.0, 10.0, False))),
     Prompt(mask=_MASK),
+    Prompt(mask=~_MASK),
+    Prompt(box=(8.0, 35.0, 28.0, 55.0), mask=_MASK),
     Prompt(points=((100.0, 15.0, True),)),
 ]
 

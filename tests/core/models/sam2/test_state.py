@@ -97,7 +97,8 @@ def test_files_that_do_not_fit_are_refused(model: SAM2Base, frames: list[RGB], t
     (tmp_path / "half").write_bytes(good.read_bytes()[: good.stat().st_size // 2])
     (tmp_path / "text").write_text("no tensors")
     save_file({"a": torch.zeros(1)}, tmp_path / "other")
-    for name in ("half", "text", "other"):
+    (tmp_path / "folder").mkdir()
+    for name in ("half", "text", "other", "folder", "none"):
         with pytest.raises(UnsafeFile, match=f"{name}: not a saved session"):
             restore_predictor(model, tmp_path / name, "small")
 
@@ -105,7 +106,7 @@ def test_files_that_do_not_fit_are_refused(model: SAM2Base, frames: list[RGB], t
         metadata = file.metadata()
     tensors = load_file(good)
     save_file(tensors | {"7/conditioning/0/features": torch.zeros(1, 64, 2, 2)}, tmp_path / "shape", metadata)
-    with pytest.raises(UnsafeFile, match=r"features is \[1, 64, 2, 2\], this model's is \[1, 64, 8, 8\]"):
+    with pytest.raises(UnsafeFile, match=r"features is \[1, 64, 2, 2\] of .*, this model's is \[1, 64, 8, 8\]"):
         restore_predictor(model, tmp_path / "shape", "small")
     del tensors["7/conditioning/0/pointer"]
     save_file(tensors, tmp_path / "missing", metadata)
