@@ -22,7 +22,7 @@ from core.models.sam2.preprocess import prepare
 from core.video.frames import RGB
 
 _WARM = 18  # frames until every memory is full
-_MARGIN = 0.1  # logits closer to 0 than this may fall either way
+_MARGIN = 1e-3  # logits closer to 0 than this may fall either way
 
 
 def main() -> None:

@@ -94,7 +94,7 @@ def track_videos(
         detector: what finds the objects that the text names; auto takes the best whose weights are on disk.
         segmenter: what follows them; auto takes the best whose weights are on disk.
         sam_type: which SAM 2, where the segmenter is sam2.
-        sam_image_size: side of the square that SAM 2 sees; 512 is several times faster than 1024, and less exact.
+        sam_image_size: side of the square that SAM 2 sees, in steps of 32; 512 is far faster than 1024, and less exact.
         sam_compile: compile SAM 2 first: minutes at the start, faster frames after; for GPUs and long runs.
         model_path: the segmenter's weights; models/sam2/checkpoints/SAM_TYPE.pt or models/sam3 when left out.
         detector_path: the detector's weights; models/grounding-dino-base or -tiny, or models/sam3, when left out.
@@ -148,9 +148,9 @@ def track_videos(
 def _notes(plan: Plan, detector: str, segmenter: str) -> list[str]:
     """Which models are used, and where `auto` took a lesser one, what the best would need."""
     notes = []
-    for role, asked, backend, best in (
-        ("Detector", detector, plan.detector, DETECTORS[0]),
-        ("Segmenter", segmenter, plan.segmenter, SEGMENTERS[0]),
+    for role, asked, backend, best, path in (
+        ("Detector", detector, plan.detector, DETECTORS[0], plan.models.detector_path),
+        ("Segmenter", segmenter, plan.segmenter, SEGMENTERS[0], plan.models.model_path),
     ):
         if backend is None:
             continue
@@ -158,6 +158,8 @@ def _notes(plan: Plan, detector: str, segmenter: str) -> list[str]:
         notes.append(f"{role}: {backend.name}{' (auto)' if asked == 'auto' else ''} {settings}".rstrip())
         if asked == "auto" and backend.name != best.name:
             notes.append(f"{best.name} is not used: {best.missing(plan.models)}")
+        elif path is not None and backend.weights is None:
+            notes.append(f"{path} is not used: {backend.name} needs no weights")
     return notes
 
 

@@ -57,14 +57,16 @@ def check(
     by_hand = read_prompts(prompts) if prompts is not None else {}
     if prompts is not None and not set(videos) & set(by_hand):
         raise RefusedInput.of("prompts", str(prompts), f"its keys are paths as they stand in the list ({videos[0]} …)")
-    models = ModelOptions(sam_type, sam_image_size, sam_compile, model_path, detector_path)
+    paths = (None if path is None else path.expanduser() for path in (model_path, detector_path))
+    models = ModelOptions(sam_type, sam_image_size, sam_compile, *paths)
     finder = None
     if text is not None:
         finder = choose("detector", detector, DETECTORS, models)
-        finder.check(models)
         finder.check_prompt(text)
     follower = choose("segmenter", segmenter, SEGMENTERS, models)
-    follower.check(models)
+    follower.check(models)  # last, since it may load a library
+    if finder is not None:
+        finder.check(models)
     for parameter, folder in (
         ("output_jsonl", output_jsonl.parent), ("output_video_dir", output_video_dir), ("recording", recording)
     ):  # fmt: skip

@@ -17,8 +17,10 @@ from rich.progress import (
 )
 from rich.table import Column, Table
 
+from core.errors import RefusedInput
+from core.models.sam2.names import SAM_TYPES
 from core.weights.catalogue import MODELS, WEIGHTS, Weights, find_weights
-from core.weights.download import check, download
+from core.weights.download import DownloadFailed, check, download, part_of
 
 app = App(name="weights", help="List, get and verify model weights. Everything else works offline.")
 _STYLES = {"ok": "green", "on disk": "green", "in part": "yellow", "missing": "dim", "damaged": "red"}
@@ -31,19 +33,23 @@ def list_weights(*, models: Path = MODELS) -> int:
     Args:
         models: folder of the weights.
     """
-    table = Table(Column("name", no_wrap=True), "size", "licence", "state", Column("source", overflow="fold"))
+    table = Table(Column("name", no_wrap=True), "size", "licence", "state")
     for weights in WEIGHTS:
-        host = weights.files[0].url.split("/")[2] + (" (terms to accept)" if weights.gated else "")
         state = _presence(weights, models)
-        styled = f"[{_STYLES[state]}]{state}[/]"
-        table.add_row(weights.name, decimal(weights.size_bytes), weights.licence, styled, host)
-    Console().print(table)
+        licence = weights.licence + (", to accept" if weights.gated else "")
+        table.add_row(weights.name, decimal(weights.size_bytes), licence, f"[{_STYLES[state]}]{state}[/]")
+    console = Console()
+    console.print(table)
+    sam2, folder = find_weights(SAM_TYPES[0]).place(models).parent, models / "NAME"
+    console.print(
+        f"They belong to {sam2}/NAME.pt, the others to {folder}/; `maskflow weights verify NAME` lists files."
+    )
     return 0
 
 
 @app.command
 def get(names: list[str], /, *, models: Path = MODELS, mirror: str | None = None) -> int:
-    """Download weights. Goes on where it was interrupted; checks SHA-256 before a file counts.
+    """Download weights. Goes on where it was interrupted, where the server can; checks SHA-256 before a file counts.
 
     Args:
         names: which, as in `maskflow weights list`.
@@ -51,16 +57,26 @@ def get(names: list[str], /, *, models: Path = MODELS, mirror: str | None = None
         mirror: address to take them from instead of their source, laid out like the models folder.
     """
     chosen = [find_weights(name) for name in names]
+    if mirror is not None and not mirror.startswith(("http://", "https://")):
+        raise RefusedInput.of("mirror", mirror, "an address that begins with http:// or https://")
+    failed = {}
     console = Console(stderr=True)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(TextColumn("{task.description}"), *columns, console=console, disable=not console.is_terminal) as bars:
         for weights in chosen:
-            for file in weights.files:
-                bar = bars.add_task(file.path, total=file.size_bytes)
-                download(weights, file, models, mirror, partial(_show, bars, bar))
+            try:
+                for file in weights.files:
+                    bar = bars.add_task(file.path, total=file.size_bytes)
+                    download(weights, file, models, mirror, partial(_show, bars, bar))
+            except DownloadFailed as error:
+                failed[weights.name] = str(error)
+    for name, reason in failed.items():
+        console.print(f"maskflow: {name}: {reason}", style="red", highlight=False, soft_wrap=True, markup=False)
     for weights in chosen:
+        if weights.name in failed:
+            continue
         Console().print(f"{weights.name}: {weights.place(models)} ({weights.licence})", highlight=False, soft_wrap=True)
-    return 0
+    return 1 if failed else 0
 
 
 @app.command
@@ -92,5 +108,11 @@ def _show(bars: Progress, bar: TaskID, there: int) -> None:
 
 
 def _presence(weights: Weights, models: Path) -> str:
-    there = sum((models / file.path).is_file() for file in weights.files)
-    return "missing" if there == 0 else "on disk" if there == len(weights.files) else "in part"
+    """By names and sizes, which cost nothing to look at."""
+    paths = [models / file.path for file in weights.files]
+    if not any(path.is_file() or part_of(path).is_file() for path in paths):
+        return "missing"
+    if not all(path.is_file() for path in paths):
+        return "in part"
+    sizes = all(path.stat().st_size == file.size_bytes for path, file in zip(paths, weights.files, strict=True))
+    return "on disk" if sizes else "damaged"

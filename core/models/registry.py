@@ -9,11 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from core.errors import MaskflowError, RefusedInput
+from core.errors import MaskflowError, RefusedInput, Unavailable
 from core.models import loaders
 from core.models.phrases import check_phrases
 from core.models.roles import Detector, VideoSegmenter
+from core.models.sam2.names import SAM_TYPES
 from core.models.spec import ModelOptions, ModelSpec
+from core.store.digests import sha256_content
 from core.weights.catalogue import MODELS, find_weights
 from core.weights.folder import WEIGHTS_FILE
 
@@ -28,11 +30,13 @@ class Needed:
         path: where they are looked for.
         get: what `maskflow weights get` calls them.
         given: the user named a path of their own.
+        instead: what else could be used, for messages.
     """
 
     path: Path
     get: str
     given: bool = False
+    instead: str = ""
 
     @property
     def there(self) -> bool:
@@ -67,7 +71,10 @@ class Backend(Generic[T]):
         needed = None if self.weights is None else self.weights(options)
         if needed is None or needed.there:
             return None
-        return f"its weights are not at {needed.path}; get them with `maskflow weights get {needed.get}`"
+        if needed.given:
+            return f"there are no weights at {needed.path.absolute()}"
+        get = f"get them with `maskflow weights get {needed.get}`"
+        return f"its weights are not at {needed.path.absolute()}; {get}{needed.instead}"
 
     def check(self, options: ModelOptions) -> None:
         """Look at the weights. Raises `RefusedInput` where they are not this backend's."""
@@ -95,7 +102,9 @@ class Backend(Generic[T]):
 def _sam2_weights(options: ModelOptions) -> Needed:
     usual = find_weights(options.sam_type).place()
     path = options.model_path or usual
-    return Needed(path, options.sam_type, given=path != usual)
+    there = next((one for one in SAM_TYPES if find_weights(one).place().is_file()), None)
+    instead = "" if there is None else f", or give --sam-type {there}, which is on disk"
+    return Needed(path, options.sam_type, given=path != usual, instead=instead)
 
 
 def _sam3_segmenter_weights(options: ModelOptions) -> Needed:
@@ -157,22 +166,25 @@ def choose(parameter: str, name: str, backends: Sequence[Backend[T]], options: M
         if reason is None and name in ("auto", backend.name):
             return backend
         if name == "auto" and backend is backends[0] and backend.weights is not None and backend.weights(options).given:
-            raise RefusedInput(f"{parameter}: the path given for {backend.name} is not there: {reason}")
+            raise RefusedInput(f"{parameter}: {backend.name} cannot be used: {reason}")
     raise RefusedInput.of(parameter, name, "use " + ", ".join(["auto", *(b.name for b in backends)]))
-
-
-def backend_of(spec: ModelSpec, backends: Sequence[Backend[T]]) -> Backend[T]:
-    """The backend a spec was made by."""
-    return next(backend for backend in backends if backend.name == spec.backend)
 
 
 @lru_cache(maxsize=1)
 def load_detector(spec: ModelSpec) -> Detector:
-    """The detector of this spec, loaded once per process."""
-    return backend_of(spec, DETECTORS).load(spec)
+    """The detector of this spec, loaded once per process. Raises `Unavailable` where its weights have changed."""
+    return _load(spec, DETECTORS)
 
 
 @lru_cache(maxsize=1)
 def load_segmenter(spec: ModelSpec) -> VideoSegmenter:
-    """The segmenter of this spec, loaded once per process."""
-    return backend_of(spec, SEGMENTERS).load(spec)
+    """The segmenter of this spec, loaded once per process. Raises `Unavailable` where its weights have changed."""
+    return _load(spec, SEGMENTERS)
+
+
+def _load(spec: ModelSpec, backends: Sequence[Backend[T]]) -> T:
+    model = next(backend for backend in backends if backend.name == spec.backend).load(spec)
+    # What was decided upon goes into keys and manifests: anything else must not be loaded under its name.
+    if spec.path is not None and sha256_content(spec.path) != spec.sha256:
+        raise Unavailable(f"{spec.path} has changed since the run began: run again")
+    return model

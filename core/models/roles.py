@@ -5,8 +5,11 @@ A model is loaded once per process; what belongs to one video lives in a session
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
 from pathlib import Path
 from typing import Protocol
+
+import numpy as np
 
 from core.masks import Box, Mask
 from core.video.frames import RGB
@@ -38,6 +41,12 @@ class Prompt:
     def __post_init__(self) -> None:
         if self.box is None and self.mask is None and not any(positive for _, _, positive in self.points):
             raise ValueError("a prompt needs a box, a mask, or a point on the object")
+        if self.box is not None and not (self.box[0] < self.box[2] < inf and self.box[1] < self.box[3] < inf):
+            raise ValueError(f"a box is x0, y0, x1, y1 with x0 < x1 and y0 < y1, not {self.box}")
+        if not all(isfinite(x) and isfinite(y) for x, y, _ in self.points):
+            raise ValueError("a point's x and y are numbers of pixels")
+        if self.mask is not None and (self.mask.ndim != 2 or self.mask.dtype != np.bool_):
+            raise ValueError(f"a mask is bool [H, W], not {self.mask.dtype} {self.mask.shape}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +99,10 @@ class SegmenterSession(Protocol):
         ...
 
     def save(self, path: Path) -> None:
-        """Write the session's state, atomically. A restored one goes on with the next frame, the same to the bit."""
+        """Write the session's state, atomically. A restored one goes on with the next frame, the same to the bit.
+
+        The present frame is not kept: prompts come after the next `advance`.
+        """
         ...
 
 

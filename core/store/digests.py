@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from core.store.atomic import write_text
@@ -22,6 +23,14 @@ def sha256_json(value: object) -> str:
     """SHA-256 of a JSON-able value: equal values give equal digests whatever the order of their keys."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_content(path: Path, of_file: Callable[[Path], str] = sha256_file) -> str:
+    """SHA-256 of a file's content, or of a folder's: the names and contents of its direct files."""
+    if not path.is_dir():
+        return of_file(path)
+    files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+    return sha256_json([[file.name, of_file(file)] for file in files])
 
 
 class DigestCache:
@@ -60,11 +69,8 @@ class DigestCache:
         return digest
 
     def content(self, path: Path) -> str:
-        """Digest of a file's content, or of a folder's: the names and contents of its direct files."""
-        if not path.is_dir():
-            return self.file(path)
-        files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
-        return sha256_json([[file.name, self.file(file)] for file in files])
+        """Digest of a file or a folder, see `sha256_content`."""
+        return sha256_content(path, self.file)
 
     def save(self) -> None:
         """Keep what was learnt for the next run."""

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import struct
 import warnings
 import zipfile
@@ -86,5 +87,18 @@ def load_pth(path: Path, max_bytes: int = MAX_ARRAY_BYTES, device: "torch.device
             warnings.simplefilter("ignore", UserWarning)  # what it warns of is refused below, or harmless
             return torch.load(path, map_location=device, weights_only=True)
     except _DAMAGED as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnsafeFile(f"{path}: not a file of plain tensors ({reason})") from None
+        raise UnsafeFile(f"{path}: not a file of plain tensors: {_what_it_is(path, error)}") from None
+
+
+def _what_it_is(path: Path, error: Exception) -> str:
+    """What is wrong with a file of tensors, in our words: PyTorch's advise to load it unsafely."""
+    with path.open("rb") as stream:
+        start = stream.read(64).lstrip()
+    if not start:
+        return "it is empty"
+    if start.startswith(b"<"):
+        return "it is a web page"
+    code = re.search(r"GLOBAL (\S+)", str(error))
+    if code is not None:
+        return f"it holds code ({code[1]}), which was not run"
+    return "it is damaged, cut short, or of another kind"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any
 
+from core.errors import BadMedia
 from core.formats.tracks import FrameRecord, ObjectRecord
 from core.masks import rle
 from core.masks.boxes import documented_xywh
@@ -51,6 +52,9 @@ def track_frames(
         tracker: fresh.
         prompts: each is applied at the first processed frame at or after its source frame.
         max_held: most frames held back; beyond, tentative objects are given up.
+
+    Raises:
+        BadMedia: after the last frame, where a prompt was for a later one.
     """
     waiting = deque(sorted(prompts, key=lambda p: p.source_frame))
     held: deque[_Held] = deque()
@@ -71,6 +75,9 @@ def track_frames(
             tentative = tracker.tentative()
             while len(held) > behind and not held[0].waits_for & tentative:
                 yield numbers.settle(held.popleft(), tracker)
+        if waiting:
+            late = waiting[0]
+            raise BadMedia(f"object {late.obj_id} is prompted on frame {late.source_frame}, which does not come")
         tracker.finish()
         for one_held in held:
             yield numbers.settle(one_held, tracker)

@@ -7,11 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.errors import BadMedia
 from core.formats.prompts import PromptEntry
 from core.formats.tracks import FRAMES_FILE, FrameRecord, VideoHead, write_frames, write_head
+from core.masks.boxes import clip_box
 from core.models.registry import load_detector, load_segmenter
 from core.models.spec import ModelSpec
-from core.tracking.loop import track_frames
+from core.tracking.loop import ObjectPrompt, track_frames
 from core.tracking.tracker import Tracker
 from core.video.frames import Frame, FrameSource
 from core.video.source import open_video, read_ahead
@@ -54,12 +56,23 @@ def track_video(request: dict[str, Any], folder: Path, report: Report) -> dict[s
     with open_video(asked.video) as source:
         tracker = Tracker(load_segmenter(asked.segmenter).start(), detector, asked.detection_frequency)
         prompts = [entry.object_prompt() for entry in asked.prompts]
+        for one in prompts:
+            _check_place(one, source)
         progress = _Progress(source, asked.fps, report)
         with read_ahead(source.frames(asked.fps), min(_READ_AHEAD, asked.max_frames)) as frames:
             records = track_frames(progress.watch_frames(frames), tracker, prompts, asked.max_frames)
             write_frames(folder / FRAMES_FILE, progress.watch_records(records))
         write_head(folder, progress.head())
     return {"frames": progress.frames, "objects": len(progress.obj_ids), "seconds": time.monotonic() - started}
+
+
+def _check_place(one: ObjectPrompt, source: FrameSource) -> None:
+    """Raises `BadMedia` for a prompt of which nothing is in the picture."""
+    width, height = source.info.width, source.info.height
+    box = one.prompt.box
+    points = any(0 <= x < width and 0 <= y < height for x, y, positive in one.prompt.points if positive)
+    if not points and (box is None or clip_box(box, width, height) is None):
+        raise BadMedia(f"the prompt of object {one.obj_id} lies outside the picture of {width}x{height}")
 
 
 class _Progress:

@@ -30,6 +30,11 @@ def check(file: WeightsFile, models: Path) -> str:
     return "ok"
 
 
+def part_of(final: Path) -> Path:
+    """Where a file's bytes are until it is whole."""
+    return final.with_name(f".{final.name}.part")
+
+
 def download(weights: Weights, file: WeightsFile, models: Path, mirror: str | None, report: Report) -> None:
     """Fetch one file into `models`.
 
@@ -47,7 +52,7 @@ def download(weights: Weights, file: WeightsFile, models: Path, mirror: str | No
     """
     final = models / file.path
     final.parent.mkdir(parents=True, exist_ok=True)
-    part = final.with_name(f".{final.name}.part")
+    part = part_of(final)
     url = file.url if mirror is None else f"{mirror.rstrip('/')}/{file.path}"
     with exclusive(final):
         if check(file, models) == "ok":
@@ -79,6 +84,11 @@ def _fetch(url: str, part: Path, size_bytes: int, headers: dict[str, str], repor
         response.raise_for_status()
         resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
         there = there if resumed else 0
+        length = response.headers.get("Content-Length")
+        if length is not None and there + int(length) != size_bytes:
+            part.unlink(missing_ok=True)
+            has = there + int(length)
+            raise DownloadFailed(f"{url}: has {has:,} bytes, the published file {size_bytes:,}: not the published file")
         with part.open("ab" if resumed else "wb") as stream:
             for chunk in response.iter_bytes(_CHUNK_BYTES):
                 there += len(chunk)

@@ -19,6 +19,8 @@ def check_folder(folder: Path, what: str, model_type: str) -> None:
     Raises:
         UnsafeFile: a file is missing, or it is another model's folder.
     """
+    if not folder.is_dir():
+        raise UnsafeFile(f"{folder}: no {what} model: {'a file, not a folder' if folder.exists() else 'not there'}")
     for name in ("config.json", WEIGHTS_FILE):
         if not (folder / name).is_file():
             raise UnsafeFile(f"{folder}: no {what} model: {name} is missing")

@@ -104,11 +104,11 @@ def test_weights_that_do_not_fit_are_refused_before_anything_starts(
     (tmp_path / "folder").mkdir()
     for more, expected in (
         (("--sam-type", "sam2.1_hiera_large"), "holds sam2.1_hiera_tiny, not sam2.1_hiera_large"),
-        (("--model-path", tmp_path / "page.pt"), "page.pt: not a file of plain tensors"),
-        (("--model-path", tmp_path / "none.pt"), "`maskflow weights get sam2.1_hiera_tiny`"),
-        (("--segmenter", "sam3"), "tiny.pt: no sam3 model: config.json is missing"),
+        (("--model-path", tmp_path / "page.pt"), "page.pt: not a file of plain tensors: it is a web page"),
+        (("--model-path", tmp_path / "none.pt"), "there are no weights at"),
+        (("--segmenter", "sam3"), "tiny.pt: no sam3 model: a file, not a folder"),
         (("--sam-image-size", 100), "multiple of 32"),
-        (("--text-prompt", "dog", "--detector-path", tmp_path / "folder"), "config.json is missing"),
+        (("--text-prompt", "dog", "--detector-path", tmp_path / "folder"), "there are no weights at"),
     ):
         done = _track(tmp_path, clip, checkpoint, *more)
         assert done.code == 2, (more, done.err)

@@ -11,13 +11,19 @@ from flows.cli import run
 def test_list_shows_every_name_and_what_is_on_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = tmp_path / "sam2/checkpoints/sam2.1_hiera_tiny.pt"
     place.parent.mkdir(parents=True)
-    place.touch()
+    with place.open("wb") as stream:
+        stream.truncate(find_weights("sam2.1_hiera_tiny").size_bytes)
+    (place.parent / "sam2_hiera_tiny.pt").write_text("another")
+    (place.parent / ".sam2_hiera_small.pt.part").write_text("begun")
     assert run(["weights", "list", "--models", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     (tiny,) = [line for line in lines if " sam2.1_hiera_tiny " in line]
     assert "156.0 MB" in tiny
     assert "Apache-2.0" in tiny
     assert "on disk" in tiny
+    for name, state in (("sam2_hiera_tiny", "damaged"), ("sam2_hiera_small", "in part")):
+        (line,) = [line for line in lines if f" {name} " in line]
+        assert state in line
     (dino,) = [line for line in lines if " grounding-dino-tiny " in line]
     assert "missing" in dino
 
@@ -37,6 +43,10 @@ def test_verify_tells_what_is_damaged_or_missing(tmp_path: Path, capsys: pytest.
 def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["weights", "get", "gpt", "--models", str(tmp_path)]) == 2
     assert "name = 'gpt' is not accepted: one of sam2.1_hiera_tiny" in capsys.readouterr().err
+    assert run(["weights", "get", "sam2_hiera_tiny", "--mirror", "nonsense"]) == 2
+    assert "mirror = 'nonsense' is not accepted" in capsys.readouterr().err
     nobody = ["--mirror", "http://127.0.0.1:9"]
-    assert run(["weights", "get", "sam2_hiera_tiny", "--models", str(tmp_path), *nobody]) == 1
-    assert "http://127.0.0.1:9/sam2/checkpoints/sam2_hiera_tiny.pt: " in capsys.readouterr().err
+    assert run(["weights", "get", "sam2_hiera_tiny", "sam3", "--models", str(tmp_path), *nobody]) == 1
+    told = capsys.readouterr().err
+    assert "sam2_hiera_tiny: http://127.0.0.1:9/sam2/checkpoints/sam2_hiera_tiny.pt: " in told
+    assert "sam3: http://127.0.0.1:9/sam3/" in told

@@ -74,5 +74,5 @@ def _pointer_tokens(model: SAM2Base, recalls: Sequence[Recall], span: int) -> tu
 
 
 def _present(features: Tensor | None) -> Tensor:
-    assert features is not None, "a memory within reach has lost its features"
+    assert features is not None  # `recall` sees to it
     return features

@@ -99,7 +99,7 @@ class ObjectMemory:
     recent: dict[int, Memory] = field(default_factory=dict)
 
     def recall(self, place: Place, reach: Reach) -> Recall:
-        """What tracking the frame at `place` reads."""
+        """What tracking the frame at `place` reads. Raises `ValueError` where it is forgotten."""
         near, others = select_closest_cond_frames(place.frame, self.conditioning, reach.conditioning)
 
         def before(distance: int) -> Memory | None:
@@ -120,6 +120,10 @@ class ObjectMemory:
             memory = before(distance)
             if memory is not None:
                 pointers.append((distance, memory))
+        if any(memory.features is None for _, memory in masks):
+            raise ValueError(
+                f"what frame {place.frame} needs is forgotten: to turn round on a frame, call hold() before leaving it"
+            )
         return Recall(masks, pointers)
 
     def forget(self, places: Sequence[Place], reach: Reach) -> None:

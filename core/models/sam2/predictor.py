@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
@@ -67,7 +68,14 @@ class Window:
 class StreamingPredictor:
     """Objects in one video. `advance` goes on by one frame; `add` prompts on the present one.
 
-    Frames are counted from 0. `seek` makes any frame the present one, to prompt ahead of time or to go the other way.
+    Frames are counted from 0. `seek` makes any frame the present one, to prompt ahead of time or to go the other way:
+
+        predictor.seek(30, frames[30])
+        predictor.add(1, Prompt(box=(x0, y0, x1, y1)))
+        predictor.hold()                                  # to turn round here later
+        forward = [predictor.advance(frame) for frame in frames[31:]]
+        predictor.seek(30, frames[30], reverse=True)
+        backward = [predictor.advance(frame) for frame in reversed(frames[:30])]
 
     Args:
         model: SAM 2, in evaluation mode.
@@ -105,6 +113,8 @@ class StreamingPredictor:
         """Go to the next frame, uint8 RGB [H, W, 3]: every object's mask there."""
         with self._computing():
             self._settle()
+            if self.frame + self.step < 0:
+                raise ValueError("there is no frame before frame 0")
             self.frame += self.step
             self._look_at(image)
             return self._track()
@@ -138,6 +148,8 @@ class StreamingPredictor:
 
         A frame on which the object had not been tracked becomes one of its conditioning frames.
         """
+        if prompt.mask is not None and prompt.mask.shape != (self.window.height, self.window.width):
+            raise ValueError(f"a mask of {prompt.mask.shape} in a video of {(self.window.height, self.window.width)}")
         memory = self.objects.get(obj_id) or ObjectMemory()
         tracked = self.frame in memory.recent
         kept = memory.recent if tracked else memory.conditioning
@@ -187,9 +199,9 @@ class StreamingPredictor:
 
     def _look_at(self, image: RGB) -> None:
         """Make an image the present one. It is encoded when something asks for it: an empty scene costs nothing."""
-        if image.shape[:2] != (self.window.height, self.window.width):
-            expected = f"{self.window.width}x{self.window.height}"
-            raise ValueError(f"a frame of {image.shape[1]}x{image.shape[0]} in a video of {expected}")
+        expected = (self.window.height, self.window.width, 3)
+        if image.shape != expected or image.dtype != np.uint8:
+            raise ValueError(f"a frame of {image.dtype} {image.shape} in a video of uint8 {expected}")
         ahead, self._ahead = self._ahead, None
         self._image = image
         self._features = ahead[1] if ahead is not None and ahead[0] is image else None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import RefusedInput
+from core.errors import RefusedInput, Unavailable
 from core.models.registry import DETECTORS, SEGMENTERS, Backend, choose, load_detector, load_segmenter
 from core.models.spec import ModelOptions, ModelSpec
 
@@ -61,10 +61,30 @@ def test_a_backend_without_weights_is_refused_with_the_command_to_get_them(role:
 
 
 def test_a_path_of_ones_own_is_never_passed_over() -> None:
-    with pytest.raises(RefusedInput, match=r"the path given for sam2 is not there: its weights are not at mine\.pt"):
+    with pytest.raises(RefusedInput, match=r"sam2 cannot be used: there are no weights at /.*/mine\.pt"):
         choose("segmenter", "auto", SEGMENTERS, ModelOptions(model_path=Path("mine.pt")))
     documented = Path("models/sam2/checkpoints/sam2.1_hiera_large.pt")  # given or not, it is where weights belong
     assert choose("segmenter", "auto", SEGMENTERS, ModelOptions(model_path=documented)).name == "classical"
+
+
+def test_another_sam2_on_disk_is_pointed_at() -> None:
+    small = Path("models/sam2/checkpoints/sam2_hiera_small.pt")
+    small.parent.mkdir(parents=True)
+    small.touch()
+    with pytest.raises(RefusedInput, match="or give --sam-type sam2_hiera_small, which is on disk"):
+        choose("segmenter", "sam2", SEGMENTERS, PLAIN)
+
+
+def test_weights_that_changed_since_the_run_began_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.models.registry.SEGMENTERS", [Backend("toy", "1", lambda spec: spec)])
+    weights = tmp_path / "toy.pt"
+    weights.write_text("as decided upon")
+    spec = ModelSpec(backend="toy", path=weights, sha256=_digest(weights))
+    load_segmenter(spec)
+    load_segmenter.cache_clear()
+    weights.write_text("another")
+    with pytest.raises(Unavailable, match=r"toy\.pt has changed since the run began"):
+        load_segmenter(spec)
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:

@@ -62,3 +62,15 @@ def test_a_bad_video_fails_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "bad.mp4").write_bytes(b"no video")
     with pytest.raises(BadMedia, match=r"bad\.mp4: not a video file"):
         track_video(_request(tmp_path / "bad.mp4"), tmp_path, lambda done, expected: None)
+
+
+def test_a_prompt_outside_the_picture_is_an_error(tmp_path: Path, make_video: MakeVideo) -> None:
+    request = {
+        "video": str(make_video(tmp_path / "clip.mp4")),
+        "segmenter": {"backend": "classical"},
+        "detection_frequency": 1,
+        "max_frames": 60,
+        "prompts": [{"obj_id": 3, "box": [800, 220, 900, 420]}],
+    }
+    with pytest.raises(BadMedia, match="the prompt of object 3 lies outside the picture of 96x64"):
+        track_video(request, tmp_path, lambda _, __: None)

@@ -8,6 +8,11 @@ from core.weights.folder import check_folder
 
 
 def test_a_folder_of_another_model_or_without_weights_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeFile, match="none: no toy model: not there"):
+        check_folder(tmp_path / "none", "toy", "toy-type")
+    (tmp_path / "file").touch()
+    with pytest.raises(UnsafeFile, match="a file, not a folder"):
+        check_folder(tmp_path / "file", "toy", "toy-type")
     with pytest.raises(UnsafeFile, match=r"no toy model: config\.json is missing"):
         check_folder(tmp_path, "toy", "toy-type")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "toy-type"}))
