@@ -131,7 +131,7 @@ def track_videos(
     settings = {"detection_frequency": detection_frequency, "max_frames": max_frames, "fps": fps}
     items, unreadable = _items(plan, store, settings)
     try:
-        with item_run(store, plan.slots) as run:
+        with item_run(store, plan.slots, len(items)) as run:
             tracked = run_items(run, TRACK, items, resume)
             rendered = _render(run, plan, tracked, resume)
     except RunCancelled as cancelled:

@@ -107,8 +107,8 @@ _current: ContextVar[ItemRun] = ContextVar("maskflow_item_run")
 
 
 @contextmanager
-def item_run(store: RunStore, slots: Sequence[Slot]) -> Iterator[ItemRun]:
-    """Hold what running items needs; on leaving, and when the flow run is cancelled, the workers end at once."""
+def item_run(store: RunStore, slots: Sequence[Slot], items: int) -> Iterator[ItemRun]:
+    """Hold what running so many items needs; on leaving, or when the flow run is cancelled, the workers end at once."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise RuntimeError("items run inside a flow run")
@@ -118,7 +118,7 @@ def item_run(store: RunStore, slots: Sequence[Slot]) -> Iterator[ItemRun]:
         for stage in list(progress.values()):
             stage.frames(key, done, expected)
 
-    with DeviceSlots(slots, on_progress) as device_slots:
+    with DeviceSlots(slots, on_progress, items) as device_slots:
         run = ItemRun(store, device_slots, {}, progress)
         token = _current.set(run)
         try:

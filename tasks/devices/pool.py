@@ -40,9 +40,10 @@ class DeviceSlots:
     Args:
         slots: which devices, how often.
         on_progress: told item key, frames done and frames expected, from a thread.
+        items: how many there are, where known: fewer items than slots share all cores.
     """
 
-    def __init__(self, slots: Sequence[Slot], on_progress: OnProgress) -> None:
+    def __init__(self, slots: Sequence[Slot], on_progress: OnProgress, items: int | None = None) -> None:
         self.slots = list(slots)
         self._free = list(slots)
         self._kept: list[_Lease] = []
@@ -50,7 +51,8 @@ class DeviceSlots:
         self._closed = threading.Event()
         self._on_progress = on_progress
         self._workers: dict[Slot, WorkerProcess] = {}
-        self._threads = max(1, cpu_cores() // len(self.slots))
+        at_once = min(len(self.slots), max(1, items or len(self.slots)))
+        self._threads = max(1, cpu_cores() // at_once)
         self._limits = DeviceLimits(self.slots)
         self._waiting: list[tuple[float, int]] = []
         self._tickets = itertools.count()
