@@ -17,6 +17,7 @@ from core.masks.clean import clean
 from core.models.roles import Prompt
 from core.models.sam2.segmenter import Sam2Segmenter
 from core.video.source import open_video
+from flows.cli import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 BOXES = [(8, 22, 28, 42), (60, 10, 90, 50)]
@@ -29,17 +30,22 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _track(folder: Path, clip: Path, checkpoint: Path, *more: object) -> Done:
+def _arguments(folder: Path, clip: Path, checkpoint: Path, *more: object) -> list[str]:
     (folder / "videos.txt").write_text(f"{clip}\n")
     entries = [{"obj_id": index + 1, "frame": 2 * index, "box": box} for index, box in enumerate(BOXES)]
     (folder / "prompts.json").write_text(json.dumps({str(clip): entries}))
     what = more if "--text-prompt" in more else ("--prompts", folder / "prompts.json", *more)
     usual = {"--sam-type": "sam2.1_hiera_tiny", "--sam-image-size": SIZE, "--model-path": checkpoint}
-    return maskflow(
+    arguments = [
         "track-videos", "--video-list", folder / "videos.txt", "--output-jsonl", folder / "out" / "results.jsonl",
         "--masks", "--num-workers", 1, *what,
         *(part for flag, value in usual.items() if flag not in what for part in (flag, value)),
-    )  # fmt: skip
+    ]  # fmt: skip
+    return [str(argument) for argument in arguments]
+
+
+def _track(folder: Path, clip: Path, checkpoint: Path, *more: object) -> Done:
+    return maskflow(*_arguments(folder, clip, checkpoint, *more))
 
 
 def _results(folder: Path) -> list[dict[str, Any]]:
@@ -97,7 +103,7 @@ def test_grounding_dino_and_sam2_from_words(tmp_path: Path, make_video: MakeVide
 
 
 def test_weights_that_do_not_fit_are_refused_before_anything_starts(
-    tmp_path: Path, make_video: MakeVideo, checkpoint: Path
+    tmp_path: Path, make_video: MakeVideo, checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clip = make_video(tmp_path / "clip.mp4", frames=2)
     (tmp_path / "page.pt").write_text("<html>")
@@ -110,7 +116,6 @@ def test_weights_that_do_not_fit_are_refused_before_anything_starts(
         (("--sam-image-size", 100), "multiple of 32"),
         (("--text-prompt", "dog", "--detector-path", tmp_path / "folder"), "there are no weights at"),
     ):
-        done = _track(tmp_path, clip, checkpoint, *more)
-        assert done.code == 2, (more, done.err)
-        assert expected in " ".join(done.err.split())
+        assert run(_arguments(tmp_path, clip, checkpoint, *more)) == 2, more
+        assert expected in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "out" / "results.jsonl").exists()
