@@ -45,7 +45,7 @@ def track_frames(
 
     Frames are held back while an object in them is still tentative, so that a confirmed object is recorded from
     its first frame and a rejected one nowhere. Objects that were found are numbered from 1 in the order of first
-    sight; objects that were prompted keep the ids they were given.
+    sight; objects that were prompted keep the ids they were given. Masks are encoded in a thread of their own.
 
     Args:
         frames: in presentation order.
