@@ -4,6 +4,7 @@ import multiprocessing
 import signal
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
@@ -34,6 +35,9 @@ def _blank_main() -> Iterator[None]:
             yield
         finally:
             sys.modules["__main__"] = main
+
+
+_REAPED_WITHIN_S = 5.0
 
 
 class WorkerProcess:
@@ -77,8 +81,11 @@ class WorkerProcess:
         process = getattr(self, "_process", None)
         if process is None:
             return "did not start"
-        process.join(1.0)
-        code = process.exitcode
+        deadline = time.monotonic() + _REAPED_WITHIN_S
+        process.join(_REAPED_WITHIN_S)
+        # The executor's own thread may be the one that reaps it; the exit code is there once that thread has stored it.
+        while (code := process.exitcode) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
         if code is None or code >= 0:
             return f"ended with exit code {code}"
         hint = " (out of memory?)" if -code == signal.SIGKILL else ""
