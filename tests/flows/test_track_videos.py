@@ -184,7 +184,7 @@ def _workers(run: "subprocess.Popen[str]") -> list[psutil.Process]:
 
 
 def test_a_killed_worker_costs_only_its_item(tmp_path: Path, make_video: MakeVideo) -> None:
-    clips = [make_video(tmp_path / f"long{i}.mp4", frames=150, seed=i) for i in range(3)]
+    clips = [make_video(tmp_path / f"long{i}.mp4", frames=600, seed=i) for i in range(3)]
     output = tmp_path / "out" / "results.jsonl"
     run = start(
         "track-videos", "--video-list", _list(tmp_path, clips), "--text-prompt", "red square", "--output-jsonl", output,
