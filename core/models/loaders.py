@@ -62,11 +62,12 @@ def grounding_dino(spec: ModelSpec) -> Detector:
 
 def check_grounding_dino(_: ModelOptions, path: Path) -> None:
     """See `check_folder`; also that the installed library knows the model."""
+    from core.models.grounding_dino.detector import MODEL_TYPE, WHAT
     from core.models.pretrained import from_transformers
     from core.weights.folder import check_folder
 
-    check_folder(path, "grounding-dino", "grounding-dino")
-    from_transformers("GroundingDinoForObjectDetection", "grounding-dino")
+    check_folder(path, WHAT, MODEL_TYPE)
+    from_transformers("GroundingDinoForObjectDetection", WHAT)
 
 
 def sam3_detector(spec: ModelSpec) -> Detector:
@@ -88,10 +89,11 @@ def sam3_segmenter(spec: ModelSpec) -> VideoSegmenter:
 def check_sam3(_: ModelOptions, path: Path) -> None:
     """See `check_folder`; also that the installed library knows the model."""
     from core.models.pretrained import from_transformers
+    from core.models.sam3.detector import MODEL_TYPE, WHAT
     from core.weights.folder import check_folder
 
-    check_folder(path, "sam3", "sam3_video")
-    from_transformers("Sam3TrackerVideoModel", "sam3")
+    check_folder(path, WHAT, MODEL_TYPE)
+    from_transformers("Sam3TrackerVideoModel", WHAT)
 
 
 def _path(spec: ModelSpec) -> Path:

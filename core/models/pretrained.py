@@ -1,6 +1,6 @@
 """Models of the `transformers` library from a local folder: nothing is downloaded, no code from the folder runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -11,8 +11,11 @@ from safetensors import SafetensorError
 from torchvision.ops import batched_nms
 
 from core.errors import Unavailable, UnsafeFile
+from core.masks.boxes import clip_box
 from core.models.roles import Detection
 from core.weights.folder import check_folder
+
+_NMS_IOU = 0.7
 
 
 def from_transformers(name: str, what: str) -> Any:
@@ -59,15 +62,20 @@ def load_model(name: str, what: str, model_type: str, folder: Path, device: torc
     return model.to(device).eval()
 
 
-def without_doubles(detections: Sequence[Detection], iou: float) -> list[Detection]:
-    """Drop detections that overlap a better one of the same label by more than `iou`; best first."""
-    if not detections:
+def to_detections(found: Iterable[tuple[Sequence[float], str, float]], width: int, height: int) -> list[Detection]:
+    """What a model found, as `(x0, y0, x1, y1)` pixels, label, score: the part in the picture, best first.
+
+    Of detections of the same label that overlap much, the best is kept.
+    """
+    clipped = [(clip_box((x0, y0, x1, y1), width, height), label, score) for (x0, y0, x1, y1), label, score in found]
+    inside = [Detection(box, label, score) for box, label, score in clipped if box is not None]
+    if not inside:
         return []
-    boxes = torch.tensor([detection.box for detection in detections])
-    scores = torch.tensor([detection.score for detection in detections])
-    labels = list(dict.fromkeys(detection.label for detection in detections))
-    classes = torch.tensor([labels.index(detection.label) for detection in detections])
-    return [detections[index] for index in batched_nms(boxes, scores, classes, iou).tolist()]
+    boxes = torch.tensor([one.box for one in inside])
+    scores = torch.tensor([one.score for one in inside])
+    labels = list(dict.fromkeys(one.label for one in inside))
+    classes = torch.tensor([labels.index(one.label) for one in inside])
+    return [inside[index] for index in batched_nms(boxes, scores, classes, _NMS_IOU).tolist()]
 
 
 def _first_line(error: Exception) -> str:

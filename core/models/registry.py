@@ -107,20 +107,22 @@ def _sam2_weights(options: ModelOptions) -> Needed:
     return Needed(path, options.sam_type, given=path != usual, instead=instead)
 
 
+def _in_folder(name: str, given: Path | None) -> Needed:
+    return Needed(given or MODELS / name, name, given=given is not None)
+
+
 def _sam3_segmenter_weights(options: ModelOptions) -> Needed:
-    return Needed(options.model_path or MODELS / "sam3", "sam3", given=options.model_path is not None)
+    return _in_folder("sam3", options.model_path)
 
 
 def _sam3_detector_weights(options: ModelOptions) -> Needed:
-    return Needed(options.detector_path or MODELS / "sam3", "sam3", given=options.detector_path is not None)
+    return _in_folder("sam3", options.detector_path)
 
 
 def _grounding_dino_weights(options: ModelOptions) -> Needed:
     """The larger model where it is there, unless a folder is given."""
-    if options.detector_path is not None:
-        return Needed(options.detector_path, "grounding-dino-tiny", given=True)
-    base, tiny = (Needed(MODELS / f"grounding-dino-{size}", f"grounding-dino-{size}") for size in ("base", "tiny"))
-    return base if base.there else tiny
+    base, tiny = _in_folder("grounding-dino-base", None), _in_folder("grounding-dino-tiny", options.detector_path)
+    return base if base.there and not tiny.given else tiny
 
 
 def _sam2_variant(options: ModelOptions) -> tuple[str, ...]:

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from core.errors import RefusedInput
-from core.masks.boxes import clip_box
 from core.models.phrases import check_phrases, phrases
-from core.models.pretrained import load_model, load_processor, without_doubles
+from core.models.pretrained import load_model, load_processor, to_detections
 from core.models.roles import Detection
 from core.video.frames import RGB
 
@@ -19,7 +18,6 @@ WHAT = "grounding-dino"
 MODEL_TYPE = "grounding-dino"
 _BOX_THRESHOLD = 0.35
 _TEXT_THRESHOLD = 0.25
-_NMS_IOU = 0.7
 
 
 def load_grounding_dino(folder: Path, device: torch.device) -> "GroundingDino":
@@ -77,11 +75,8 @@ class GroundingDino:
             tokens = outputs.logits[row].sigmoid()
             tokens = tokens[tokens.amax(dim=1) > self._threshold]
             labels = best_phrases(tokens, inputs["input_ids"][row], wanted, self._processor.tokenizer)
-            boxes = [clip_box(tuple(box), width, height) for box in one["boxes"].tolist()]
-            scored = zip(boxes, labels, one["scores"].tolist(), strict=True)
-            detections.append(
-                without_doubles([Detection(b, name, s) for b, name, s in scored if b is not None], _NMS_IOU)
-            )
+            scored = zip(one["boxes"].tolist(), labels, one["scores"].tolist(), strict=True)
+            detections.append(to_detections(scored, width, height))
         return detections
 
     def _post_process(self, outputs: Any, input_ids: Tensor, sizes: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_image_predictor import SAM2ImagePredictor
 from torch.nn import functional
 
+from core.models.device import half_precision
 from core.models.roles import GeneratedMask, Prompt, TrackedMask
 from core.models.sam2.backoff import in_batches
 from core.video.frames import RGB
@@ -55,7 +56,7 @@ class Sam2MaskGenerator:
         """See `MaskGenerator.generate`. Raises `torch.OutOfMemoryError` where even one point at a time is too much."""
         while True:
             try:
-                with _computing(self._model):
+                with half_precision(self._model.device):
                     found: list[dict[str, Any]] = self._generator.generate(image)
                 return [_generated(one) for one in found]
             except torch.OutOfMemoryError:
@@ -88,7 +89,7 @@ class Sam2PromptedSegmenter:
         for index, prompt in enumerate(prompts):
             kind = (prompt.box is not None, len(prompt.points), prompt.mask is not None)
             alike.setdefault(kind, []).append(index)
-        with _computing(self._model):
+        with half_precision(self._model.device):
             self._predictor.set_image(image)
             for indices in alike.values():
                 chosen = [prompts[index] for index in indices]
@@ -144,7 +145,3 @@ def _without_deprecations() -> Iterator[None]:
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         yield
-
-
-def _computing(model: SAM2Base) -> torch.autocast:
-    return torch.autocast(model.device.type, torch.bfloat16, enabled=model.device.type == "cuda")

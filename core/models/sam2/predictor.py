@@ -14,6 +14,7 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 from torch.nn import functional
 
+from core.models.device import half_precision
 from core.models.roles import Prompt
 from core.models.sam2.attention import condition
 from core.models.sam2.batch import batches, track_batch
@@ -193,8 +194,7 @@ class StreamingPredictor:
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
-        device = self._model.device
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.inference_mode(), half_precision(self._model.device):
             yield
 
     def _look_at(self, image: RGB) -> None:

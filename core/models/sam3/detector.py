@@ -6,16 +6,14 @@ from typing import Any
 
 import torch
 
-from core.masks.boxes import clip_box
 from core.models.phrases import check_phrases, phrases
-from core.models.pretrained import from_transformers, load_model, load_processor, without_doubles
+from core.models.pretrained import from_transformers, load_model, load_processor, to_detections
 from core.models.roles import Detection
 from core.video.frames import RGB
 
 WHAT = "sam3"
 MODEL_TYPE = "sam3_video"
 _THRESHOLD = 0.5
-_NMS_IOU = 0.7
 
 
 def load_sam3_detector(folder: Path, device: torch.device) -> "Sam3Detector":
@@ -62,7 +60,7 @@ class Sam3Detector:
         sizes = [image.shape[:2] for image in images]
         pixels = self._processor(images=list(images), return_tensors="pt", input_data_format="channels_last")
         vision = self._model.get_vision_features(pixel_values=pixels["pixel_values"].to(self._model.device))
-        found: list[list[Detection]] = [[] for _ in images]
+        found: list[list[tuple[list[float], str, float]]] = [[] for _ in images]
         for phrase, (features, mask) in texts.items():
             outputs = self._model(
                 vision_embeds=vision,
@@ -70,12 +68,10 @@ class Sam3Detector:
                 attention_mask=mask.expand(len(images), -1),
             )
             results = self._processor.post_process_object_detection(outputs, self._threshold, sizes)
-            for detections, one, (height, width) in zip(found, results, sizes, strict=True):
-                for corners, score in zip(one["boxes"].tolist(), one["scores"].tolist(), strict=True):
-                    box = clip_box(tuple(corners), width, height)
-                    if box is not None:
-                        detections.append(Detection(box, phrase, score))
-        return [without_doubles(detections, _NMS_IOU) for detections in found]
+            for so_far, one in zip(found, results, strict=True):
+                scored = zip(one["boxes"].tolist(), one["scores"].tolist(), strict=True)
+                so_far += [(corners, phrase, score) for corners, score in scored]
+        return [to_detections(one, width, height) for one, (height, width) in zip(found, sizes, strict=True)]
 
 
 class Sam3DetectorSession:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from core.errors import UnsafeFile
+from core.models.device import half_precision
 from core.models.pretrained import load_model, load_processor
 from core.models.roles import Prompt, TrackedMask
 from core.models.sam3.detector import MODEL_TYPE, WHAT
@@ -145,8 +146,7 @@ class Sam3Session:
         return self._processor.init_video_session(inference_device=self._model.device)
 
     def _run(self, one: Any) -> TrackedMask:
-        device = self._model.device
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.inference_mode(), half_precision(self._model.device):
             output = self._model(inference_session=one, frame=self._pixels, frame_idx=self.frame)
             masks = self._processor.post_process_masks([output.pred_masks], [self._size], binarize=True)[0]
         self._forget(one)
