@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -16,8 +16,10 @@ from av.video.reformatter import Interpolation
 
 from core.errors import BadMedia
 from core.video.frames import RGB, Frame, VideoInfo
+from core.video.index import FrameIndex
 from core.video.limits import MAX_DURATION_S, MAX_FRAMES, MAX_PIXELS, check_length, check_size
 from core.video.sampling import TimeSampler
+from core.video.seek import decode_at, packet_index
 
 # Containers that hold media themselves. Playlists (concat, hls, dash) name other files and are left out:
 # FFmpeg would open them under any file name.
@@ -38,6 +40,7 @@ class VideoFile:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._name = path.name
         quarter_turns = _first_frame_turns(path)
         self._container = _open(path)
@@ -73,6 +76,51 @@ class VideoFile:
     def frames(self, fps: float | None = None, max_side: int | None = None) -> Iterator[Frame]:
         """See `FrameSource.frames`. Raises `BadMedia` where the data is corrupt or ends early."""
         sampler = TimeSampler(fps)
+        for decoded, index, time_s in self._decode():
+            if sampler.keeps(time_s):
+                yield Frame(_to_rgb(decoded, max_side), index, time_s)
+
+    def index(self) -> FrameIndex:
+        """See `FrameSource.index`. Raises `BadMedia` where the data is corrupt or ends early."""
+        try:
+            found = packet_index(self._container, self._stream)
+        except av.error.FFmpegError as error:
+            raise BadMedia(f"{self._name}: corrupt or truncated: {error.strerror}") from None
+        if found is None:  # count by decoding: slow, but right
+            with VideoFile(self._path) as again:
+                times = np.array([time_s for _, _, time_s in again._decode()], np.float64)
+            return FrameIndex(times, np.zeros(0, np.int64), np.arange(len(times)) == 0)
+        self.frames_read = len(found)
+        self._check_end(float(found.times_s[-1]))
+        return found
+
+    def frames_at(self, index: FrameIndex, wanted: Sequence[int], max_side: int | None = None) -> Iterator[Frame]:
+        """See `FrameSource.frames_at`. Raises `BadMedia` where one of them does not come out."""
+        missing = set(wanted)
+        try:
+            for number, decoded in self._decode_at(index, wanted):
+                check_size(self._name, decoded.width, decoded.height)
+                missing.discard(number)
+                yield Frame(_to_rgb(decoded, max_side), number, float(index.times_s[number]))
+        except av.error.FFmpegError as error:
+            raise BadMedia(f"{self._name}: corrupt near frame {min(missing)}: {error.strerror}") from None
+        if missing:
+            raise BadMedia(f"{self._name}: frame {min(missing)} cannot be decoded: the file is damaged there")
+
+    def _decode_at(self, index: FrameIndex, wanted: Sequence[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+        if len(index.pts):
+            yield from decode_at(self._container, self._stream, index, wanted)
+            return
+        with VideoFile(self._path) as again:
+            chosen, last = set(wanted), max(wanted, default=-1)
+            for decoded, number, _ in again._decode():
+                if number in chosen:
+                    yield number, decoded
+                if number >= last:
+                    return
+
+    def _decode(self) -> Iterator[tuple[av.VideoFrame, int, float]]:
+        """Every frame from the start, with its number and time."""
         stream = self._stream
         start = stream.start_time or 0
         time_s = 0.0
@@ -86,8 +134,7 @@ class VideoFile:
                 else:
                     time_s = index / self.info.fps
                 self._check_progress(decoded, time_s)
-                if sampler.keeps(time_s):
-                    yield Frame(_to_rgb(decoded, max_side), index, time_s)
+                yield decoded, index, time_s
         except av.error.FFmpegError as error:
             reason = f"corrupt or truncated after frame {self.frames_read} ({time_s:.2f} s): {error.strerror}"
             raise BadMedia(f"{self._name}: {reason}") from None

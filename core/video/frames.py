@@ -1,11 +1,13 @@
 """What a source of frames gives: a description, then frames in presentation order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
+
+from core.video.index import FrameIndex
 
 RGB = npt.NDArray[np.uint8]
 """Colour image [H, W, 3], uint8, red first."""
@@ -53,6 +55,20 @@ class FrameSource(Protocol):
         Args:
             fps: keep this many frames a second, picked by presentation time; None keeps all.
             max_side: scale down while decoding so that no side is longer, in pixels.
+        """
+        ...
+
+    def index(self) -> FrameIndex:
+        """Where each frame is. Read from the start: of a source just opened."""
+        ...
+
+    def frames_at(self, index: FrameIndex, wanted: Sequence[int], max_side: int | None = None) -> Iterator[Frame]:
+        """Only the frames `wanted`, ascending, equal to what `frames` gives. May be called again and again.
+
+        Args:
+            index: of this source.
+            wanted: source frames, ascending, each once.
+            max_side: as in `frames`.
         """
         ...
 

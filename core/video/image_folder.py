@@ -1,7 +1,7 @@
 """A folder of numbered images, read as a video."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from core.errors import BadMedia
-from core.video.frames import Frame, VideoInfo
+from core.video.frames import RGB, Frame, VideoInfo
+from core.video.index import FrameIndex
 from core.video.limits import check_length, check_size
 from core.video.sampling import TimeSampler
 
@@ -50,11 +51,24 @@ class ImageFolder:
             time_s = index / IMAGE_FOLDER_FPS
             if not sampler.keeps(time_s):
                 continue
-            image = _read(path)
-            if image.shape[:2] != (self.info.height, self.info.width):
-                size = f"{image.shape[1]}x{image.shape[0]}"
-                raise BadMedia(f"{path.name}: {size} pixels, the first is {self.info.width}x{self.info.height}")
-            yield Frame(_shrink(image, max_side), index, time_s)
+            yield Frame(self._image(path, max_side), index, time_s)
+
+    def index(self) -> FrameIndex:
+        """See `FrameSource.index`."""
+        count = len(self._images)
+        return FrameIndex(np.arange(count) / IMAGE_FOLDER_FPS, np.arange(count), np.ones(count, np.bool_))
+
+    def frames_at(self, index: FrameIndex, wanted: Sequence[int], max_side: int | None = None) -> Iterator[Frame]:
+        """See `FrameSource.frames_at`. Raises as `frames`."""
+        for number in wanted:
+            yield Frame(self._image(self._images[number], max_side), number, float(index.times_s[number]))
+
+    def _image(self, path: Path, max_side: int | None) -> RGB:
+        image = _read(path)
+        if image.shape[:2] != (self.info.height, self.info.width):
+            size = f"{image.shape[1]}x{image.shape[0]}"
+            raise BadMedia(f"{path.name}: {size} pixels, the first is {self.info.width}x{self.info.height}")
+        return _shrink(image, max_side)
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +77,7 @@ class ImageFolder:
         pass
 
 
-def _read(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _read(path: Path) -> RGB:
     try:
         with Image.open(path, formats=_FORMATS) as image:
             check_size(path.name, *image.size)
@@ -72,9 +86,7 @@ def _read(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         raise BadMedia(f"{path.name}: unreadable image ({error})") from None
 
 
-def _shrink(
-    image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], max_side: int | None
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _shrink(image: RGB, max_side: int | None) -> RGB:
     if max_side is None or max(image.shape[:2]) <= max_side:
         return image
     shrunk = Image.fromarray(image)

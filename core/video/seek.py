@@ -1,0 +1,102 @@
+"""Reaching chosen frames of a video file: seek to a key frame, read on, decode no more than those frames need.
+
+What comes out is what decoding from the start gives, bit for bit.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import av
+import av.container
+import numpy as np
+
+from core.video.index import FrameIndex
+
+# One packet, one frame, in these. Elsewhere there are packets that show nothing, and counting them would be wrong.
+_COUNTABLE = frozenset(
+    {
+        "h264",
+        "hevc",
+        "vp9",
+        "av1",
+        "libdav1d",
+        "mjpeg",
+        "mpeg1video",
+        "mpeg2video",
+        "prores",
+        "dnxhd",
+        "ffv1",
+        "rawvideo",
+    }
+)
+
+
+def packet_index(container: av.container.InputContainer, stream: av.VideoStream) -> FrameIndex | None:
+    """The frames as their packets tell of them, nothing decoded; None where they do not tell reliably."""
+    if stream.codec_context.name not in _COUNTABLE:
+        return None
+    stamps: list[int] = []
+    keys: list[bool] = []
+    for packet in container.demux(stream):
+        if packet.size == 0 or packet.is_discard:
+            continue
+        if packet.pts is None:
+            return None
+        stamps.append(packet.pts)
+        keys.append(packet.is_keyframe)
+    pts = np.asarray(stamps, np.int64)
+    order = np.argsort(pts, kind="stable")
+    pts, key = pts[order], np.asarray(keys, np.bool_)[order]
+    if len(pts) == 0 or not key[0] or (np.diff(pts) <= 0).any() or stream.time_base is None:
+        return None
+    times_s = (pts - (stream.start_time or 0)) * float(stream.time_base)
+    return FrameIndex(np.maximum.accumulate(np.maximum(times_s, 0.0)), pts, key)
+
+
+def decode_at(
+    container: av.container.InputContainer, stream: av.VideoStream, index: FrameIndex, wanted: Sequence[int]
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Decode the frames `wanted`, ascending; gives each with its number. One that does not come out is left out."""
+    for key, group in groupby(wanted, index.key_before):
+        numbers = {int(index.pts[number]): number for number in group}
+        yield from _from_key(container, stream, int(index.pts[key]), numbers)
+
+
+def _from_key(
+    container: av.container.InputContainer, stream: av.VideoStream, key_pts: int, wanted: dict[int, int]
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    codec = stream.codec_context
+    # Frames that no other refers to need not be decoded. HEVC's layers make "no other" a matter of their own.
+    drops_unreferenced = codec.name == "h264"
+    to_feed = set(wanted)
+    for packet in _packets_from(container, stream, key_pts):
+        codec.skip_frame = "NONREF" if drops_unreferenced and packet.pts not in to_feed else "DEFAULT"
+        to_feed.discard(packet.pts if packet.pts is not None else key_pts)
+        for frame in codec.decode(packet):
+            if frame.pts in wanted:
+                yield wanted.pop(frame.pts), frame
+        if not to_feed:
+            break
+    if wanted:
+        for frame in codec.decode(None):
+            if frame.pts in wanted:
+                yield wanted.pop(frame.pts), frame
+
+
+def _packets_from(
+    container: av.container.InputContainer, stream: av.VideoStream, key_pts: int
+) -> Iterator["av.Packet[av.VideoStream]"]:
+    """Packets from the key frame on, and a decoder that knows of nothing before it."""
+    second = round(1 / (stream.time_base or 1))
+    # Some containers seek to any packet near the time, not to a key frame: then from earlier, at last from the start.
+    for target in (key_pts, key_pts - second, (stream.start_time or 0) - second):
+        container.seek(target, stream=stream, backward=True)
+        stream.codec_context.flush_buffers()
+        packets = (packet for packet in container.demux(stream) if packet.size)
+        for packet in packets:
+            if packet.pts == key_pts and packet.is_keyframe:
+                yield packet
+                yield from packets
+                return
+            if packet.dts is not None and packet.dts > key_pts:
+                break
