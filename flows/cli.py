@@ -19,6 +19,11 @@ app.command(
     name="track-videos",
     help="Track what a text names, or boxes point at, through many videos.",
 )
+app.command(
+    "flows.commands:annotate_long_video",
+    name="annotate-long-video",
+    help="Annotate every object of long videos densely, from sparse annotations or a text.",
+)
 app.command("flows.commands:devices", name="devices", help="Show this host's device slots and their limits.")
 app.command("flows.weights:app", name="weights", help="List, get and verify model weights.")
 app.command("flows.commands:demo", name="demo", help="Render clips with exact truth, track them, and score the result.")

@@ -19,6 +19,7 @@ from core.models.registry import DETECTORS, SEGMENTERS
 from core.models.sam2.names import SamType
 from core.store.paths import distinct, inside, slugify
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
+from flows.model_notes import model_notes
 from flows.track_videos_plan import FAILURES, Plan, check
 from tasks.deliver import deliver
 from tasks.devices.slots import MAX_SLOTS
@@ -124,7 +125,8 @@ def track_videos(
         gpu_ids=gpu_ids,
         num_workers=num_workers,
     )
-    notes = _notes(plan, detector, segmenter)
+    notes = model_notes(plan.models, ("Detector", detector, plan.detector, DETECTORS[0], plan.models.detector_path),
+                        ("Segmenter", segmenter, plan.segmenter, SEGMENTERS[0], plan.models.model_path))  # fmt: skip
     for note in notes:
         log.info(note)
     store = RunStore(plan.results.parent)
@@ -143,24 +145,6 @@ def track_videos(
     write_results(plan.results, (TrackedVideo(v, plan.text_prompt, done[v].folder) for v in delivered), schema, masks)
     write_failures(plan.results.parent / FAILURES, ((v, failures[v]) for v in plan.videos if v in failures))
     return publish(_summary(plan, done, failures, notes))
-
-
-def _notes(plan: Plan, detector: str, segmenter: str) -> list[str]:
-    """Which models are used, and where `auto` took a lesser one, what the best would need."""
-    notes = []
-    for role, asked, backend, best, path in (
-        ("Detector", detector, plan.detector, DETECTORS[0], plan.models.detector_path),
-        ("Segmenter", segmenter, plan.segmenter, SEGMENTERS[0], plan.models.model_path),
-    ):
-        if backend is None:
-            continue
-        settings = " ".join(backend.variant(plan.models))
-        notes.append(f"{role}: {backend.name}{' (auto)' if asked == 'auto' else ''} {settings}".rstrip())
-        if asked == "auto" and backend.name != best.name:
-            notes.append(f"{best.name} is not used: {best.missing(plan.models)}")
-        elif path is not None and backend.weights is None:
-            notes.append(f"{path} is not used: {backend.name} needs no weights")
-    return notes
 
 
 def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[Item], dict[str, str]]:

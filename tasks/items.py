@@ -6,6 +6,7 @@ and progress are here.
 
 import queue
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,6 +26,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from core.errors import MaskflowError
+from core.memory import MemoryUse
 from core.store.digests import sha256_json
 from core.store.manifest import read_valid
 from tasks.cancellation import watch_for_cancellation
@@ -47,6 +49,11 @@ class Stage:
     function: str
     describe: Callable[[dict[str, Any]], list[str]]
 
+    @property
+    def task_name(self) -> str:
+        """Name of the function, and of the folder its items are in."""
+        return self.function.rpartition(":")[2]
+
 
 @dataclass(frozen=True)
 class Item:
@@ -57,12 +64,14 @@ class Item:
         inputs: everything the result depends on, JSON-able, by content: its digest is the key.
         request: the item function's argument; may hold paths, which the key must not depend on.
         cost: expected work, in any unit; the costliest go first.
+        after: the item of the same stage whose outputs this one goes on from: it waits for that, and fails with it.
     """
 
     name: str
     inputs: dict[str, Any]
     request: dict[str, Any]
     cost: float
+    after: "Item | None" = None
 
 
 @dataclass(frozen=True)
@@ -114,9 +123,9 @@ def item_run(store: RunStore, slots: Sequence[Slot], items: int) -> Iterator[Ite
         raise RuntimeError("items run inside a flow run")
     progress: dict[str, StageProgress] = {}
 
-    def on_progress(key: str, done: int, expected: int | None) -> None:
+    def on_progress(key: str, done: int, expected: int | None, memory: MemoryUse) -> None:
         for stage in list(progress.values()):
-            stage.frames(key, done, expected)
+            stage.frames(key, done, expected, memory)
 
     with DeviceSlots(slots, on_progress, items) as device_slots:
         run = ItemRun(store, device_slots, {}, progress)
@@ -197,15 +206,16 @@ def run_items(run: ItemRun, stage: Stage, items: Sequence[Item], resume: bool = 
     Raises:
         RunCancelled: the flow run was cancelled meanwhile.
     """
-    task_name = stage.function.rpartition(":")[2]
+    task_name = stage.task_name
     run.store.sweep(task_name)
     by_key = {item_key(stage, item): item for item in reversed(items)}
     progress = StageProgress(stage.name, {k: i.cost for k, i in by_key.items()}, {k: i.name for k, i in by_key.items()})
     run.stages[stage.function], run.progress[stage.function] = stage, progress
     finished: queue.Queue[tuple[str, PrefectFuture[Any]]] = queue.Queue()
     block = run.store.results_block()
-    for key, item in sorted(by_key.items(), key=lambda pair: -pair[1].cost):
-        folder = run.store.item_folder(task_name, key)
+
+    def submit(key: str) -> None:
+        item, folder = by_key[key], run.store.item_folder(task_name, key)
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
         valid = read_valid(folder, key, run.store.digests.file) is not None
@@ -214,7 +224,12 @@ def run_items(run: ItemRun, stage: Stage, items: Sequence[Item], resume: bool = 
         )
         future = configured.submit(key, item.name, stage.function, item.request, item.inputs, item.cost)
         future.add_done_callback(partial(_put, finished, key))
-    states = _collect(finished, len(by_key), progress)
+
+    chain = _Chain(stage, by_key, submit)
+    for key, item in sorted(by_key.items(), key=lambda pair: -pair[1].cost):
+        if item.after is None:
+            submit(key)
+    states = _collect(finished, len(by_key), progress, chain)
     if run.slots.closed:
         raise RunCancelled("the run was cancelled; finished items are kept, run it again to go on")
     outcomes = {key: _outcome(run, task_name, key, by_key[key], state) for key, state in states.items()}
@@ -225,16 +240,41 @@ def _put(finished: "queue.Queue[tuple[str, PrefectFuture[Any]]]", key: str, futu
     finished.put((key, future))
 
 
+class _Chain:
+    """Items that go on from other items: submitted when those are done, failed when those have failed."""
+
+    def __init__(self, stage: Stage, items: dict[str, Item], submit: Callable[[str], None]) -> None:
+        self._items = items
+        self._submit = submit
+        self._after: dict[str, list[str]] = defaultdict(list)
+        for key, item in items.items():
+            if item.after is not None:
+                self._after[item_key(stage, item.after)].append(key)
+
+    def settle(self, key: str, state: State[Any]) -> dict[str, State[Any]]:
+        """An item is done or has failed: start what goes on from it, or tell what cannot be tried."""
+        not_tried: dict[str, State[Any]] = {}
+        for following in self._after[key]:
+            if state.is_completed():
+                self._submit(following)
+            else:
+                lost: State[Any] = Failed(message=f"not tried, because it goes on from {self._items[key].name}")
+                not_tried |= {following: lost} | self.settle(following, lost)
+        return not_tried
+
+
 def _collect(
-    finished: "queue.Queue[tuple[str, PrefectFuture[Any]]]", expected: int, progress: StageProgress
+    finished: "queue.Queue[tuple[str, PrefectFuture[Any]]]", expected: int, progress: StageProgress, chain: _Chain
 ) -> dict[str, State[Any]]:
     states: dict[str, State[Any]] = {}
     while len(states) < expected:
         try:
             key, future = finished.get(timeout=_SHOW_EVERY_S)
             future.wait()  # it is done; this lets it know its final state
-            states[key] = future.state
-            progress.finished(key)
+            settled = {key: future.state} | chain.settle(key, future.state)
+            states |= settled
+            for one in settled:
+                progress.finished(one)
         except queue.Empty:
             pass
         progress.show()

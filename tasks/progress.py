@@ -9,6 +9,8 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from core.memory import MemoryUse
+
 _ARTIFACT_EVERY_S = 3.0
 
 
@@ -48,10 +50,12 @@ class StageProgress:
     """Progress of one stage: a share for each item by its cost, filled as its frames are done."""
 
     def __init__(self, name: str, costs: dict[str, float], names: dict[str, str]) -> None:
+        self._name = name
         self._costs = costs
         self._names = names
         self._total = sum(costs.values()) or 1.0
         self._frames: dict[str, tuple[int, int | None]] = {}
+        self._memory: dict[str, MemoryUse] = {}
         self._finished: set[str] = set()
         self._lock = threading.Lock()
         self._artifact = _made(create_progress_artifact(progress=0.0, description=f"{name}: {len(costs)} items"))
@@ -59,16 +63,18 @@ class StageProgress:
         if _display is not None:
             _display.stage(name, len(costs))
 
-    def frames(self, key: str, done: int, expected: int | None) -> None:
-        """An item's worker tells how far it is; called from any thread."""
+    def frames(self, key: str, done: int, expected: int | None, memory: MemoryUse) -> None:
+        """An item's worker tells how far it is, and how much memory it uses; called from any thread."""
         with self._lock:
             if key in self._costs and key not in self._finished:
                 self._frames[key] = (done, expected)
+                self._memory[key] = memory
 
     def finished(self, key: str) -> None:
         """An item is done, cached or failed."""
         with self._lock:
             self._frames.pop(key, None)
+            self._memory.pop(key, None)
             self._finished.add(key)
 
     def fraction(self) -> float:
@@ -89,4 +95,14 @@ class StageProgress:
             _display.show(fraction, done, running)
         if last or time.monotonic() - self._shown_s >= _ARTIFACT_EVERY_S:
             self._shown_s = time.monotonic()
-            update_progress_artifact(self._artifact, progress=round(100 * fraction, 1))
+            told = self._told()
+            update_progress_artifact(self._artifact, progress=round(100 * fraction, 1), description=told)
+
+    def _told(self) -> str:
+        """Items done and the memory of the workers that are at it, for the progress artifact."""
+        with self._lock:
+            parts = [f"{self._name}: {len(self._finished)} of {len(self._costs)} items"]
+            for key, memory in sorted(self._memory.items(), key=lambda item: self._names[item[0]]):
+                gpu = "" if memory.gpu_mib is None else f", GPU {memory.gpu_mib:.0f} MiB"
+                parts.append(f"{self._names[key]}: {memory.host_mib:.0f} MiB{gpu}")
+        return "; ".join(parts)

@@ -3,22 +3,25 @@
     {"clips/car.mp4": [{"frame": 0, "obj_id": 1, "label": "car", "box": [120, 80, 340, 260]}],
      "clips/dog.mp4": [{"points": [[400, 300, 1], [20, 20, 0]]}]}
 
-Keys are the paths as they stand in the video list. `frame` is the source frame (default 0), `obj_id` counts up
-where it is left out, `box` is xyxy in source pixels, a point is x, y and 1 (on the object) or 0 (off it).
+Keys are the paths as they stand in the video list (for long videos: the video ids). `frame` is the source frame
+(default 0), `obj_id` counts up where it is left out, `box` is xyxy in source pixels, a point is x, y and 1 (on the
+object) or 0 (off it), `mask` a COCO RLE of the whole picture.
 """
 
 import itertools
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from core.errors import RefusedInput, UnsafeFile
+from core.masks import rle
 from core.models.roles import Prompt
 from core.store.safe_load import load_json
 from core.tracking.loop import ObjectPrompt
 
 Pixels = Annotated[float, Field(ge=-100_000, le=100_000, allow_inf_nan=False)]
+CheckedRLE = Annotated[rle.RLE, AfterValidator(rle.check)]
 Point = tuple[Pixels, Pixels, Annotated[int, Field(ge=0, le=1)]]
 
 
@@ -31,13 +34,14 @@ class PromptEntry(BaseModel):
     label: str | None = None
     box: tuple[Pixels, Pixels, Pixels, Pixels] | None = None
     points: list[Point] = Field(default_factory=list)
+    mask: CheckedRLE | None = None
 
     @model_validator(mode="after")
     def _tells_an_object(self) -> Self:
         if self.box is not None and (self.box[2] <= self.box[0] or self.box[3] <= self.box[1]):
             raise ValueError("box is x0, y0, x1, y1 with x0 < x1 and y0 < y1")
-        if self.box is None and not any(positive for _, _, positive in self.points):
-            raise ValueError("give a box, or points with at least one on the object")
+        if self.box is None and self.mask is None and not any(positive for _, _, positive in self.points):
+            raise ValueError("give a box, a mask, or points with at least one on the object")
         return self
 
     def object_prompt(self) -> ObjectPrompt:
@@ -45,7 +49,8 @@ class PromptEntry(BaseModel):
         if self.obj_id is None:
             raise ValueError("read_prompts gives every entry an obj_id")
         points = tuple((x, y, bool(positive)) for x, y, positive in self.points)
-        return ObjectPrompt(self.obj_id, self.frame, self.label, Prompt(self.box, points))
+        mask = None if self.mask is None else rle.decode(self.mask)
+        return ObjectPrompt(self.obj_id, self.frame, self.label, Prompt(self.box, points, mask))
 
 
 _FILE = TypeAdapter(dict[str, list[PromptEntry]])

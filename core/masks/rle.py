@@ -10,6 +10,8 @@ from typing_extensions import TypedDict
 
 from core.masks import Box, Mask
 
+MAX_PIXELS = 64_000_000  # as for pictures
+
 
 class RLE(TypedDict):
     """COCO's compressed RLE as it stands in JSON: `size` is [height, width], `counts` ASCII text."""
@@ -57,6 +59,29 @@ def _compress(counts: list[int], height: int, width: int) -> RLE:
 def decode(rle: RLE) -> Mask:
     """The mask [H, W] of an RLE."""
     return np.asarray(np.ascontiguousarray(coco.decode(rle)).view(np.bool_), np.bool_)
+
+
+def check(rle: RLE) -> RLE:
+    """The same RLE. Raises `ValueError` where its runs do not fill its size: pycocotools would read past their end."""
+    if len(rle["size"]) != 2 or min(rle["size"]) < 1 or rle["size"][0] * rle["size"][1] > MAX_PIXELS:
+        raise ValueError(f"an RLE's size is [height, width] of at most {MAX_PIXELS:,} pixels, not {rle['size']}")
+    counts: list[int] = []
+    value = shift = 0
+    for character in rle["counts"].encode("ascii", "replace"):
+        digit = character - 48
+        if not 0 <= digit < 64 or shift > 30:
+            raise ValueError("an RLE's counts are COCO's compressed text")
+        value |= (digit & 0x1F) << shift
+        shift += 5
+        if digit & 0x20:
+            continue
+        if digit & 0x10:
+            value -= 1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value = shift = 0
+    if shift or min(counts, default=0) < 0 or sum(counts) != rle["size"][0] * rle["size"][1]:
+        raise ValueError(f"an RLE's runs fill its size {rle['size']}")
+    return rle
 
 
 def area(rle: RLE) -> int:

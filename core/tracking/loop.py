@@ -62,7 +62,7 @@ def track_frames(
     behind = min(_ENCODED_BEHIND, max_held - 1)
     encoder = ThreadPoolExecutor(1, "encode-masks")
     try:
-        for frame_idx, (frame, upcoming) in enumerate(_with_next(frames)):
+        for frame_idx, (frame, upcoming) in enumerate(with_next(frames)):
             due: dict[int, tuple[str | None, Prompt]] = {}
             while waiting and waiting[0].source_frame <= frame.source_frame:
                 one = waiting.popleft()
@@ -85,7 +85,7 @@ def track_frames(
         encoder.shutdown(cancel_futures=True)
 
 
-def _with_next(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Frame | None]]:
+def with_next(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Frame | None]]:
     """Each frame with the one after it; None after the last."""
     for frame, upcoming in pairwise(chain(frames, (None,))):
         assert frame is not None

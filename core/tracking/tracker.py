@@ -8,6 +8,7 @@
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.masks import Box, Mask
@@ -66,13 +67,15 @@ class Track:
     unseen: int = 0
     weak: int = 0
     kept: bool = False  # prompted by hand: never given up
+    prompted: int = 0  # number of the step at which the segmenter was last told where it is
 
 
 class Tracker:
     """Feed frames in order with `step`; read `live` after each.
 
     `rejected` holds the ids of tentative objects that came to nothing; `same_as` tells of which known object an
-    object turned out to be another appearance.
+    object turned out to be another appearance; `arrived` the boxes, by id, at which objects prompted in this step had
+    arrived by themselves. `frame` counts steps from 0.
 
     Args:
         segmenter: a fresh session.
@@ -88,21 +91,23 @@ class Tracker:
         detection_frequency: int = 1,
         rules: Rules | None = None,
     ) -> None:
-        self._segmenter = segmenter
+        self.segmenter = segmenter
         self._detector = detector
         self._every = detection_frequency
         self._rules = rules or Rules()
-        self._frame = -1
-        self._next_id = 1
-        self._lost: OrderedDict[int, Track] = OrderedDict()
+        self.frame = -1
+        self.next_id = 1
+        self.lost: OrderedDict[int, Track] = OrderedDict()
         self.live: dict[int, Track] = {}
         self.rejected: set[int] = set()
         self.same_as: dict[int, int] = {}
+        self.arrived: dict[int, Box] = {}
+        self.shown: RGB | None = None
 
     def step(
         self,
         image: RGB,
-        prompts: dict[int, tuple[str | None, Prompt]] | None = None,
+        prompts: Mapping[int, tuple[str | None, Prompt]] | None = None,
         upcoming: RGB | None = None,
     ) -> None:
         """Go to the next frame [H, W, 3].
@@ -112,26 +117,33 @@ class Tracker:
             prompts: start or set right objects, by id, with a label.
             upcoming: the frame after it, where it is known.
         """
-        self._frame += 1
+        self.frame += 1
         self._advance(image, upcoming)
+        self.arrived = {track.obj_id: track.box for track in self.live.values() if prompts and track.box is not None}
         for obj_id, (label, prompt) in (prompts or {}).items():
             self._prompt(image, obj_id, label, prompt)
         # Out of turn while there is nothing to follow, and to look a second time at what was seen once.
-        due = self._frame % self._every == 0 or not self.live or self.tentative()
+        due = self.frame % self._every == 0 or not self.live or self.tentative()
         if self._detector is not None and due:
+            self.shown = image
             self._meet(image, self._detector.detect(image))
 
     def tentative(self) -> set[int]:
         """Ids of objects that are neither confirmed nor rejected yet."""
         return {track.obj_id for track in self.live.values() if not track.confirmed}
 
-    def visible(self) -> list[Track]:
-        """Objects to be recorded on this frame."""
+    def visible(self, doubtful: bool = True) -> list[Track]:
+        """Objects to be recorded on this frame; those prompted by hand also while `doubtful`."""
         return [
             track
             for track in self.live.values()
-            if track.box is not None and (track.kept or track.weak < self._rules.weak_frames)
+            if track.box is not None and ((track.kept and doubtful) or track.weak < self._rules.weak_frames)
         ]
+
+    def drop(self, obj_id: int) -> None:
+        """Follow an object no further; nothing that is known of it changes."""
+        self.segmenter.drop(obj_id)
+        del self.live[obj_id]
 
     def finish(self) -> None:
         """The video is over: what was detected on the last frame only counts, what was looked for in vain does not."""
@@ -143,17 +155,16 @@ class Tracker:
 
     def reject(self, obj_id: int) -> None:
         """Give up a tentative object."""
-        self._segmenter.drop(obj_id)
-        del self.live[obj_id]
+        self.drop(obj_id)
         self.rejected.add(obj_id)
 
     def _advance(self, image: RGB, upcoming: RGB | None) -> None:
-        for obj_id, tracked in self._segmenter.advance(image, upcoming).items():
+        for obj_id, tracked in self.segmenter.advance(image, upcoming).items():
             track = self.live[obj_id]
             _place(track, clean(tracked.mask), tracked.score)
             weak = track.box is None or tracked.score < self._rules.weak_score
             track.weak = track.weak + 1 if weak else 0
-            patience = self._segmenter.patience if track.confirmed else 0
+            patience = self.segmenter.patience if track.confirmed else 0
             if track.weak >= max(self._rules.weak_frames, patience) and not track.kept:
                 self._lose(track)
 
@@ -161,17 +172,17 @@ class Tracker:
         if not track.confirmed:
             self.reject(track.obj_id)
             return
-        self._segmenter.drop(track.obj_id)
-        del self.live[track.obj_id]
-        self._lost[track.obj_id] = track
-        while len(self._lost) > self._rules.remembered:
-            self._lost.popitem(last=False)
+        self.drop(track.obj_id)
+        self.lost[track.obj_id] = track
+        while len(self.lost) > self._rules.remembered:
+            self.lost.popitem(last=False)
 
     def _prompt(self, image: RGB, obj_id: int, label: str | None, prompt: Prompt) -> None:
-        tracked = self._segmenter.add(obj_id, prompt)
-        self._lost.pop(obj_id, None)
-        self._next_id = max(self._next_id, obj_id + 1)
+        tracked = self.segmenter.add(obj_id, prompt)
+        self.lost.pop(obj_id, None)
+        self.next_id = max(self.next_id, obj_id + 1)
         track = _new_track(obj_id, label, None, image, tracked)
+        track.prompted = self.frame
         track.confirmed = track.kept = True
         self.live[obj_id] = track
 
@@ -204,9 +215,9 @@ class Tracker:
             self._recognise(track)
         drifted = track.box is not None and iou_matrix([track.box], [detection.box])[0, 0] < self._rules.drifted_iou
         if track.weak or (drifted and detection.score >= self._rules.trusted_score):
-            tracked = self._segmenter.add(track.obj_id, Prompt(box=detection.box))
+            tracked = self.segmenter.add(track.obj_id, Prompt(box=detection.box))
             _place(track, clean(tracked.mask), tracked.score)
-            track.weak = 0
+            track.weak, track.prompted = 0, self.frame
         elif track.box is not None and track.score > 0.5:
             track.looks = 0.9 * track.looks + 0.1 * appearance(image, track.mask)
 
@@ -220,24 +231,24 @@ class Tracker:
     def _welcome(self, image: RGB, detections: list[Detection]) -> None:
         """Start a tentative object for each detection in which the segmenter finds one."""
         for detection in detections:
-            tracked = self._segmenter.add(self._next_id, Prompt(box=detection.box))
-            track = _new_track(self._next_id, detection.label, detection.score, image, tracked)
+            tracked = self.segmenter.add(self.next_id, Prompt(box=detection.box))
+            track = _new_track(self.next_id, detection.label, detection.score, image, tracked)
+            track.prompted = self.frame
             if track.box is None:
-                self._segmenter.drop(self._next_id)
+                self.segmenter.drop(self.next_id)
                 continue
-            self._next_id += 1
+            self.next_id += 1
             self.live[track.obj_id] = track
 
     def _recognise(self, new: Track) -> None:
         """Where a new object looks like one that is gone, it takes over its id."""
         hidden = (track for track in self.live.values() if track.box is None and track.confirmed)
-        gone = [old for old in [*self._lost.values(), *hidden] if old.label == new.label]
+        gone = [old for old in [*self.lost.values(), *hidden] if old.label == new.label]
         old = max(gone, key=lambda track: similarity(track.looks, new.looks), default=None)
         if old is None or similarity(old.looks, new.looks) < self._rules.look_alike:
             return
-        if self._lost.pop(old.obj_id, None) is None:
-            self._segmenter.drop(old.obj_id)
-            del self.live[old.obj_id]
+        if self.lost.pop(old.obj_id, None) is None:
+            self.drop(old.obj_id)
         self.same_as[new.obj_id] = self.same_as.get(old.obj_id, old.obj_id)
 
 

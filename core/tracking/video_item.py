@@ -69,9 +69,11 @@ def track_video(request: dict[str, Any], folder: Path, report: Report) -> dict[s
 def _check_place(one: ObjectPrompt, source: FrameSource) -> None:
     """Raises `BadMedia` for a prompt of which nothing is in the picture."""
     width, height = source.info.width, source.info.height
-    box = one.prompt.box
+    box, mask = one.prompt.box, one.prompt.mask
+    if mask is not None and mask.shape != (height, width):
+        raise BadMedia(f"the mask of object {one.obj_id} is {mask.shape[1]}x{mask.shape[0]}, not {width}x{height}")
     points = any(0 <= x < width and 0 <= y < height for x, y, positive in one.prompt.points if positive)
-    if not points and (box is None or clip_box(box, width, height) is None):
+    if mask is None and not points and (box is None or clip_box(box, width, height) is None):
         raise BadMedia(f"the prompt of object {one.obj_id} lies outside the picture of {width}x{height}")
 
 

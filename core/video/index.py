@@ -36,6 +36,11 @@ class FrameIndex:
     def __len__(self) -> int:
         return len(self.times_s)
 
+    @property
+    def mean_step_s(self) -> float:
+        """Mean time from one frame to the next; 0 where there is only one."""
+        return float(self.times_s[-1] - self.times_s[0]) / max(1, len(self) - 1)
+
     def key_before(self, frame: int) -> int:
         """The key frame from which `frame` is decoded."""
         place = int(np.searchsorted(self._key_frames, frame, side="right")) - 1

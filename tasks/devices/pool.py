@@ -39,7 +39,7 @@ class DeviceSlots:
 
     Args:
         slots: which devices, how often.
-        on_progress: told item key, frames done and frames expected, from a thread.
+        on_progress: told item key, frames done, frames expected and memory used, from a thread.
         items: how many there are, where known: fewer items than slots share all cores.
     """
 

@@ -13,10 +13,11 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from core.errors import MaskflowError
+from core.memory import MemoryUse
 from tasks.devices import worker
 from tasks.devices.slots import Slot
 
-OnProgress = Callable[[str, int, int | None], None]
+OnProgress = Callable[[str, int, int | None, MemoryUse], None]
 _starting = threading.Lock()
 
 

@@ -84,6 +84,8 @@ def _named(function: str) -> Callable[..., dict[str, Any]]:
 
 
 def _reporter(key: str) -> Callable[[int, int | None], None]:
+    from core.memory import memory_use
+
     last_s = 0.0
 
     def report(done: int, expected: int | None) -> None:
@@ -91,6 +93,6 @@ def _reporter(key: str) -> Callable[[int, int | None], None]:
         now_s = time.monotonic()
         if _progress is not None and now_s - last_s >= _PROGRESS_EVERY_S:
             last_s = now_s
-            _progress.send((key, done, expected))
+            _progress.send((key, done, expected, memory_use()))
 
     return report

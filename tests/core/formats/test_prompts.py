@@ -28,7 +28,7 @@ def test_missing_ids_count_up_past_the_given_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "named"),
     [
-        ({}, "give a box, or points"),
+        ({}, "give a box, a mask, or points"),
         ({"points": [[1, 1, 0]]}, "at least one on the object"),
         ({"box": [5, 0, 5, 9]}, "x0 < x1"),
         ({"box": [0, 0, 1e9, 9]}, "less than or equal"),

@@ -108,7 +108,9 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
             assert [frame.source_frame for frame in frames] == [10, 3]
 
 
-def test_a_long_way_back_is_read_in_pieces(tmp_path: Path, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_way_back_is_read_in_pieces(
+    tmp_path: Path, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("core.video.backward._PIECE_BYTES", 5 * 3 * 96 * 64)
     path = make_video(tmp_path / "video.mp4", frames=40)
     with open_video(path) as source:

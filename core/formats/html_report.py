@@ -1,0 +1,91 @@
+"""Report pages: one HTML file that needs nothing else, for people."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from core.masks.draw import colour
+from core.video.frames import RGB
+
+_JPEG_QUALITY = 80
+_PICTURE_SIDE = 640
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under heads; the first column is a name."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A row of a timeline: the stretches in which something was there and single moments, in seconds."""
+
+    name: str
+    stretches: Sequence[tuple[float, float]]
+    moments: Sequence[float] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image [H, W, 3] with a line under it."""
+
+    image: RGB
+    caption: str
+
+    @property
+    def data(self) -> str:
+        """As a data URL."""
+        scale = min(1.0, _PICTURE_SIDE / max(self.image.shape[:2]))
+        small = cv2.resize(self.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        _, jpeg = cv2.imencode(
+            ".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+        )
+        return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page: whichever of these it has, in this order."""
+
+    title: str
+    note: str = ""
+    pictures: Sequence[Picture] = ()
+    timeline: Sequence[Bar] = ()
+    duration_s: float = 0.0
+    table: Table | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole page: `figures` are the few numbers that matter most, large at the top."""
+
+    title: str
+    figures: Sequence[tuple[str, str]]
+    sections: Sequence[Section] = field(default_factory=list)
+
+
+def clock(seconds: float) -> str:
+    """`1:02:03`, or `2:03` under an hour."""
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _hex(number: int) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*(round(0.8 * part) for part in colour(number)))
+
+
+def write_page(path: Path, page: Page) -> None:
+    """Write a page; all text is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"clock": clock, "hex": _hex}
+    path.write_text(environment.get_template("report.html.jinja").render(page=page), encoding="utf-8")

@@ -1,0 +1,100 @@
+"""A tracker's state on disk: the next window's tracker goes on from it as if there were no window."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from core.errors import UnsafeFile
+from core.models.roles import DetectorSession, VideoSegmenter
+from core.models.session_file import SessionInfo, read_session, write_session
+from core.tracking.appearance import Appearance
+from core.tracking.tracker import Track, Tracker
+
+SESSION_FILE = "session.safetensors"
+TRACKER_FILE = "tracker.safetensors"
+_NAME = "tracker 1"
+_NO_MASK = np.zeros((0, 0), np.bool_)  # every step begins with new masks
+_SHOWN = "shown"
+
+
+class _Track(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    obj_id: int
+    label: str | None
+    detection_score: float | None
+    confirmed: bool
+    score: float
+    rounds: int
+    unseen: int
+    weak: int
+    kept: bool
+    prompted: int
+
+
+class _Info(SessionInfo):
+    frame: int
+    next_id: int
+    same_as: dict[int, int]
+    live: list[_Track]
+    lost: list[_Track]
+
+
+def save_tracker(tracker: Tracker, folder: Path) -> None:
+    """Write the state after the present frame into `folder`."""
+    tracker.segmenter.save(folder / SESSION_FILE)
+    live, lost = list(tracker.live.values()), list(tracker.lost.values())
+    info = _Info(
+        model=_NAME,
+        frame=tracker.frame,
+        next_id=tracker.next_id,
+        same_as=tracker.same_as,
+        live=[_known(track) for track in live],
+        lost=[_known(track) for track in lost],
+    )
+    arrays: dict[str, Any] = {str(track.obj_id): track.looks for track in [*live, *lost]}
+    if tracker.shown is not None:
+        arrays[_SHOWN] = np.ascontiguousarray(tracker.shown)
+    write_session(folder / TRACKER_FILE, info, arrays, "np")
+
+
+def restore_tracker(folder: Path, segmenter: VideoSegmenter, detector: DetectorSession | None, every: int) -> Tracker:
+    """The tracker that was saved in `folder`; the next step is the frame after. Raises `UnsafeFile`.
+
+    Args:
+        folder: given to `save_tracker`.
+        segmenter: the same model as before.
+        detector: a fresh session; it is shown the last frame that its predecessor saw.
+        every: as `Tracker.detection_frequency`.
+    """
+    info, arrays = read_session(folder / TRACKER_FILE, _Info, _NAME, "np")
+    tracker = Tracker(segmenter.restore(folder / SESSION_FILE), detector, every)
+    tracker.frame, tracker.next_id, tracker.same_as = info.frame, info.next_id, dict(info.same_as)
+    try:
+        tracker.live.update((one.obj_id, _track(one, arrays[str(one.obj_id)])) for one in info.live)
+        tracker.lost.update((one.obj_id, _track(one, arrays[str(one.obj_id)])) for one in info.lost)
+    except KeyError as error:
+        raise UnsafeFile(f"{folder / TRACKER_FILE}: object {error} is missing") from None
+    if detector is not None and _SHOWN in arrays:
+        tracker.shown = arrays[_SHOWN]
+        detector.detect(arrays[_SHOWN])
+    return tracker
+
+
+def read_looks(folder: Path) -> dict[int, tuple[str | None, Appearance]]:
+    """What each confirmed object looked like last, with its label, by id. Raises `UnsafeFile`."""
+    info, arrays = read_session(folder / TRACKER_FILE, _Info, _NAME, "np")
+    return {
+        one.obj_id: (one.label, arrays[str(one.obj_id)])
+        for one in [*info.lost, *info.live]
+        if one.confirmed and str(one.obj_id) in arrays
+    }
+
+
+def _known(track: Track) -> _Track:
+    return _Track(**{name: getattr(track, name) for name in _Track.model_fields})
+
+
+def _track(known: _Track, looks: Appearance) -> Track:
+    return Track(**known.model_dump(), looks=looks, mask=_NO_MASK, box=None)

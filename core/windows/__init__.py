@@ -1,0 +1,1 @@
+"""Dense annotation of long videos: windows cut, followed forward and backward, joined and assembled."""

@@ -1,0 +1,119 @@
+"""The work of one item: one video's windows put together into its annotations, links, hold-out score and report."""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.formats.dense_annotations import dense_line
+from core.formats.links_jsonl import write_links
+from core.formats.sparse_annotations import SparsePrompt
+from core.formats.tracks import FRAMES_FILE
+from core.video.index import load_index
+from core.windows.annotating import Annotator
+from core.windows.hold_out import HoldOut, summary
+from core.windows.linking import annotation_links, window_links
+from core.windows.merge import Shard, best_sightings, merged_rows
+from core.windows.names import Names
+from core.windows.pictures import Chosen, draw_chosen
+from core.windows.report import ReportRequest, write_report
+from core.windows.stitch import Pair
+from core.windows.timeline import Timeline
+
+DENSE_FILE, LINKS_FILE, REVIEW_FILE = "dense_annotations.jsonl", "links.jsonl", "review.jsonl"
+HOLD_OUT_FILE, REPORT_FILE = "hold_out.jsonl", "report.html"
+
+
+class AssembleRequest(BaseModel):
+    """What to put together.
+
+    Attributes:
+        video: its path, for the pictures in the report.
+        index: folder of its index.
+        size: width and height of the source.
+        interval: annotations are on frames whose number is a multiple of it.
+        objects: id and name in the annotations, by number; empty where a text prompt found the objects.
+        apart: windows have numbered their objects each for itself.
+        carried: windows were carried on: it does not matter which one an annotation is from.
+        pairs: objects of different windows that are the same.
+        held_out: annotations that were kept from following, by number of the object.
+        masks: whether annotations hold masks.
+        tracks: whether `frames.jsonl` is left too, for a recording.
+        report: what the report tells beside the results.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    video: Path
+    index: Path
+    size: tuple[int, int]
+    interval: int
+    shards: list[Shard]
+    objects: dict[int, tuple[str, str]] = Field(default_factory=dict)
+    apart: bool = False
+    carried: bool = True
+    pairs: list[Pair] = Field(default_factory=list)
+    held_out: dict[int, list[SparsePrompt]] = Field(default_factory=dict)
+    masks: bool = False
+    tracks: bool = False
+    report: ReportRequest
+
+
+def assemble_video(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """Assemble one video; leaves its annotations, links, review list, hold-out list and report in `folder`.
+
+    Args:
+        request: an `AssembleRequest` as JSON-able values.
+        folder: where the outputs go.
+        report: told frames done and frames expected.
+
+    Returns:
+        frames with annotations, objects, boxes, links, ambiguous links, hold-out figures, seconds.
+
+    Raises:
+        BadMedia: the pictures for the report cannot be read.
+    """
+    asked = AssembleRequest.model_validate(request)
+    started = time.monotonic()
+    index = load_index(asked.index)
+    names = Names(asked.objects, asked.shards, asked.apart, asked.pairs)
+    annotator = Annotator(names, asked.size, asked.masks, asked.carried)
+    hold_out, timeline = HoldOut(asked.held_out, asked.size), Timeline(asked.interval * index.mean_step_s)
+    chosen = Chosen(len(index))
+    frames = boxes = 0
+    with ExitStack() as stack:
+        dense = stack.enter_context((folder / DENSE_FILE).open("w", encoding="utf-8", newline="\n"))
+        tracks = stack.enter_context((folder / FRAMES_FILE).open("w", encoding="utf-8")) if asked.tracks else None
+        for frame, time_s, rows in merged_rows(asked.shards):
+            best = best_sightings(rows, names.identify)
+            hold_out.look(frame, best)
+            if frame % asked.interval or not best:
+                continue
+            annotated = annotator.annotate(frame, best)
+            dense.write(dense_line(annotated))
+            timeline.add(time_s, annotated)
+            if tracks is not None:
+                tracks.write(annotator.record(frame, time_s, frames, best).model_dump_json() + "\n")
+            chosen.offer(frame, best)
+            frames += 1
+            boxes += len(annotated.objects)
+            report(frame, len(index))
+    links = annotation_links(asked.shards, names) + window_links(asked.pairs, names)
+    write_links(folder / LINKS_FILE, links)
+    write_links(folder / REVIEW_FILE, [link for link in links if link.ambiguous])
+    judged = hold_out.judged(asked.objects)
+    (folder / HOLD_OUT_FILE).write_text("".join(json.dumps(one) + "\n" for one in judged), encoding="utf-8")
+    counts = {
+        "frames": frames,
+        "objects": len(timeline.objects),
+        "boxes": boxes,
+        "links": len(links),
+        "ambiguous": sum(link.ambiguous for link in links),
+        "hold_out": summary(judged),
+    }
+    pictures = draw_chosen(chosen, asked.video, index, names.named)
+    write_report(folder / REPORT_FILE, asked.report, counts, timeline, links, pictures)
+    return {**counts, "seconds": time.monotonic() - started}

@@ -1,0 +1,126 @@
+"""Following a window's objects, in either direction of time."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+
+from core.formats.window_shard import Arrival, Facts, ShardObject, ShardRow
+from core.masks import Box, Mask, rle
+from core.masks.boxes import iou_matrix
+from core.models.roles import Prompt
+from core.tracking.tracker import Tracker
+from core.video.frames import RGB, Frame
+from core.windows.plan import Followed, Seed
+
+
+class Follower:
+    """Takes the frames of a window in order (backward: descending) and gives a row for each.
+
+    `arrivals` holds how objects came to their own annotations.
+
+    Args:
+        tracker: fresh, or as the window before left it.
+        objects: what to follow; empty where a detector finds it.
+        before: what the window before knew.
+        size: width and height of the source, in whose pixels seeds are.
+    """
+
+    def __init__(self, tracker: Tracker, objects: Sequence[Followed], before: Facts, size: tuple[int, int]) -> None:
+        self._tracker = tracker
+        self._by_prompt = bool(objects)
+        self._objects = {one.obj_id: one for one in objects}
+        self._size = size
+        self._since = dict(before.since)
+        self._due: dict[int, dict[int, Seed]] = defaultdict(dict)
+        for one in sorted(objects, key=lambda one: one.obj_id):
+            for seed in one.seeds:
+                self._due[seed.shown.frame][one.obj_id] = seed
+        self.arrivals: list[Arrival] = []
+
+    def rows(self, frames: Iterator[tuple[Frame, Frame | None]]) -> Iterator[ShardRow]:
+        """A row for each frame; each comes with the one after it, where there is one."""
+        for frame, upcoming in frames:
+            yield self._row(frame, None if upcoming is None else upcoming.image)
+
+    def facts(self) -> Facts:
+        """What the next window needs to know, and what became of tentative objects."""
+        tracker = self._tracker
+        return Facts(since=self._since, rejected=sorted(tracker.rejected), same_as=tracker.same_as)
+
+    def _row(self, frame: Frame, upcoming: RGB | None) -> ShardRow:
+        tracker = self._tracker
+        if self._by_prompt:
+            for obj_id in [obj_id for obj_id in tracker.live if not self._plausible(obj_id, frame.source_frame)]:
+                tracker.drop(obj_id)
+        due = self._due.get(frame.source_frame, {})
+        prompts = {
+            obj_id: (self._objects[obj_id].name, self._prompt(seed, frame.image)) for obj_id, seed in due.items()
+        }
+        tracker.step(frame.image, prompts, upcoming)
+        self._note_arrivals(frame, due)
+        for obj_id, seed in due.items():
+            self._since[obj_id] = (seed.since, seed.since_s)
+        anchored = {obj_id for obj_id, seed in due.items() if seed.since == frame.source_frame}
+        if not self._by_prompt:
+            anchored = {track.obj_id for track in tracker.live.values() if track.prompted == tracker.frame}
+            self._since |= dict.fromkeys(anchored, (frame.source_frame, frame.time_s))
+        objects = [
+            ShardObject(
+                obj_id=track.obj_id,
+                label=track.label,
+                score=round(track.score, 4),
+                anchored=track.obj_id in anchored,
+                since=self._since[track.obj_id][0],
+                since_s=self._since[track.obj_id][1],
+                rle=rle.encode(track.mask),
+            )
+            for track in tracker.visible(doubtful=False)
+        ]
+        return ShardRow(frame=frame.source_frame, time_s=round(frame.time_s, 6), objects=objects)
+
+    def _plausible(self, obj_id: int, frame: int) -> bool:
+        one = self._objects.get(obj_id)
+        return one is not None and any(first <= frame <= last for first, last in one.runs)
+
+    def _prompt(self, seed: Seed, image: RGB) -> Prompt:
+        height, width = image.shape[:2]
+        across, down = width / self._size[0], height / self._size[1]
+        shown = seed.shown
+        mask = None if shown.mask is None else _resized(rle.decode(shown.mask), width, height)
+        if mask is not None and mask.any():
+            return Prompt(mask=mask)
+        points = tuple((x * across, y * down, bool(positive)) for x, y, positive in shown.points)
+        return Prompt(_scaled(shown.extent, across, down), points)
+
+    def _note_arrivals(self, frame: Frame, due: dict[int, Seed]) -> None:
+        height, width = frame.image.shape[:2]
+        arrived = self._tracker.arrived
+        for obj_id, seed in due.items():
+            expected = _scaled(seed.shown.extent, width / self._size[0], height / self._size[1])
+            if obj_id not in self._since or expected is None or seed.since != frame.source_frame:
+                continue
+            fits = {other: float(iou_matrix([box], [expected])[0, 0]) for other, box in arrived.items()}
+            own = fits.pop(obj_id, 0.0)
+            rival = max(fits.items(), key=lambda item: item[1], default=(0, 0.0))
+            self.arrivals.append(
+                Arrival(
+                    obj_id=obj_id,
+                    since=self._since[obj_id][0],
+                    frame=frame.source_frame,
+                    iou=round(own, 4),
+                    rival=(rival[0], round(rival[1], 4)) if rival[1] > 0 else None,
+                )
+            )
+
+
+def _scaled(box: Box | None, across: float, down: float) -> Box | None:
+    return None if box is None else (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+
+
+def _resized(mask: Mask, width: int, height: int) -> Mask:
+    if mask.shape == (height, width):
+        return mask
+    shrunk = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(shrunk >= 0.5, np.bool_)

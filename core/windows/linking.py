@@ -1,0 +1,64 @@
+"""Links of one video: from annotation to annotation, and from window to window."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from core.formats.links_jsonl import Link, Rival
+from core.formats.window_shard import Arrival, read_arrivals
+from core.windows.merge import Shard
+from core.windows.names import Names
+from core.windows.stitch import RIVAL_MARGIN, SAME_IOU, Pair
+
+
+def annotation_links(shards: Sequence[Shard], names: Names) -> list[Link]:
+    """A link for each two neighbouring annotations of an object between which it was followed."""
+    between: dict[tuple[int, int, int], dict[str, Arrival]] = defaultdict(dict)
+    for shard in shards:
+        for arrival in read_arrivals(shard.folder):
+            first, last = sorted((arrival.since, arrival.frame))
+            between[arrival.obj_id, first, last]["forward" if arrival.frame == last else "backward"] = arrival
+    return [_annotation_link(*place, by_way, names) for place, by_way in sorted(between.items())]
+
+
+def _annotation_link(obj_id: int, first: int, last: int, by_way: dict[str, Arrival], names: Names) -> Link:
+    assoc_id, name = names.named((-1, obj_id))
+    score = max(arrival.iou for arrival in by_way.values())
+    rivals = [arrival.rival for arrival in by_way.values() if arrival.rival is not None]
+    rival = max(rivals, key=lambda one: one[1], default=None)
+    ways = {way: arrival.iou for way, arrival in by_way.items()}
+    return Link(
+        assoc_id=assoc_id,
+        assoc_name=name,
+        kind="annotations",
+        from_frame=first,
+        to_frame=last,
+        score=score,
+        forward=ways.get("forward"),
+        backward=ways.get("backward"),
+        rival=None if rival is None else Rival(assoc_id=names.named((-1, rival[0]))[0], score=rival[1]),
+        ambiguous=score < SAME_IOU or (rival is not None and rival[1] > score - RIVAL_MARGIN),
+    )
+
+
+def window_links(pairs: Iterable[Pair], names: Names) -> list[Link]:
+    """A link for each pair of windows' objects that were found to be one."""
+    links = []
+    for pair in pairs:
+        named = names.known(pair.window, pair.before)
+        if named is None:
+            continue
+        rival = None if pair.rival is None else names.known(pair.later, pair.rival[0])
+        links.append(
+            Link(
+                assoc_id=named[0],
+                assoc_name=named[1],
+                kind="gap" if pair.gap else "windows",
+                from_frame=pair.from_frame,
+                to_frame=pair.to_frame,
+                window=pair.window,
+                score=pair.score,
+                rival=None if rival is None or pair.rival is None else Rival(assoc_id=rival[0], score=pair.rival[1]),
+                ambiguous=pair.ambiguous,
+            )
+        )
+    return links
