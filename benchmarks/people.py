@@ -8,15 +8,13 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-from trackeval.metrics import CLEAR, Identity
-
 from benchmarks.common import need_data
+from core.evaluation.identity import identity_metrics
 from core.formats.tracks import FrameRecord, read_frames
-from core.masks.boxes import iou_matrix
+from core.masks import Box
 from core.tracking.video_item import track_video
 
-_Boxes = dict[int, tuple[float, float, float, float]]
+_Boxes = dict[str, Box]
 
 
 def _track(video: Path, fps: float | None, every: int) -> tuple[list[FrameRecord], float]:
@@ -35,34 +33,15 @@ def _truth(path: Path) -> list[_Boxes]:
     for line in path.read_text().splitlines():
         frame, obj_id, x, y, width, height, counts = (float(v) for v in line.split(",")[:7])
         if counts:
-            frames.setdefault(int(frame) - 1, {})[int(obj_id)] = (x, y, x + width, y + height)
+            frames.setdefault(int(frame) - 1, {})[str(int(obj_id))] = (x, y, x + width, y + height)
     return [frames.get(index, {}) for index in range(max(frames) + 1)]
 
 
 def _found(frame: FrameRecord) -> _Boxes:
     return {
-        o.obj_id: (o.bbox[0], o.bbox[1], o.bbox[0] + o.bbox[2] + 1, o.bbox[1] + o.bbox[3] + 1) for o in frame.objects
+        str(o.obj_id): (o.bbox[0], o.bbox[1], o.bbox[0] + o.bbox[2] + 1, o.bbox[1] + o.bbox[3] + 1)
+        for o in frame.objects
     }
-
-
-def _metrics(truth: list[_Boxes], found: list[_Boxes]) -> dict[str, float]:
-    """The CLEAR and identity metrics, through trackeval's own input form: ids counted from 0, IoU by frame."""
-    truth_ids = {obj_id: i for i, obj_id in enumerate(sorted({o for frame in truth for o in frame}))}
-    found_ids = {obj_id: i for i, obj_id in enumerate(sorted({o for frame in found for o in frame}))}
-    data = {
-        "gt_ids": [np.array([truth_ids[o] for o in frame], int) for frame in truth],
-        "tracker_ids": [np.array([found_ids[o] for o in frame], int) for frame in found],
-        "similarity_scores": [
-            iou_matrix(list(t.values()), list(f.values())) for t, f in zip(truth, found, strict=True)
-        ],
-        "num_gt_ids": len(truth_ids),
-        "num_tracker_ids": len(found_ids),
-        "num_gt_dets": sum(map(len, truth)),
-        "num_tracker_dets": sum(map(len, found)),
-        "num_timesteps": len(truth),
-    }
-    quiet = {"PRINT_CONFIG": False}
-    return {**CLEAR(quiet).eval_sequence(data), **Identity(quiet).eval_sequence(data)}
 
 
 def main() -> None:
@@ -70,7 +49,7 @@ def main() -> None:
     data = need_data()
     truth = _truth(data / "mot15_adl_rundle_6" / "gt.txt")
     frames, speed = _track(data / "mot15_adl_rundle_6" / "video.mp4", None, 3)
-    m = _metrics(truth, [_found(frame) for frame in frames][: len(truth)])
+    m = identity_metrics(truth, [_found(frame) for frame in frames][: len(truth)])
     print(
         f"MOT15 ADL-Rundle-6: recall {m['CLR_Re']:.2f}, precision {m['CLR_Pr']:.2f}, IDF1 {m['IDF1']:.2f}, "
         f"MOTA {m['MOTA']:.2f}, {m['IDSW']:.0f} identity switches, {speed:.1f} frames/s"

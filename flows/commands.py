@@ -13,8 +13,8 @@ from prefect.exceptions import ParameterTypeError
 from rich.console import Console
 from rich.table import Table
 
-import flows.annotate_long_video
-import flows.annotate_long_video_plan
+import flows.annotate_long_video.flow
+import flows.annotate_long_video.plan
 import flows.track_videos
 import flows.track_videos_plan
 import tasks.summary
@@ -92,7 +92,7 @@ def _command(flow: Flow[..., Any], check: Callable[..., object]) -> Callable[...
 
 
 track_videos = _command(flows.track_videos.track_videos, flows.track_videos_plan.check)
-annotate_long_video = _command(flows.annotate_long_video.annotate_long_video, flows.annotate_long_video_plan.check)
+annotate_long_video = _command(flows.annotate_long_video.flow.annotate_long_video, flows.annotate_long_video.plan.check)
 
 
 def devices() -> int:

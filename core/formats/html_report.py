@@ -25,8 +25,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Bar:
-    """A row of a timeline: the stretches in which something was there and single moments, in seconds."""
+    """A row of a timeline: the stretches in which something was there and single moments, in seconds. Its number picks
+    the colour, the same as in pictures."""
 
+    number: int
     name: str
     stretches: Sequence[tuple[float, float]]
     moments: Sequence[float] = ()

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-LinkKind = Literal["annotations", "windows", "gap"]
+LinkKind = Literal["annotations", "overlap", "continued", "gap"]
 
 
 class Rival(BaseModel):
@@ -23,12 +23,13 @@ class Link(BaseModel):
     Attributes:
         assoc_id: which object.
         assoc_name: what it is called.
-        kind: `annotations`: followed from one annotation to the next; `windows`: found by two windows that overlap;
-            `gap`: lost, and known again by its looks.
+        kind: `annotations`: followed from one annotation to the next; `overlap`: followed apart by two segments of the
+            video, and compared where they overlap; `continued`: followed on from one segment's last mask into the
+            next; `gap`: lost, and known again by its looks.
         from_frame, to_frame: source frames of the two sides.
-        window: for links between windows, the earlier one.
+        window: for links between segments, the last window of the earlier one.
         score: 0..1. Annotations: IoU with which following arrived at the annotation's box, in the better direction.
-            Windows: mean mask IoU over the overlap. Gap: similarity of the looks.
+            Overlap: mean mask IoU. Continued: the segmenter's score of the mask. Gap: similarity of the looks.
         forward, backward: of `annotations`, the IoU in either direction.
         rival: the best other object on one side, where there is one.
         ambiguous: a person should look.

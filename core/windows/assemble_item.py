@@ -16,7 +16,7 @@ from core.formats.tracks import FRAMES_FILE
 from core.video.index import load_index
 from core.windows.annotating import Annotator
 from core.windows.hold_out import HoldOut, summary
-from core.windows.linking import annotation_links, window_links
+from core.windows.linking import annotation_links, segment_links
 from core.windows.merge import Shard, best_sightings, merged_rows
 from core.windows.names import Names
 from core.windows.pictures import Chosen, draw_chosen
@@ -37,9 +37,9 @@ class AssembleRequest(BaseModel):
         size: width and height of the source.
         interval: annotations are on frames whose number is a multiple of it.
         objects: id and name in the annotations, by number; empty where a text prompt found the objects.
-        apart: windows have numbered their objects each for itself.
+        apart: segments have numbered their objects each for itself.
         carried: windows were carried on: it does not matter which one an annotation is from.
-        pairs: objects of different windows that are the same.
+        pairs: objects of different segments that are the same.
         held_out: annotations that were kept from following, by number of the object.
         masks: whether annotations hold masks.
         tracks: whether `frames.jsonl` is left too, for a recording.
@@ -90,18 +90,19 @@ def assemble_video(request: dict[str, Any], folder: Path, report: Callable[[int,
         for frame, time_s, rows in merged_rows(asked.shards):
             best = best_sightings(rows, names.identify)
             hold_out.look(frame, best)
+            timeline.anchor(time_s, best, names)
             if frame % asked.interval or not best:
                 continue
             annotated = annotator.annotate(frame, best)
             dense.write(dense_line(annotated))
-            timeline.add(time_s, annotated)
+            timeline.add(time_s, best, names)
             if tracks is not None:
                 tracks.write(annotator.record(frame, time_s, frames, best).model_dump_json() + "\n")
             chosen.offer(frame, best)
             frames += 1
             boxes += len(annotated.objects)
             report(frame, len(index))
-    links = annotation_links(asked.shards, names) + window_links(asked.pairs, names)
+    links = annotation_links(asked.shards, names) + segment_links(asked.pairs, names)
     write_links(folder / LINKS_FILE, links)
     write_links(folder / REVIEW_FILE, [link for link in links if link.ambiguous])
     judged = hold_out.judged(asked.objects)

@@ -1,18 +1,17 @@
-"""Objects that end at a window's edge although they are still plausible: what the next window has to go on with."""
+"""Objects that end at a segment's edge although they are still plausible: what the next segment has to go on with."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from core.formats.sparse_annotations import SparsePrompt
-from core.windows.plan import Direction, Followed, Plausible, Seed, Window
+from core.windows.plan import Direction, Plausible, Seed
 from core.windows.stitch import Seen
 
 
-def going_on(
-    objects: Sequence[Plausible], here: Seen, there: Seen, window: Window, direction: Direction
-) -> list[Followed]:
-    """Objects seen `here`, in the overlap with `window`, of which that window sees nothing in the overlap.
+def going_on(objects: Sequence[Plausible], here: Seen, there: Seen, direction: Direction) -> list[Plausible]:
+    """Objects seen `here`, in the overlap with another segment, of which that one sees nothing in the overlap.
 
-    Each is followed into `window` from the mask nearest to it, until it is no longer plausible or is annotated again.
+    Each goes on from the mask nearest to the other segment, until it is no longer plausible or is annotated again.
     """
     found = []
     for one in objects:
@@ -24,12 +23,12 @@ def going_on(
             continue
         annotated = [seed.shown.frame for seed in one.seeds]
         if direction == "forward":
-            run = (frame, min([span[1], window.end - 1, *(f - 1 for f in annotated if f > frame)]))
+            run = (frame, min([span[1], *(other - 1 for other in annotated if other > frame)]))
         else:
-            run = (max([span[0], window.first, *(f + 1 for f in annotated if f < frame)]), frame)
-        if run[0] >= run[1]:
-            continue
-        mask = here.frames[frame][one.obj_id]
-        seed = Seed(shown=SparsePrompt(frame=frame, mask=mask.rle), since=mask.since, since_s=mask.since_s)
-        found.append(Followed(obj_id=one.obj_id, name=one.name, seeds=(seed,), runs=(run,)))
+            run = (max([span[0], *(other + 1 for other in annotated if other < frame)]), frame)
+        if run[0] < run[1]:
+            mask = here.frames[frame][one.obj_id]
+            shown = SparsePrompt(frame=frame, mask=mask.rle)
+            seed = Seed(shown=shown, since=mask.since, since_s=mask.since_s, score=mask.score)
+            found.append(replace(one, spans=(run,), seeds=(seed,)))
     return found

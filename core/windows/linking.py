@@ -1,4 +1,4 @@
-"""Links of one video: from annotation to annotation, and from window to window."""
+"""Links of one video: from annotation to annotation, and from segment to segment."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -40,11 +40,11 @@ def _annotation_link(obj_id: int, first: int, last: int, by_way: dict[str, Arriv
     )
 
 
-def window_links(pairs: Iterable[Pair], names: Names) -> list[Link]:
-    """A link for each pair of windows' objects that were found to be one."""
+def segment_links(pairs: Iterable[Pair], names: Names) -> list[Link]:
+    """A link for each pair of segments' objects that were found to be one."""
     links = []
     for pair in pairs:
-        named = names.known(pair.window, pair.before)
+        named = names.known(pair.segment, pair.before)
         if named is None:
             continue
         rival = None if pair.rival is None else names.known(pair.later, pair.rival[0])
@@ -52,7 +52,7 @@ def window_links(pairs: Iterable[Pair], names: Names) -> list[Link]:
             Link(
                 assoc_id=named[0],
                 assoc_name=named[1],
-                kind="gap" if pair.gap else "windows",
+                kind=pair.kind,
                 from_frame=pair.from_frame,
                 to_frame=pair.to_frame,
                 window=pair.window,

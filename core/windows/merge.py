@@ -12,10 +12,11 @@ from core.windows.plan import Direction
 
 
 class Shard(BaseModel):
-    """Where one item's rows are, which window and direction they belong to, and its first frame."""
+    """Where one item's rows are, which segment, window and direction they belong to, and its first frame."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     folder: Path
+    segment: int
     window: int
     direction: Direction
     first: int
@@ -35,7 +36,7 @@ class Sighting:
 
 
 Identity = tuple[int, int]
-"""Window and object number; the window is -1 where numbers hold for the whole video."""
+"""Segment and object number; the segment is -1 where numbers hold for the whole video."""
 
 
 def merged_rows(shards: Sequence[Shard]) -> Iterator[tuple[int, float, list[tuple[Shard, ShardRow]]]]:

@@ -10,14 +10,14 @@ _WHOLE_VIDEO = -1
 
 
 class Names:
-    """Follows objects that turned out to be other objects, in a window or across windows.
+    """Follows objects that turned out to be other objects, in a segment or across segments.
 
     Args:
         objects: id and name in the annotations, by number; empty where a text prompt found the objects: these get the
             ids "1", "2" … in the order in which they are first named.
         shards: all of the video.
-        apart: each window has numbered its objects for itself.
-        pairs: objects of different windows that are the same.
+        apart: each segment has numbered its objects for itself.
+        pairs: objects of different segments that are the same.
     """
 
     def __init__(
@@ -30,30 +30,30 @@ class Names:
         self._given: dict[Identity, tuple[str, str]] = {}
         for shard in shards:
             facts = read_facts(shard.folder)
-            self._rejected |= {self._identity(shard.window, obj_id) for obj_id in facts.rejected}
+            self._rejected |= {self._identity(shard.segment, obj_id) for obj_id in facts.rejected}
             for new, old in facts.same_as.items():
-                self._same[self._identity(shard.window, new)] = self._identity(shard.window, old)
+                self._same[self._identity(shard.segment, new)] = self._identity(shard.segment, old)
         for pair in pairs:
             if apart:
-                later, earlier = self.root(pair.later, pair.after), self.root(pair.window, pair.before)
+                later, earlier = self.root(pair.later, pair.after), self.root(pair.segment, pair.before)
                 if later != earlier:
                     self._same[later] = earlier
 
-    def _identity(self, window: int, obj_id: int) -> Identity:
-        return (window if self._apart else _WHOLE_VIDEO, obj_id)
+    def _identity(self, segment: int, obj_id: int) -> Identity:
+        return (segment if self._apart else _WHOLE_VIDEO, obj_id)
 
-    def root(self, window: int, obj_id: int) -> Identity:
-        """The identity under which an object of a window goes."""
-        identity = self._identity(window, obj_id)
+    def root(self, segment: int, obj_id: int) -> Identity:
+        """The identity under which an object of a segment goes."""
+        identity = self._identity(segment, obj_id)
         while identity in self._same:
             identity = self._same[identity]
         return identity
 
     def identify(self, shard: Shard, found: ShardObject) -> Identity | None:
         """The identity of a sighting; None where it is of an object that came to nothing."""
-        if self._identity(shard.window, found.obj_id) in self._rejected:
+        if self._identity(shard.segment, found.obj_id) in self._rejected:
             return None
-        return self.root(shard.window, found.obj_id)
+        return self.root(shard.segment, found.obj_id)
 
     def named(self, identity: Identity, label: str | None = None) -> tuple[str, str]:
         """Id and name of an identity; a found object gets the next number when it is first asked for."""
@@ -61,7 +61,7 @@ class Names:
             return self._objects[identity[1]]
         return self._given.setdefault(identity, (str(len(self._given) + 1), label or "object"))
 
-    def known(self, window: int, obj_id: int) -> tuple[str, str] | None:
-        """Id and name of an object of a window; None where it was never named."""
-        identity = self.root(window, obj_id)
+    def known(self, segment: int, obj_id: int) -> tuple[str, str] | None:
+        """Id and name of an object of a segment; None where it was never named."""
+        identity = self.root(segment, obj_id)
         return self._objects.get(identity[1]) if self._objects else self._given.get(identity)

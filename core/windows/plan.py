@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from core.video.index import FrameIndex
 Direction = Literal["forward", "backward"]
 Run = tuple[int, int]
 """First and last frame, both included, between which an object is followed."""
+_LONGEST_SEGMENT = 4
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,19 @@ def cut(frames: int, length: int, overlap: int) -> list[Window]:
     return windows
 
 
-def without_overlap(windows: Sequence[Window]) -> list[Window]:
-    """The same windows, each ending where the next begins."""
+def carried(windows: Sequence[Window]) -> list[Window]:
+    """The same windows, each but the last ending where the next begins: for going through them in order."""
     ends = [after.first for after in windows[1:]] + [windows[-1].end]
     return [Window(window.index, window.first, end) for window, end in zip(windows, ends, strict=True)]
+
+
+def segments(windows: Sequence[Window]) -> list[list[Window]]:
+    """Windows in segments of up to four, at least two where that is possible: each segment is carried through, and
+    overlaps only with the next. The split depends on nothing but the windows.
+    """
+    count = max(min(2, len(windows)), -(-len(windows) // _LONGEST_SEGMENT))
+    edges = [round(turn * len(windows) / count) for turn in range(count + 1)]
+    return [carried(windows[first:end]) for first, end in pairwise(edges)]
 
 
 class Seed(BaseModel):
@@ -52,12 +63,14 @@ class Seed(BaseModel):
         shown: the prompt.
         since: frame of the annotation all this goes back to.
         since_s: its time.
+        score: how sure the segmenter was of what it found; 1 for an annotation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     shown: SparsePrompt
     since: int
     since_s: float
+    score: float = 1.0
 
 
 class Followed(BaseModel):

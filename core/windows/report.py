@@ -99,8 +99,8 @@ def _figures(asked: ReportRequest, counts: Mapping[str, Any]) -> list[tuple[str,
 
 def _objects(asked: ReportRequest, timeline: Timeline) -> Section:
     bars = [
-        Bar(f"{presence.name} · {assoc_id}", presence.stretches, presence.prompts_s)
-        for assoc_id, presence in sorted(timeline.objects.items(), key=lambda item: (item[1].stretches[0], item[0]))
+        Bar(presence.number, f"{presence.name} · {assoc_id}", presence.stretches, presence.prompts_s)
+        for assoc_id, presence in sorted(timeline.objects.items(), key=lambda item: (item[1].stretches[:1], item[0]))
     ]
     note = "Coloured where an object is annotated; ticks are the annotations or detections it goes back to."
     return Section("Objects over time", note, timeline=bars, duration_s=asked.duration_s)

@@ -1,11 +1,12 @@
-"""Joining windows that were followed apart: which objects are the same, how sure that is, and what has to go on.
+"""Joining segments that were followed apart: which objects are the same, and how sure that is.
 
-Windows overlap; in the overlap both tell where their objects are. Objects are paired one to one by mean mask IoU
-(Kuhn, 1955); those that a window lost are remembered by their looks.
+Segments overlap; in the overlap both tell where their objects are. Objects are paired one to one by mean mask IoU
+(Kuhn, 1955); those that a segment lost are remembered by their looks.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,18 +17,18 @@ from core.masks import rle
 from core.tracking.appearance import Appearance, similarity
 from core.tracking.association import assign
 from core.windows.merge import Identity, Shard, best_sightings, merged_rows
-from core.windows.plan import Window
 
-SAME_IOU = 0.3  # from here on two windows mean the same object
+SAME_IOU = 0.3  # from here on two segments mean the same object
 DOUBTFUL_IOU = 0.5  # below, a person should look
 RIVAL_MARGIN = 0.15  # a second choice this close makes a link ambiguous
-LOOK_ALIKE = 0.6
-GAP_WINDOWS = 3  # windows for which a lost object is remembered
+LOOK_ALIKE = 0.6  # from here on a lost object has come again
+DOUBTFUL_LIKENESS = 0.7
+GAP_SEGMENTS = 3  # segments for which a lost object is remembered
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What one window tells of the overlap with another: by frame, each object's mask."""
+    """What one segment tells of the overlap with another: by frame, each object's mask."""
 
     frames: dict[int, dict[int, ShardObject]] = field(default_factory=dict)
 
@@ -47,7 +48,7 @@ class Seen:
 
 
 def seen_between(shards: Sequence[Shard], first: int, end: int, dropped: frozenset[int] = frozenset()) -> Seen:
-    """What the shards of one window tell of the frames from `first` to before `end`."""
+    """What the shards of one segment tell of the frames from `first` to before `end`."""
 
     def identify(_: Shard, found: ShardObject) -> Identity | None:
         return None if found.obj_id in dropped else (-1, found.obj_id)
@@ -62,93 +63,105 @@ def seen_between(shards: Sequence[Shard], first: int, end: int, dropped: frozens
     return Seen(frames)
 
 
-def overlap_iou(before: Seen, after: Seen) -> npt.NDArray[np.float64]:
-    """Mean mask IoU [N, M] of each object of one window with each of the next, over the frames where both see
-    something of the pair; N and M in the order of `Seen.objects`."""
+def overlap_iou(before: Seen, after: Seen, both: bool) -> npt.NDArray[np.float64]:
+    """Mean mask IoU [N, M] of each object of one segment with each of the next; N and M in the order of
+    `Seen.objects`. The mean is over the frames where `both` are seen (NaN: there are none), else where either is."""
     rows, columns = list(before.objects), list(after.objects)
     total, count = np.zeros((len(rows), len(columns))), np.zeros((len(rows), len(columns)))
     for frame in sorted(before.frames.keys() & after.frames.keys()):
         left, right = before.frames[frame], after.frames[frame]
-        here, there = np.isin(rows, list(left)), np.isin(columns, list(right))
-        count += here[:, None] | there[None, :]
+        here, there = np.isin(rows, list(left))[:, None], np.isin(columns, list(right))[None, :]
+        count += (here & there) if both else (here | there)
         if here.any() and there.any():
             iou = rle.iou_matrix(
                 [left[i].rle for i in rows if i in left], [right[i].rle for i in columns if i in right]
             )
-            total[np.ix_(here, there)] += iou
-    return np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+            total[here & there] += iou.ravel()
+    return np.divide(total, count, out=np.full_like(total, np.nan if both else 0.0), where=count > 0)
 
 
 class Pair(BaseModel):
-    """The same object in two windows.
+    """The same object in two segments.
 
     Attributes:
-        window, later: the two windows.
+        kind: as in `Link`.
+        segment, later: the two segments.
+        window: the last window of the earlier one.
         before, after: its number in either.
-        score: mean mask IoU, or similarity of looks for a gap.
-        from_frame, to_frame: where the earlier window saw it last, and the later one first.
-        rival: another object of the later window, and how well it would have fitted.
-        gap: it was lost in between.
+        score: mean mask IoU, the segmenter's score, or the similarity of looks, by kind.
+        from_frame, to_frame: where the earlier segment saw it last, and the later one first.
+        rival: another object of the later segment, and how well it would have fitted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    window: int
+    kind: Literal["overlap", "continued", "gap"]
+    segment: int
     later: int
+    window: int
     before: int
     after: int
     score: float
     from_frame: int
     to_frame: int
-    rival: tuple[int, float] | None
-    gap: bool = False
+    rival: tuple[int, float] | None = None
 
     @property
     def ambiguous(self) -> bool:
         """The score is low, or another object fits nearly as well."""
-        low = self.score < (LOOK_ALIKE + 0.1 if self.gap else DOUBTFUL_IOU)
+        low = self.score < (DOUBTFUL_LIKENESS if self.kind == "gap" else DOUBTFUL_IOU)
         return low or (self.rival is not None and self.rival[1] > self.score - RIVAL_MARGIN)
 
 
-def pair_known(window: Window, later: Window, before: Seen, after: Seen) -> list[Pair]:
-    """Objects whose numbers hold in both windows: how well the two windows agree about each."""
-    iou = overlap_iou(before, after)
+@dataclass(frozen=True)
+class Border:
+    """Where two segments meet: their numbers, and the last window of the first."""
+
+    segment: int
+    later: int
+    window: int
+
+
+def pair_known(border: Border, before: Seen, after: Seen) -> list[Pair]:
+    """Objects whose numbers hold in both segments: how well the two agree about each."""
+    iou = overlap_iou(before, after, both=True)
     columns = list(after.objects)
-    pairs = []
-    for row, obj_id in enumerate(before.objects):
-        if obj_id in columns:
-            pairs.append(_pair(window, later, before, after, iou, row, columns.index(obj_id)))
-    return pairs
+    own = [(row, columns.index(obj_id)) for row, obj_id in enumerate(before.objects) if obj_id in columns]
+    return [_pair(border, before, after, iou, row, column) for row, column in own if not np.isnan(iou[row, column])]
 
 
-def pair_unknown(window: Window, later: Window, before: Seen, after: Seen) -> list[Pair]:
-    """Objects numbered by each window for itself, paired one to one where their labels agree."""
-    iou = overlap_iou(before, after)
+def pair_unknown(border: Border, before: Seen, after: Seen) -> list[Pair]:
+    """Objects numbered by each segment for itself, paired one to one where their labels agree."""
+    iou = overlap_iou(before, after, both=False)
     same = np.array([[a == b for b in after.objects.values()] for a in before.objects.values()], np.bool_)
     iou = np.where(same.reshape(iou.shape), iou, 0.0)
-    return [_pair(window, later, before, after, iou, row, column) for row, column in assign(iou, SAME_IOU)]
+    return [_pair(border, before, after, iou, row, column) for row, column in assign(iou, SAME_IOU)]
 
 
-def _pair(
-    window: Window, later: Window, before: Seen, after: Seen, iou: npt.NDArray[np.float64], row: int, column: int
-) -> Pair:
+def _pair(border: Border, before: Seen, after: Seen, iou: npt.NDArray[np.float64], row: int, column: int) -> Pair:
     rows, columns = list(before.objects), list(after.objects)
-    others = np.delete(np.arange(len(columns)), column)
-    rival = max(((columns[o], float(iou[row, o])) for o in others), key=lambda one: one[1], default=None)
+    fits = np.nan_to_num(iou[row])
     return Pair(
-        window=window.index,
-        later=later.index,
+        kind="overlap",
+        segment=border.segment,
+        later=border.later,
+        window=border.window,
         before=rows[row],
         after=columns[column],
-        score=round(float(iou[row, column]), 4),
+        score=round(float(fits[column]), 4),
         from_frame=before.last(rows[row]) or 0,
         to_frame=after.first(columns[column]) or 0,
-        rival=None if rival is None or rival[1] <= 0 else (rival[0], round(rival[1], 4)),
+        rival=_best_other(columns, fits, column),
     )
+
+
+def _best_other(ids: Sequence[int], fits: npt.NDArray[np.float64], chosen: int) -> tuple[int, float] | None:
+    others = [(obj_id, round(float(fits[n]), 4)) for n, obj_id in enumerate(ids) if n != chosen and fits[n] > 0]
+    return max(others, key=lambda one: one[1], default=None)
 
 
 @dataclass(frozen=True)
 class Known:
-    """An object of one window for the memory over gaps: when it was seen, and what it looked like at the end."""
+    """An object of one segment for the memory over gaps: when it was seen, and what it looked like at the end."""
 
     label: str | None
     looks: Appearance
@@ -157,47 +170,46 @@ class Known:
 
 
 def pair_over_gaps(
-    windows: Sequence[Window], objects: Mapping[int, Mapping[int, Known]], paired: Iterable[Pair]
+    borders: Sequence[Border], objects: Mapping[int, Mapping[int, Known]], paired: Iterable[Pair]
 ) -> list[Pair]:
-    """Objects that end in one window and come again, to the eye, in one of the next few; one to one, windows in order.
+    """Objects that end in one segment and come again, to the eye, in one of the next few; one to one, in order.
 
     Args:
-        windows: in order.
-        objects: by window and number.
+        borders: all of the video, in order.
+        objects: by segment and number.
         paired: what the overlaps have told.
     """
-    going_on = {(pair.window, pair.before) for pair in paired}
+    going_on = {(pair.segment, pair.before) for pair in paired}
     continued = {(pair.later, pair.after) for pair in paired}
-    lost: list[tuple[int, int]] = []
+    lost: list[tuple[Border, int]] = []
     pairs = []
-    for window in windows:
-        lost = [(index, obj_id) for index, obj_id in lost if window.index - index <= GAP_WINDOWS]
-        known = objects.get(window.index, {})
-        new = [obj_id for obj_id in sorted(known) if (window.index, obj_id) not in continued]
-        likeness = np.array(
-            [[_likeness(objects[index][old], known[obj_id]) for obj_id in new] for index, old in lost], np.float64
-        ).reshape(len(lost), len(new))
+    for border in borders:
+        lost = [(left, obj_id) for left, obj_id in lost if border.later - left.segment <= GAP_SEGMENTS]
+        here = objects.get(border.segment, {})
+        lost += [(border, obj_id) for obj_id in sorted(here) if (border.segment, obj_id) not in going_on]
+        known = objects.get(border.later, {})
+        new = [obj_id for obj_id in sorted(known) if (border.later, obj_id) not in continued]
+        old = [objects[left.segment][obj_id] for left, obj_id in lost]
+        likeness = np.array([[_likeness(one, known[n]) for n in new] for one in old]).reshape(len(old), len(new))
         found = assign(likeness, LOOK_ALIKE)
         for row, column in found:
-            index, old = lost[row]
-            rivals = [(new[c], float(likeness[row, c])) for c in range(len(new)) if c != column]
-            rival = max(rivals, key=lambda one: one[1], default=None)
+            left, obj_id = lost[row]
             pairs.append(
                 Pair(
-                    window=index,
-                    later=window.index,
-                    before=old,
+                    kind="gap",
+                    segment=left.segment,
+                    later=border.later,
+                    window=left.window,
+                    before=obj_id,
                     after=new[column],
                     score=round(float(likeness[row, column]), 4),
-                    from_frame=objects[index][old].last,
+                    from_frame=old[row].last,
                     to_frame=known[new[column]].first,
-                    rival=None if rival is None or rival[1] <= 0 else (rival[0], round(rival[1], 4)),
-                    gap=True,
+                    rival=_best_other(new, likeness[row], column),
                 )
             )
         again = {row for row, _ in found}
         lost = [one for row, one in enumerate(lost) if row not in again]
-        lost += [(window.index, obj_id) for obj_id in sorted(known) if (window.index, obj_id) not in going_on]
     return pairs
 
 

@@ -1,18 +1,21 @@
 """When each object was annotated: the few stretches of time that thousands of frames come down to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from core.formats.dense_annotations import DenseFrame
+from core.windows.merge import Identity, Sighting
+from core.windows.names import Names
 
 
 @dataclass
 class Presence:
-    """One object: the stretches (start, end in seconds) in which it was annotated, and the times of its annotations."""
+    """One object: the stretches (start, end in seconds) in which it was annotated, and the times at which an annotation
+    or detection told where it is. Its number is the one in pictures."""
 
+    number: int
     name: str
     stretches: list[tuple[float, float]] = field(default_factory=list)
     prompts_s: list[float] = field(default_factory=list)
-    frames: int = 0
 
 
 class Timeline:
@@ -26,14 +29,19 @@ class Timeline:
         self._pause_s = 1.6 * step_s
         self.objects: dict[str, Presence] = {}
 
-    def add(self, time_s: float, frame: DenseFrame) -> None:
+    def add(self, time_s: float, best: Mapping[Identity, Sighting], names: Names) -> None:
         """Note who is annotated at a time."""
-        for one in frame.objects:
-            presence = self.objects.setdefault(one.assoc_id, Presence(one.assoc_name))
-            presence.frames += 1
-            if one.source == "prompt":
-                presence.prompts_s.append(time_s)
+        for identity, seen in best.items():
+            assoc_id, name = names.named(identity, seen.found.label)
+            presence = self.objects.setdefault(assoc_id, Presence(identity[1], name))
             if presence.stretches and time_s - presence.stretches[-1][1] <= self._pause_s:
                 presence.stretches[-1] = (presence.stretches[-1][0], time_s)
             else:
                 presence.stretches.append((time_s, time_s))
+
+    def anchor(self, time_s: float, best: Mapping[Identity, Sighting], names: Names) -> None:
+        """Note who was shown to the tracker at a time, on any frame."""
+        for identity, seen in best.items():
+            if seen.found.anchored:
+                assoc_id, name = names.named(identity, seen.found.label)
+                self.objects.setdefault(assoc_id, Presence(identity[1], name)).prompts_s.append(time_s)

@@ -1,6 +1,8 @@
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core.masks.clean import clean
+from core.masks.clean import _clean, clean
 from core.masks.draw import Drawn, colour, draw_objects
 
 
@@ -28,3 +30,9 @@ def test_drawing_changes_the_copy_only_where_the_object_is() -> None:
     assert (image == 128).all()
     assert not (drawn[70:90, 60:80] == 128).all(axis=-1).any()
     assert (drawn[105:, 120:] == 128).all()
+
+
+@given(st.integers(1, 24), st.integers(1, 24), st.integers(0, 2**32), st.sampled_from([0.02, 0.2, 0.6]))
+def test_cleaning_where_the_mask_is_cleans_the_whole_picture(height: int, width: int, seed: int, share: float) -> None:
+    mask = np.random.default_rng(seed).random((height, width)) < share
+    assert np.array_equal(clean(mask), _clean(mask))

@@ -32,6 +32,7 @@ def _encode(path: Path, container: str, codec: str, options: dict[str, str], une
     path = path / f"video.{container}"
     with av.open(str(path), "w") as out:
         stream = out.add_stream(codec, rate=30, options=options)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = 96, 64
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         if uneven:
@@ -86,6 +87,7 @@ def test_a_trimmed_video_is_counted_as_it_is_shown(tmp_path: Path) -> None:
     trimmed = tmp_path / "trimmed.mp4"
     with av.open(str(whole)) as source, av.open(str(trimmed), "w") as out:
         stream = source.streams.video[0]
+        assert stream.time_base is not None
         copy = out.add_stream_from_template(stream)
         source.seek(int(1.0 / stream.time_base), stream=stream)  # between key frames: an edit list hides the start
         for packet in source.demux(stream):

@@ -21,6 +21,7 @@ from tasks.store import check_writable
 Mode = Literal["carry", "parallel"]
 ASSOC_INFO = Path("scene-and-object-movements/assoc_info.json")
 MASK_INFO = Path("scene-and-object-movements/mask_info.json")
+FAILURES = "failures.jsonl"
 _SUFFIXES = (".mp4", ".MP4", ".mkv", ".mov", ".webm", ".avi")
 ReadAnnotations = Callable[[str, int, int], SparseAnnotations | None]
 """Video id, width and height to its annotations; None where the source knows no such video."""

@@ -1,0 +1,1 @@
+"""Dense annotation of long videos. `flow.py` tells the story."""

@@ -1,0 +1,197 @@
+"""Dense annotations of long videos from sparse ones or from a text, in memory that does not grow with their length."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Cancelled
+from pydantic import Field
+
+from core.formats.failures_jsonl import write_failures
+from core.models.registry import DETECTORS, SEGMENTERS
+from core.models.sam2.names import SamType
+from core.video.index import load_index
+from flows.annotate_long_video.follow import follow
+from flows.annotate_long_video.plan import FAILURES, Mode, Plan, check
+from flows.annotate_long_video.results import assemble, deliver_results, not_followed, record, summary
+from flows.annotate_long_video.videos import Models, Settings, Video, prepare
+from flows.model_notes import model_notes
+from tasks.devices.slots import MAX_SLOTS
+from tasks.items import Item, ItemRun, RunCancelled, Stage, item_run, item_runner, run_items
+from tasks.store import RunStore
+from tasks.summary import publish
+
+INDEX = Stage(
+    "index",
+    "core.windows.index_item:index_video",
+    lambda done: [f"{done['frames']} frames of {done['width']}x{done['height']}, {done['duration_s']:.1f} s"],
+)
+
+
+def _run_name() -> str:
+    given = flow_run.parameters
+    videos = list(given.get("video_id") or [])
+    return f"annotate {videos[0] if videos else ''}{f' and {len(videos) - 1} more' if len(videos) > 1 else ''}"
+
+
+@flow(name="annotate-long-video", flow_run_name=_run_name, task_runner=item_runner())
+def annotate_long_video(
+    video_id: list[str],
+    video_path: Path,
+    assoc_info: Path | None = None,
+    mask_info: Path | None = None,
+    scene_graph_dir: Path = Path("outputs/scene_graphs"),
+    visor: Path | None = None,
+    prompts: Path | None = None,
+    text_prompt: str | None = None,
+    output_dir: Path = Path("outputs/dense_annotations"),
+    window_duration: Annotated[float, Field(gt=0)] = 300,
+    window_overlap: Annotated[float, Field(ge=0)] = 30,
+    video_scale_factor: Annotated[float, Field(ge=0.1, le=1.0)] = 0.5,
+    frame_interval: Annotated[int, Field(ge=1)] = 30,
+    detection_interval: Annotated[int, Field(ge=1)] = 150,
+    margin: Annotated[float, Field(ge=0)] = 300,
+    mode: Mode = "carry",
+    masks: bool = False,
+    recording: bool = False,
+    hold_out: Annotated[float, Field(ge=0, lt=1)] = 0,
+    detector: Literal["auto", "grounding-dino", "sam3", "classical"] = "auto",
+    segmenter: Literal["auto", "sam2", "sam3", "classical"] = "auto",
+    sam_type: SamType = "sam2.1_hiera_large",
+    sam_image_size: Annotated[int, Field(ge=64, le=2048, multiple_of=32)] = 1024,
+    sam_compile: bool = False,
+    model_path: Path | None = None,
+    detector_path: Path | None = None,
+    gpu_ids: list[int] | None = None,
+    num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
+    resume: bool = True,
+) -> State[None]:
+    """Turn sparse annotations of long videos, or a text, into dense annotations, in bounded memory.
+
+    Every window is kept when it is done: run the same command again to go on after an interruption.
+
+    Args:
+        video_id: videos to annotate, as P01-20240202-171220; found as PARTICIPANT/ID.mp4 or ID.* below video_path.
+        video_path: folder of the videos; or a single video.
+        assoc_info: HD-EPIC's assoc_info.json; looked for in scene-and-object-movements/ where no annotations are given.
+        mask_info: HD-EPIC's mask_info.json, likewise.
+        scene_graph_dir: folder with scene_graphs_ID.jsonl, for the list of objects that never move.
+        visor: VISOR file with polygons, instead of HD-EPIC's files.
+        prompts: JSON file with boxes, points or masks on frames of each video, instead.
+        text_prompt: what to find and annotate, as in "red cup. plate", instead.
+        output_dir: folder for the results; the state of the run goes below it.
+        window_duration: length of a window in seconds: what is lost at most by an interruption.
+        window_overlap: seconds that neighbouring windows share; they are joined there in mode parallel.
+        video_scale_factor: size at which frames are processed; results are in pixels of the source.
+        frame_interval: annotate every so many frames.
+        detection_interval: look for new objects every so many frames, with a text prompt.
+        margin: seconds for which an object is followed before and after each of its annotations.
+        mode: carry goes through the windows in order, as if there were none; parallel takes all at once and joins them.
+        masks: put each mask into the results, as COCO RLE.
+        recording: write a Rerun recording of each video too.
+        hold_out: share of the annotations to hide from the tracker and to judge it by.
+        detector: what finds the objects that the text names; auto takes the best whose weights are on disk.
+        segmenter: what follows them; auto takes the best whose weights are on disk.
+        sam_type: which SAM 2, where the segmenter is sam2.
+        sam_image_size: side of the square that SAM 2 sees, in steps of 32; 512 is far faster than 1024, and less exact.
+        sam_compile: compile SAM 2 first: minutes at the start, faster frames after; for GPUs and long runs.
+        model_path: the segmenter's weights; models/sam2/checkpoints/SAM_TYPE.pt or models/sam3 when left out.
+        detector_path: the detector's weights; models/grounding-dino-base or -tiny, or models/sam3, when left out.
+        gpu_ids: GPUs to use, repeats weight: 0 0 1 gives GPU 0 two slots; every GPU once when left out.
+        num_workers: windows followed at once; as many as gpu_ids when left out, without a GPU one per core.
+        resume: keep finished windows; no-resume does all anew.
+    """
+    log = get_run_logger()
+    log.info("Flow run %s: cancel it with `prefect flow-run cancel`", flow_run.id)
+    plan = check(
+        video_id=video_id,
+        video_path=video_path,
+        assoc_info=assoc_info,
+        mask_info=mask_info,
+        visor=visor,
+        prompts=prompts,
+        text_prompt=text_prompt,
+        output_dir=output_dir,
+        window_duration=window_duration,
+        window_overlap=window_overlap,
+        hold_out=hold_out,
+        detector=detector,
+        segmenter=segmenter,
+        sam_type=sam_type,
+        sam_image_size=sam_image_size,
+        sam_compile=sam_compile,
+        model_path=model_path,
+        detector_path=detector_path,
+        gpu_ids=gpu_ids,
+        num_workers=num_workers,
+    )
+    notes = model_notes(plan.models, ("Detector", detector, plan.detector, DETECTORS[0], plan.models.detector_path),
+                        ("Segmenter", segmenter, plan.segmenter, SEGMENTERS[0], plan.models.model_path))  # fmt: skip
+    notes.append(f"Annotations: {plan.source}")
+    for note in notes:
+        log.info(note)
+    settings = Settings(
+        window_duration, window_overlap, video_scale_factor, frame_interval, detection_interval, margin, hold_out,
+        parallel=mode == "parallel",
+    )  # fmt: skip
+    store = RunStore(output_dir)
+    finder = None if plan.detector is None else plan.detector.spec(plan.models, store.digests.content)
+    models = Models(plan.segmenter.spec(plan.models, store.digests.content), finder, plan.text_prompt)
+    wanted = {"masks": masks, "tracks": recording}
+    try:
+        with item_run(store, plan.slots, _at_once(plan, settings)) as run:
+            videos, failures = _open(run, plan, settings, scene_graph_dir, resume)
+            for video in videos:
+                for problem in video.problems[:20]:
+                    log.warning("%s: %s: %s", video.video_id, problem.where, problem.what)
+            followed = follow(run, videos, settings, models, resume)
+            for video in videos:
+                failures |= not_followed(video, followed[video.video_id].made)
+            outcomes = assemble(run, videos, followed, settings, models, notes, wanted, resume)
+            recorded = record(run, videos, outcomes, settings, resume) if recording else {}
+    except RunCancelled as cancelled:
+        return Cancelled(message=str(cancelled))
+    failures |= deliver_results(store, videos, outcomes, recorded, output_dir)
+    write_failures(output_dir / FAILURES, ((one, failures[one]) for one in plan.videos if one in failures))
+    return publish(summary(plan, videos, followed, outcomes, failures, notes, output_dir))
+
+
+def _at_once(plan: Plan, settings: Settings) -> int:
+    """Windows that can be followed at the same time: carried on, one for each video and direction."""
+    if settings.parallel:
+        return len(plan.slots)
+    return len(plan.videos) * (1 if plan.text_prompt is not None else 2)
+
+
+def _open(
+    run: ItemRun, plan: Plan, settings: Settings, scene_graphs: Path, resume: bool
+) -> tuple[list[Video], dict[str, str]]:
+    """Index every video that is there; those that can be annotated, and the reason for each that cannot."""
+    items: dict[str, Item] = {}
+    failures = {}
+    for video_id, path in plan.videos.items():
+        if path is None:
+            failures[video_id] = f"no such video: neither {video_id}.mp4 in its participant's folder nor {video_id}.*"
+            continue
+        try:
+            content = run.store.digests.content(path)
+        except OSError as error:
+            failures[video_id] = f"{path}: {(error.strerror or 'unreadable').lower()}"
+            continue
+        items[video_id] = Item(f"{video_id} (index)", {"video": content}, {"video": str(path.resolve())}, 1.0)
+    run.store.digests.save()
+    videos = []
+    for video_id, outcome in zip(items, run_items(run, INDEX, list(items.values()), resume), strict=True):
+        if outcome.record is None:
+            failures[video_id] = outcome.reason or "failed"
+            continue
+        index = load_index(outcome.folder)
+        video = prepare(plan, settings, scene_graphs, video_id, outcome, index)
+        if isinstance(video, str):
+            failures[video_id] = video
+        else:
+            videos.append(video)
+    return videos, failures

@@ -1,0 +1,197 @@
+"""From followed windows to results: assembled, recorded, delivered, told."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core.store.atomic import write_text
+from core.windows import assemble_item as assembled
+from core.windows.record_item import RECORDING_FILE
+from flows.annotate_long_video.follow import FOLLOW, Following, Made
+from flows.annotate_long_video.plan import FAILURES, Plan
+from flows.annotate_long_video.videos import Models, Settings, Video
+from tasks.deliver import deliver
+from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
+from tasks.store import RunStore
+from tasks.summary import Row, Summary
+
+ASSEMBLE = Stage(
+    "assemble",
+    "core.windows.assemble_item:assemble_video",
+    lambda done: [f"{done['boxes']} boxes of {done['objects']} objects on {done['frames']} frames"],
+)
+RECORD = Stage(
+    "record",
+    "core.windows.record_item:record_video",
+    lambda done: [f"{done['frames']} frames recorded in {done['seconds']:.2f}s"],
+)
+_DELIVERED = (
+    (assembled.DENSE_FILE, "dense_annotations_{}.jsonl"),
+    (assembled.LINKS_FILE, "links_{}.jsonl"),
+    (assembled.REVIEW_FILE, "review_{}.jsonl"),
+    (assembled.REPORT_FILE, "report_{}.html"),
+)
+
+
+def not_followed(video: Video, made: Sequence[Made]) -> dict[str, str]:
+    """The reason why a part of a video is missing from its results."""
+    failed = [one.outcome for one in made if one.outcome.reason is not None]
+    if not failed:
+        return {}
+    more = f"; {len(failed) - 1} more windows" if len(failed) > 1 else ""
+    return {video.video_id: f"annotated without {failed[0].item.name}: {failed[0].reason}{more}"}
+
+
+def assemble(
+    run: ItemRun,
+    videos: Sequence[Video],
+    followed: dict[str, Following],
+    settings: Settings,
+    models: Models,
+    notes: Sequence[str],
+    wanted: dict[str, bool],
+    resume: bool,
+) -> list[Outcome]:
+    """Put every video together."""
+    items = []
+    for video in videos:
+        done = [one for one in followed[video.video_id].made if one.outcome.record is not None]
+        what = {
+            "interval": settings.interval,
+            "objects": {str(number): list(names) for number, names in video.names.items()},
+            "apart": settings.parallel and models.detector is not None,
+            "carried": not settings.parallel,
+            "pairs": [pair.model_dump(mode="json") for pair in followed[video.video_id].pairs],
+            "held_out": {
+                str(number): [prompt.model_dump(mode="json") for prompt in prompts]
+                for number, prompts in video.held_out.items()
+            },
+            **wanted,
+        }
+        inputs = {
+            "video": video.content,
+            "shards": [item_key(FOLLOW, one.outcome.item) for one in done],
+            "title": video.video_id,
+            "problems": [[problem.where, problem.what] for problem in video.problems],
+            "stationary": video.stationary,
+            **what,
+        }
+        request = {
+            "video": str(video.path),
+            "index": str(video.index_folder),
+            "size": [video.info["width"], video.info["height"]],
+            "shards": [one.shard().model_dump(mode="json") for one in done],
+            "report": _report(video, done, settings, notes),
+            **what,
+        }
+        items.append(Item(f"{video.video_id} (assemble)", inputs, request, float(len(video.index))))
+    return run_items(run, ASSEMBLE, items, resume)
+
+
+def _report(video: Video, done: Sequence[Made], settings: Settings, notes: Sequence[str]) -> dict[str, Any]:
+    info = video.info
+    facts = [
+        ("video", f"{info['width']}x{info['height']}, {info['fps']:.2f} frames/s, {len(video.index):,} frames"),
+        ("mode", "parallel" if settings.parallel else "carry"),
+        ("windows", f"{sum(map(len, video.segments))} of {settings.window_s:g} s, overlap {settings.overlap_s:g} s"),
+        ("annotated", f"every {settings.interval} frames, at {settings.scale:g} of the size"),
+        ("followed", f"{settings.margin_s:g} s before and after each annotation"),
+        *(("", note) for note in notes),
+    ]
+    windows = [
+        {"name": one.outcome.item.name.removeprefix(f"{video.video_id} "), **(one.outcome.record or {})} for one in done
+    ]
+    problems = [(problem.where, problem.what) for problem in video.problems]
+    title, duration_s = f"Annotations of {video.video_id}", float(video.index.times_s[-1])
+    return {"title": title, "duration_s": duration_s, "facts": facts, "windows": windows, "problems": problems,
+            "stationary": video.stationary}  # fmt: skip
+
+
+def record(
+    run: ItemRun, videos: Sequence[Video], outcomes: Sequence[Outcome], settings: Settings, resume: bool
+) -> dict[str, Outcome]:
+    """Record every video that was put together, by id."""
+    items = {}
+    for video, outcome in zip(videos, outcomes, strict=True):
+        if outcome.record is None:
+            continue
+        source = {"video": str(video.path), "index": str(video.index_folder), "tracks": str(outcome.folder)}
+        what = {"key": item_key(ASSEMBLE, outcome.item), "max_side": video.max_side(settings.scale)}
+        frames = float(outcome.record["frames"])
+        items[video.video_id] = Item(f"{video.video_id} (recording)", what, {**source, **what}, frames)
+    return dict(zip(items, run_items(run, RECORD, list(items.values()), resume), strict=True))
+
+
+def deliver_results(
+    store: RunStore, videos: Sequence[Video], outcomes: Sequence[Outcome], recorded: dict[str, Outcome], folder: Path
+) -> dict[str, str]:
+    """Put the results where they were asked for; the reason for each video that has none, or not all."""
+    failures = {}
+    for video, outcome in zip(videos, outcomes, strict=True):
+        if outcome.record is None:
+            failures[video.video_id] = outcome.reason or "failed"
+        else:
+            _deliver(store, video, outcome, folder)
+    for video_id, outcome in recorded.items():
+        if outcome.record is None:
+            failures[video_id] = outcome.reason or "failed"
+        else:
+            deliver(outcome.folder / RECORDING_FILE, folder / f"recording_{video_id}.rrd", store.digests)
+    return failures
+
+
+def _deliver(store: RunStore, video: Video, outcome: Outcome, folder: Path) -> None:
+    for made, wanted in _DELIVERED:
+        deliver(outcome.folder / made, folder / wanted.format(video.video_id), store.digests)
+    if video.held_out:
+        deliver(outcome.folder / assembled.HOLD_OUT_FILE, folder / f"hold_out_{video.video_id}.jsonl", store.digests)
+    problems = [json.dumps({"where": problem.where, "what": problem.what}) + "\n" for problem in video.problems]
+    write_text(folder / f"problems_{video.video_id}.jsonl", "".join(problems))
+    if video.stationary is not None:
+        names = "".join(f"{name}\n" for name in video.stationary)
+        write_text(folder / f"stationary_objects_{video.video_id}.txt", names)
+
+
+def summary(
+    plan: Plan,
+    videos: Sequence[Video],
+    followed: dict[str, Following],
+    outcomes: Sequence[Outcome],
+    failures: dict[str, str],
+    notes: list[str],
+    folder: Path,
+) -> Summary:
+    """What the run did, for people."""
+    known = {video.video_id: (video, outcome) for video, outcome in zip(videos, outcomes, strict=True)}
+    rows = []
+    for video_id in plan.videos:
+        figures: tuple[str, ...] = ()
+        cached = False
+        if video_id in known and known[video_id][1].record is not None:
+            video, outcome = known[video_id]
+            figures = _figures(video, outcome.record or {}, followed[video_id].made)
+            cached = outcome.cached and all(one.outcome.cached for one in followed[video_id].made)
+        status = "failed" if video_id in failures else "cached" if cached else "done"
+        rows.append(Row(video_id, status, figures, failures.get(video_id, "")))
+    outputs = [("Results", str(folder))]
+    outputs += [("Report", str(folder / f"report_{video.video_id}.html")) for video in videos]
+    if failures:
+        outputs.append(("Failures", str(folder / FAILURES)))
+    heads = ("objects", "boxes", "doubtful", "unused", "IoU", "MiB")
+    return Summary("Annotate long videos", heads, rows, outputs, notes)
+
+
+def _figures(video: Video, record: dict[str, Any], made: Sequence[Made]) -> tuple[str, ...]:
+    """Objects, boxes, doubtful of all links, annotations that could not be used, IoU where held out, peak memory."""
+    windows = [one.outcome.record for one in made if one.outcome.record is not None]
+    peak = max((one["memory"]["host_peak_mib"] for one in windows), default=0.0)
+    held = record["hold_out"]
+    return (
+        str(record["objects"]),
+        str(record["boxes"]),
+        f"{record['ambiguous']}/{record['links']}",
+        str(len(video.problems)),
+        "" if held is None else f"{held['mean_iou']:.3f}",
+        f"{peak:.0f}",
+    )

@@ -1,0 +1,239 @@
+"""Long videos through the command line: real server, real workers, real kills."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import MakeVideo
+from running import Done, maskflow
+
+from core.formats.dense_annotations import DenseFrame, read_dense
+from core.formats.links_jsonl import read_links
+from core.masks import rle
+from core.masks.boxes import iou_matrix
+from flows.cli import run
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+FPS, FRAMES = 10, 120
+ID = "P01-20240202-171220"
+SQUARE, GROUND = "0a1b2c3d4e5f6071", "ffff00001111aaaa"
+
+
+def square_box(frame: int) -> tuple[float, float, float, float]:
+    """Where `moving_square` is, in pictures that are 64 pixels high and wide enough."""
+    x = 8 + 2 * frame
+    return x, 22, x + 20, 42
+
+
+def _mask(frame: int, box: object) -> dict[str, Any]:
+    return {"frame_number": frame, "3d_location": [0, 0, 0], "bbox": box, "fixture": None}
+
+
+def _annotate(folder: Path, *more: object, video_ids: tuple[str, ...] = (ID,), kill_at: str | None = None) -> Done:
+    return maskflow(
+        "annotate-long-video", "--video_id", *video_ids, "--video_path", folder / "videos",
+        "--assoc_info", folder / "assoc_info.json", "--mask_info", folder / "mask_info.json",
+        "--scene_graph_dir", folder, "--output_dir", folder / "out", "--video_scale_factor", 1.0,
+        "--num-workers", 2, *more, kill_at=kill_at,
+    )  # fmt: skip
+
+
+def _dense(folder: Path, video_id: str = ID) -> list[DenseFrame]:
+    return list(read_dense(folder / "out" / f"dense_annotations_{video_id}.jsonl"))
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def kitchen(tmp_path: Path, make_video: MakeVideo) -> Path:
+    """A video with a square that crosses it again and again, annotated as HD-EPIC does, some of it wrongly."""
+    (tmp_path / "videos" / "P01").mkdir(parents=True)
+    make_video(tmp_path / "videos" / "P01" / f"{ID}.mp4", frames=FRAMES, fps=FPS, width=288)
+    masks = {f"m{frame}": _mask(frame, square_box(frame)) for frame in (1, 5, 13, 17, 25)}
+    masks |= {"far": _mask(5, [400, 5, 420, 9]), "late": _mask(5000, [1, 1, 9, 9]), "g": _mask(63, [60.5, 4, 90, 20])}
+    tracks = [
+        {"track_id": "t0", "time_segment": [0.1, 0.5], "masks": ["m1", "m5"]},
+        {"track_id": "t1", "time_segment": [1.3, 2.5], "masks": ["m13", "m17", "m25"]},
+    ]
+    associations = {
+        SQUARE: {"name": "red square", "tracks": tracks},
+        GROUND: {"name": "ground", "tracks": [{"track_id": "t", "time_segment": [6.3, 6.3], "masks": ["g", "lost"]}]},
+        "no-masks": {"name": "pan", "tracks": [{"track_id": "t", "time_segment": [1, 2], "masks": []}]},
+        "outside": {"name": "lid", "tracks": [{"track_id": "t", "time_segment": [0, 1], "masks": ["far", "late"]}]},
+    }
+    (tmp_path / "assoc_info.json").write_text(json.dumps({ID: associations, "P01-none": {}}))
+    (tmp_path / "mask_info.json").write_text(json.dumps({ID: masks}))
+    event = {"time": 0, "action": "INITIAL", "object_name": None, "mask_id": None}
+    graph = {"counter": ["red square", "ground", "kettle"]}
+    (tmp_path / f"scene_graphs_{ID}.jsonl").write_text(json.dumps({**event, "scene_graph": graph}) + "\n")
+    return tmp_path
+
+
+def test_good_annotations_are_used_and_bad_ones_named(kitchen: Path) -> None:
+    windows = ("--window-duration", 4, "--window-overlap", 1, "--frame-interval", 4)
+    first = _annotate(kitchen, *windows, "--hold-out", 0.2, "--recording", video_ids=(ID, "P01-missing", "P01-none"))
+    assert first.code == 1, first.err
+    assert "Traceback" not in first.err + first.out
+    reasons = {one["item"]: one["reason"] for one in _lines(kitchen / "out" / "failures.jsonl")}
+    assert set(reasons) == {"P01-missing", "P01-none"}
+    assert "no such video" in reasons["P01-missing"]
+    problems = {one["where"]: one["what"] for one in _lines(kitchen / "out" / f"problems_{ID}.jsonl")}
+    assert problems[f"{GROUND} (ground), track 0"] == "mask lost is not in mask_info"
+    assert "outside the picture of 288x64" in problems["outside (lid), frame 5"]
+    assert "the video ends with frame 119" in problems["outside (lid), frame 5000"]
+    assert "not annotated" in problems["no-masks (pan)"]
+    assert "no-masks (pan)" in first.err
+
+    frames = _dense(kitchen)
+    assert [frame.frame_number for frame in frames] == list(range(0, FRAMES, 4))
+    ids = Counter(one.assoc_id for frame in frames for one in frame.objects)
+    assert set(ids) == {SQUARE, GROUND}
+    for frame in frames[:8]:
+        square = next(one for one in frame.objects if one.assoc_id == SQUARE)
+        assert iou_matrix([square.bbox], [square_box(frame.frame_number)])[0, 0] > 0.6
+    assert (kitchen / "out" / f"stationary_objects_{ID}.txt").read_text() == "kettle\n"
+    (judged,) = _lines(kitchen / "out" / f"hold_out_{ID}.jsonl")
+    assert judged["iou"] > 0.6
+    assert (kitchen / "out" / f"recording_{ID}.rrd").stat().st_size > 1000
+    assert "memory" in first.err
+    assert "peak memory of a worker" in (kitchen / "out" / f"report_{ID}.html").read_text()
+
+    # Again: nothing is done. Masks are put in from what is there.
+    before = (kitchen / "out" / f"dense_annotations_{ID}.jsonl").read_bytes()
+    again = _annotate(kitchen, *windows, "--hold-out", 0.2, "--recording")
+    assert (again.code, again.processed) == (0, [])
+    assert (kitchen / "out" / f"dense_annotations_{ID}.jsonl").read_bytes() == before
+    masks = _annotate(kitchen, *windows, "--hold-out", 0.2, "--masks")
+    assert masks.processed == [f"{ID} (assemble)"]
+    assert all(one.segmentation for frame in _dense(kitchen) for one in frame.objects)
+
+
+def test_killed_in_any_window_the_bytes_are_the_same(kitchen: Path) -> None:
+    windows = ("--window-duration", 4, "--window-overlap", 1, "--frame-interval", 6)
+    whole = _annotate(kitchen, *windows)
+    assert whole.code == 0, whole.err
+    names = [f"{name}_{ID}.jsonl" for name in ("dense_annotations", "links", "review", "problems")]
+    expected = [(kitchen / "out" / name).read_bytes() for name in names]
+    assert len(whole.processed) == 2 + 4 + 3  # index, assemble, windows forward, windows backward up to frame 63
+    (kitchen / "out").rename(kitchen / "whole")
+
+    # Each run gets as far as the second window that one of its workers has done, and is killed while it saves it.
+    kills = 0
+    while (killed := _annotate(kitchen, *windows, kill_at="core.windows.window_item:save_tracker:2")).code:
+        assert killed.code == -9
+        kills += 1
+        assert kills < 12
+    assert kills >= 2
+    assert [(kitchen / "out" / name).read_bytes() for name in names] == expected
+    # Another cut, the same bytes.
+    other = _annotate(kitchen, "--window-duration", 7, "--window-overlap", 1, "--frame-interval", 6)
+    assert other.code == 0, other.err
+    assert [(kitchen / "out" / name).read_bytes() for name in names] == expected
+
+
+def test_windows_side_by_side_are_joined(kitchen: Path) -> None:
+    cut = ("--window-duration", 4, "--window-overlap", 1, "--frame-interval", 2)
+    assert _annotate(kitchen, *cut).code == 0
+    carried = _dense(kitchen)
+    done = _annotate(kitchen, *cut, "--mode", "parallel")
+    assert done.code == 0, done.err
+    side_by_side = _dense(kitchen)
+    assert [frame.frame_number for frame in side_by_side] == [frame.frame_number for frame in carried]
+    for ours, theirs in zip(side_by_side, carried, strict=True):
+        assert len({one.assoc_id for one in ours.objects}) == len(ours.objects)
+        assert {one.assoc_id for one in ours.objects} == {one.assoc_id for one in theirs.objects}
+    # The square is annotated in the first half only, and followed in the other.
+    assert {one.window for frame in side_by_side for one in frame.objects if one.assoc_id == SQUARE} >= {0, 2}
+    links = {(link.assoc_id, link.kind) for link in read_links(kitchen / "out" / f"links_{ID}.jsonl")}
+    assert (SQUARE, "continued") in links
+    assert (GROUND, "overlap") in links  # its annotation lies in both segments
+
+
+@pytest.mark.parametrize("mode", ["carry", "parallel"])
+def test_a_text_finds_objects_and_keeps_their_identity(mode: str, tmp_path: Path, make_video: MakeVideo) -> None:
+    (tmp_path / "videos").mkdir()
+    make_video(tmp_path / "videos" / "clip.mp4", frames=32, fps=FPS)
+    done = maskflow(
+        "annotate-long-video", "--video-id", "clip", "--video-path", tmp_path / "videos", "--text-prompt", "red square",
+        "--output-dir", tmp_path / "out", "--window-duration", 1.5, "--window-overlap", 0.4, "--frame-interval", 1,
+        "--detection-interval", 4, "--video-scale-factor", 1, "--mode", mode,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    frames = _dense(tmp_path, "clip")
+    assert [frame.frame_number for frame in frames] == list(range(32))
+    for frame in frames:
+        (square,) = frame.objects
+        assert (square.assoc_id, square.assoc_name) == ("1", "red square")
+        assert iou_matrix([square.bbox], [square_box(frame.frame_number)])[0, 0] > 0.6
+    links = read_links(tmp_path / "out" / "links_clip.jsonl")
+    assert [link.kind for link in links] == ([] if mode == "carry" else ["overlap"] * len(links))
+    assert mode == "carry" or links
+
+
+def test_two_hundred_objects_whose_documented_hashes_collide(tmp_path: Path, make_video: MakeVideo) -> None:
+    (tmp_path / "videos").mkdir()
+    make_video(tmp_path / "videos" / "v.mp4", frames=4, fps=10)
+    tiles = [(x, y) for y in range(0, 60, 6) for x in range(0, 96, 4)][:200]
+    number = 16**15
+    associations, masks = {}, {}
+    for x, y in tiles:
+        number += 1000  # all the same modulo 1000
+        assoc_id = f"{number:016x}"
+        associations[assoc_id] = {"name": "tile", "tracks": [{"time_segment": [0, 0.1], "masks": [assoc_id]}]}
+        masks[assoc_id] = _mask(0, [x, y, x + 4, y + 6])
+    assert len({int(one, 16) % 1000 for one in associations}) == 1
+    (tmp_path / "assoc_info.json").write_text(json.dumps({"v": associations}))
+    (tmp_path / "mask_info.json").write_text(json.dumps({"v": masks}))
+    done = _annotate(tmp_path, "--frame-interval", 2, "--margin", 0, video_ids=("v",))
+    assert done.code == 0, done.err
+    first = _dense(tmp_path, "v")[0]
+    assert len({one.assoc_id for one in first.objects}) == len(first.objects) == 200
+    for one in first.objects:
+        assert iou_matrix([one.bbox], [masks[one.assoc_id]["bbox"]])[0, 0] > 0.3
+
+
+def test_prompts_by_hand_as_masks(tmp_path: Path, make_video: MakeVideo) -> None:
+    make_video(tmp_path / "v.mp4", frames=12, fps=10)
+    mask = np.zeros((64, 96), np.bool_)
+    mask[22:42, 16:36] = True
+    entry = {"frame": 4, "obj_id": 5, "label": "square", "mask": dict(rle.encode(mask))}
+    (tmp_path / "prompts.json").write_text(json.dumps({"v": [entry]}))
+    done = maskflow(
+        "annotate-long-video", "--video-id", "v", "--video-path", tmp_path / "v.mp4", "--prompts",
+        tmp_path / "prompts.json", "--output-dir", tmp_path / "out", "--frame-interval", 2, "--video-scale-factor", 1,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    frames = _dense(tmp_path, "v")
+    assert [frame.frame_number for frame in frames] == list(range(0, 12, 2))
+    assert {(one.assoc_id, one.assoc_name) for frame in frames for one in frame.objects} == {("5", "square")}
+    assert [frame.objects[0].source for frame in frames].count("prompt") == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (("--window-duration", 30, "--window-overlap", 30), "window_overlap = 30.0 is not accepted: less than"),
+        (("--video-scale-factor", 0.01), "video_scale_factor"),
+        (("--frame-interval", 0), "frame_interval"),
+        (("--text-prompt", "mug"), "assoc_info and text_prompt were given"),
+        (("--video-id", "../../etc"), "video_id = '../../etc' is not accepted"),
+        (("--video-path", "/no/such/folder"), "video_path = '/no/such/folder' is not accepted"),
+        (("--mask-info", "/no/such/file"), "mask_info = '/no/such/file' cannot be read"),
+        (("--segmenter", "sam2"), "maskflow weights get"),
+    ],
+)
+def test_bad_parameters_are_refused(
+    more: tuple[object, ...], told: str, kitchen: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usual = {
+        "--video-id": ID, "--video-path": kitchen / "videos", "--assoc-info": kitchen / "assoc_info.json",
+        "--mask-info": kitchen / "mask_info.json", "--output-dir": kitchen / "out",
+    }  # fmt: skip
+    arguments = [part for flag, value in usual.items() if flag not in more for part in (flag, value)]
+    assert run([str(part) for part in ("annotate-long-video", *arguments, *more)]) == 2
+    assert told in capsys.readouterr().err
