@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from core.errors import RefusedInput, UnsafeFile
+from core.formats.prompts import Pixels
 from core.formats.sparse_annotations import Problem, SparseAnnotations, SparsePrompt
 from core.masks import rle
 from core.store.safe_load import load_json
@@ -34,7 +35,7 @@ class _Image(BaseModel):
 
 class _Shape(BaseModel):
     name: str
-    segments: list[list[tuple[float, float]]]
+    segments: list[list[tuple[Pixels, Pixels]]]
 
 
 class Visor:
@@ -95,6 +96,5 @@ def _draw(polygons: list[list[tuple[float, float]]], width: int, height: int) ->
     mask = np.zeros((height, width), np.uint8)
     for polygon in polygons:
         if len(polygon) >= 3:
-            corners = np.clip(np.asarray(polygon) * scale, -1e4, 1e4)
-            cv2.fillPoly(mask, [np.rint(corners).astype(np.int32)], 1)
+            cv2.fillPoly(mask, [np.rint(np.asarray(polygon) * scale).astype(np.int32)], 1)
     return rle.encode(np.asarray(mask.view(np.bool_), np.bool_))

@@ -48,7 +48,7 @@ def annotate_long_video(
     prompts: Path | None = None,
     text_prompt: str | None = None,
     output_dir: Path = Path("outputs/dense_annotations"),
-    window_duration: Annotated[float, Field(gt=0)] = 300,
+    window_duration: Annotated[float, Field(ge=1)] = 300,
     window_overlap: Annotated[float, Field(ge=0)] = 30,
     video_scale_factor: Annotated[float, Field(ge=0.1, le=1.0)] = 0.5,
     frame_interval: Annotated[int, Field(ge=1)] = 30,
@@ -177,6 +177,8 @@ def _open(
             failures[video_id] = f"no such video: neither {video_id}.mp4 in its participant's folder nor {video_id}.*"
             continue
         try:
+            if not path.is_file() and not path.is_dir():
+                raise OSError(0, "not a regular file")
             content = run.store.digests.content(path)
         except OSError as error:
             failures[video_id] = f"{path}: {(error.strerror or 'unreadable').lower()}"

@@ -130,7 +130,7 @@ def _windows(run: ItemRun, chain: _Chain, settings: Settings, models: Models) ->
 
 def _onward(video: Video, following: Following) -> Iterator[_Chain]:
     """What segments have to go on with that those next to them followed."""
-    for border in _borders(video):
+    for border in _borders(video) if video.objects else ():
         here, there = _overlap(video, border, following.made)
         forward, backward = (
             going_on(video.objects, here, there, "forward"),
@@ -171,8 +171,8 @@ def _join(video: Video, made: Sequence[Made], models: Models) -> list[Pair]:
         pairs += pair_known(border, *_overlap(video, border, alone))
         pairs += _handed_over(border, made)
     if models.detector is not None:
-        ends = {one.segment: one for one in made if one.outcome.record is not None}
-        pairs += pair_over_gaps(_borders(video), {segment: _known(made, segment) for segment in ends}, pairs)
+        known = {segment: _known(made, segment) for segment in range(len(video.segments))}
+        pairs += pair_over_gaps(_borders(video), known, pairs)
     return pairs
 
 

@@ -67,3 +67,20 @@ def carry(
             shards.append(Shard(folder=made, segment=0, window=window.index, direction=direction, first=window.first))
             before = made
     return shards
+
+
+def find(video: Path, index: Path, text: str, folder: Path, length: int, detect_every: int) -> list[Shard]:
+    """Find and follow what a text names in windows of `length` frames, each from the state of the one before."""
+    shards: list[Shard] = []
+    windows = carried(cut(len(load_index(index)), length, 0))
+    for window in windows:
+        made = folder / str(window.index)
+        made.mkdir(parents=True)
+        request = {
+            "video": video, "index": index, "direction": "forward", "first": window.first, "end": window.end,
+            "interval": 1, "max_side": 96, "before": shards[-1].folder if shards else None, "segmenter": CLASSICAL,
+            "detector": CLASSICAL, "text_prompt": text, "detect_every": detect_every, "last": window is windows[-1],
+        }  # fmt: skip
+        follow_window(request, made, silent)
+        shards.append(Shard(folder=made, segment=0, window=window.index, direction="forward", first=window.first))
+    return shards

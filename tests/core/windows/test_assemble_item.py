@@ -11,6 +11,7 @@ from following import box_on, carry, indexed, silent, thing
 from core.formats.dense_annotations import read_dense
 from core.formats.links_jsonl import read_links
 from core.masks import rle
+from core.masks.boxes import iou_matrix
 from core.windows.assemble_item import assemble_video
 from core.windows.merge import Shard
 
@@ -20,9 +21,8 @@ def _assemble(video: Path, index: Path, shards: list[Shard], folder: Path, **mor
     request = {
         "video": video, "index": index, "size": (192, 128), "interval": 5, "shards": shards,
         "objects": {1: ("0a1b", "square"), 2: ("0a1c", "ground")}, "report": {"title": "A & B", "duration_s": 4.0},
-        **more,
     }  # fmt: skip
-    return assemble_video(request, folder, silent)
+    return assemble_video(request | more, folder, silent)
 
 
 @pytest.fixture
@@ -83,3 +83,19 @@ def test_the_same_windows_give_the_same_bytes(tmp_path: Path, followed: tuple[Pa
     _assemble(video, index, shards[::-1], tmp_path / "b")
     for name in ("dense_annotations.jsonl", "links.jsonl", "hold_out.jsonl"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_two_hundred_objects_whose_documented_hashes_collide(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "v.mp4", frames=2, fps=10)
+    index = indexed(video, tmp_path / "index")
+    tiles = [(x, y) for y in range(0, 60, 6) for x in range(0, 96, 4)][:200]
+    ids = [f"{16**15 + 1000 * number:016x}" for number in range(200)]
+    assert len({int(one, 16) % 1000 for one in ids}) == 1
+    boxes = {one: (x, y, x + 4, y + 6) for one, (x, y) in zip(ids, tiles, strict=True)}
+    shards = carry(video, index, [thing(one, box_on(0, *box)) for one, box in boxes.items()], tmp_path / "w", 2, 1)
+    names = {number: (one, "tile") for number, one in enumerate(ids, 1)}
+    _assemble(video, index, shards, tmp_path / "out", objects=names, size=(96, 64), interval=2)
+    (frame,) = read_dense(tmp_path / "out" / "dense_annotations.jsonl")
+    assert len({one.assoc_id for one in frame.objects}) == len(frame.objects) == 200
+    for one in frame.objects:
+        assert iou_matrix([one.bbox], [boxes[one.assoc_id]])[0, 0] > 0.3

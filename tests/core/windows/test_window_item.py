@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 from conftest import MakeVideo
-from following import box_on, carry, indexed, thing
+from following import box_on, carry, find, indexed, thing
 from small_sam2 import SIZE, small_sam2
 
 from core.formats.window_shard import ShardRow, read_arrivals
 from core.windows.merge import Shard, best_sightings, merged_rows
+from core.windows.names import Names
 
 # The square of `moving_square` at 96x64 is 20 pixels wide, at x = 8 + 2 f mod 64.
 OBJECTS = [
@@ -90,3 +91,18 @@ def test_arrivals_tell_how_well_annotations_are_met(tmp_path: Path, make_video: 
     assert forward[1].rival is not None
     assert forward[1].rival[0] == 2  # it followed the same square
     assert forward[2].iou < 0.1
+
+
+@pytest.mark.parametrize("text", ["red square", "moving object"])
+def test_windows_do_not_show_in_what_a_text_finds(text: str, tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "video.mp4", frames=36, fps=10, width=160)
+    index = indexed(video, tmp_path / "index")
+    found = []
+    for length in (5, 13, 36):
+        shards = find(video, index, text, tmp_path / f"w{length}", length, detect_every=3)
+        names = Names({}, shards, False, [])
+        rows = [(frame, best_sightings(rows, names.identify)) for frame, _, rows in merged_rows(shards)]
+        found.append([(frame, [(who, one.found) for who, one in sorted(best.items())]) for frame, best in rows])
+    assert found[0] == found[1] == found[2]
+    assert len({who for _, objects in found[0] for who, _ in objects}) == 1
+    assert sum(len(objects) for _, objects in found[0]) > 30
