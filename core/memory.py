@@ -1,5 +1,7 @@
 """How much memory this process uses, on the host and on its GPU."""
 
+import ctypes
+import gc
 import sys
 from dataclasses import dataclass
 
@@ -23,6 +25,18 @@ def memory_use() -> MemoryUse:
     if torch is None or not torch.cuda.is_initialized():
         return MemoryUse(host)
     return MemoryUse(host, torch.cuda.max_memory_allocated() / _MIB)
+
+
+def release_free() -> None:
+    """Give back to the system what is free but kept, so that memory does not creep up from one item to the next."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+        if trim is not None:
+            trim(0)
 
 
 class PeakMemory:

@@ -253,13 +253,17 @@ class _Chain:
 
     def settle(self, key: str, state: State[Any]) -> dict[str, State[Any]]:
         """An item is done or has failed: start what goes on from it, or tell what cannot be tried."""
-        not_tried: dict[str, State[Any]] = {}
-        for following in self._after[key]:
-            if state.is_completed():
+        if state.is_completed():
+            for following in self._after[key]:
                 self._submit(following)
-            else:
-                lost: State[Any] = Failed(message=f"not tried, because it goes on from {self._items[key].name}")
-                not_tried |= {following: lost} | self.settle(following, lost)
+            return {}
+        not_tried: dict[str, State[Any]] = {}
+        failed = [key]
+        while failed:
+            lost = failed.pop()
+            for following in self._after[lost]:
+                not_tried[following] = Failed(message=f"not tried, because it goes on from {self._items[lost].name}")
+                failed.append(following)
         return not_tried
 
 

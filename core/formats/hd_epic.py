@@ -8,20 +8,30 @@ scene_graphs_{video_id}.jsonl: {"time", "action", "object_name", "scene_graph": 
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
 
 from core.errors import RefusedInput, UnsafeFile
 from core.formats.sparse_annotations import Problem, SparseAnnotations, SparsePrompt
 from core.store.safe_load import load_json
 
 _MAX_BYTES = 1_000_000_000
+Seconds = Annotated[float, Field(allow_inf_nan=False)]
+
+
+_GRAPH = TypeAdapter(dict[str, list[str]])
 
 
 class _Track(BaseModel):
-    time_segment: tuple[float, float]
+    time_segment: tuple[Seconds, Seconds]
     masks: list[str]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.time_segment[0] > self.time_segment[1]:
+            raise ValueError(f"time_segment {list(self.time_segment)} ends before it begins")
+        return self
 
 
 class HdEpic:
@@ -43,6 +53,8 @@ class HdEpic:
                 found.problems.append(Problem(assoc_id, "an association has a name and a list of tracks"))
                 continue
             prompts, segments = [], []
+            if association["tracks"]:
+                found.moved.add(name)
             for number, track in enumerate(association["tracks"]):
                 where = f"{assoc_id} ({name}), track {number}"
                 try:
@@ -110,10 +122,10 @@ def stationary_objects(path: Path, moved: Iterable[str]) -> tuple[list[str], lis
                 continue
             try:
                 event = json.loads(line)
-                if event.get("action") != "INITIAL" and event.get("object_name"):
+                if event.get("action") != "INITIAL" and isinstance(event.get("object_name"), str):
                     moving.add(event["object_name"])
                 now: dict[str, set[str]] = {}
-                for fixture, names in event["scene_graph"].items():
+                for fixture, names in _GRAPH.validate_python(event["scene_graph"]).items():
                     for name in names:
                         now.setdefault(name, set()).add(fixture)
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -59,8 +59,3 @@ def write_links(path: Path, links: Iterable[Link]) -> None:
 def read_links(path: Path) -> list[Link]:
     """All links of such a file."""
     return [Link.model_validate_json(line) for line in path.read_bytes().splitlines()]
-
-
-def as_json(links: Iterable[Link]) -> list[dict[str, Any]]:
-    """JSON-able, for requests."""
-    return [link.model_dump(mode="json") for link in links]

@@ -1,7 +1,7 @@
 """Sparse annotations of one video: objects, each shown by boxes or masks on a few frames. Every source of prompts
 (HD-EPIC, VISOR, a prompts file) is read into this form."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -69,10 +69,11 @@ class Problem:
 
 @dataclass
 class SparseAnnotations:
-    """The objects of one video, in the order of their ids, and what could not be used."""
+    """The objects of one video, what could not be used, and the names of objects that are said to be moved."""
 
     objects: list[AnnotatedObject] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    moved: set[str] = field(default_factory=set)
 
     def add(
         self, assoc_id: str, name: str, prompts: Iterable[SparsePrompt], segments: Iterable[tuple[float, float]]
@@ -106,7 +107,7 @@ def from_prompts(entries: Iterable[PromptEntry]) -> SparseAnnotations:
 
 def fit(annotations: SparseAnnotations, width: int, height: int, frames: int) -> SparseAnnotations:
     """What of the annotations lies in a video of this size and length; boxes are cut at the picture's edge."""
-    fitted = SparseAnnotations(problems=list(annotations.problems))
+    fitted = SparseAnnotations(problems=list(annotations.problems), moved=annotations.moved)
     for one in sorted(annotations.objects, key=lambda one: one.assoc_id):
         kept = []
         for prompt in one.prompts:
@@ -123,8 +124,10 @@ def fit(annotations: SparseAnnotations, width: int, height: int, frames: int) ->
 def _misfit(prompt: SparsePrompt, width: int, height: int, frames: int) -> str | None:
     if prompt.frame >= frames:
         return f"the video ends with frame {frames - 1}"
-    if prompt.box is not None and clip_box(prompt.box, width, height) is None:
-        return f"the box {[round(v, 1) for v in prompt.box]} lies outside the picture of {width}x{height}"
+    if prompt.box is not None:
+        inside = clip_box(prompt.box, width, height)
+        if inside is None or inside[2] - inside[0] < 1 or inside[3] - inside[1] < 1:
+            return f"the box {[round(v, 1) for v in prompt.box]} lies outside the picture of {width}x{height}"
     if prompt.mask is not None and list(prompt.mask["size"]) != [height, width]:
         return f"the mask's size is {prompt.mask['size']} (height, width), the picture's [{height}, {width}]"
     if prompt.mask is not None and rle.area(prompt.mask) == 0:
@@ -135,23 +138,33 @@ def _misfit(prompt: SparsePrompt, width: int, height: int, frames: int) -> str |
 
 
 def held_out(
-    objects: list[AnnotatedObject], share: float
+    objects: Sequence[AnnotatedObject], share: float, kept: Collection[tuple[str, int]]
 ) -> tuple[list[AnnotatedObject], dict[str, list[SparsePrompt]]]:
     """Take a share of all prompts away, spread evenly, so that what comes out can be judged by them.
 
-    Every object keeps its first prompt. The same annotations always lose the same prompts.
+    The same annotations always lose the same prompts.
+
+    Args:
+        objects: with all their prompts.
+        share: of all prompts, 0..1; fewer are taken where there are not so many to spare.
+        kept: `assoc_id` and frame of prompts that have to stay.
 
     Returns:
         the objects with the prompts they keep, and the prompts taken away by `assoc_id`.
     """
-    spare = [(one.assoc_id, prompt.frame) for one in objects for prompt in one.prompts[1:]]
+    spare = [
+        (one.assoc_id, prompt.frame)
+        for one in objects
+        for prompt in one.prompts
+        if prompt.extent is not None and (one.assoc_id, prompt.frame) not in kept
+    ]
     wanted = min(len(spare), round(share * sum(len(one.prompts) for one in objects)))
     taken = {spare[(2 * turn + 1) * len(spare) // (2 * wanted)] for turn in range(wanted)}
-    kept, out = [], {}
+    left, out = [], {}
     for one in objects:
-        left = tuple(prompt for prompt in one.prompts if (one.assoc_id, prompt.frame) not in taken)
+        stay = tuple(prompt for prompt in one.prompts if (one.assoc_id, prompt.frame) not in taken)
         gone = [prompt for prompt in one.prompts if (one.assoc_id, prompt.frame) in taken]
-        kept.append(one.model_copy(update={"prompts": left}))
+        left.append(one.model_copy(update={"prompts": stay}))
         if gone:
             out[one.assoc_id] = gone
-    return kept, out
+    return left, out

@@ -13,7 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from core.errors import RefusedInput, UnsafeFile
 from core.formats.prompts import Pixels
@@ -25,6 +25,7 @@ _SIZE = (1920, 1080)
 _MAX_BYTES = 1_000_000_000
 _NUMBER = re.compile(r"frame_(\d+)\.\w+$")
 MAPPING_FILE = "frame_mapping.json"
+_MAPPING = TypeAdapter(dict[str, dict[str, str]])
 
 
 class _Image(BaseModel):
@@ -47,7 +48,10 @@ class Visor:
             raise RefusedInput.of("visor", str(path), "a JSON object with a list video_annotations")
         self._images: list[Any] = content["video_annotations"]
         mapping = path.parent / MAPPING_FILE
-        self._mapping: Any = _load(mapping) if mapping.is_file() else {}
+        try:
+            self._mapping = _MAPPING.validate_python(_load(mapping) if mapping.is_file() else {})
+        except ValidationError:
+            raise RefusedInput(f"{mapping} is not of the form {{video: {{image name: frame name}}}}") from None
 
     def annotations(self, video_id: str, width: int, height: int) -> SparseAnnotations | None:
         """The objects of a video of this size; None where the file has no image of it.
@@ -77,8 +81,7 @@ class Visor:
         return found if known else None
 
     def _frame(self, image: _Image) -> int:
-        of_video = self._mapping.get(image.video, {}) if isinstance(self._mapping, dict) else {}
-        match = _NUMBER.search(str(of_video.get(image.name, image.name)))
+        match = _NUMBER.search(self._mapping.get(image.video, {}).get(image.name, image.name))
         if match is None or int(match[1]) < 1:
             raise ValueError(f"{image.name}: an image is called …frame_<number from 1>.jpg")
         return int(match[1]) - 1

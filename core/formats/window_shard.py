@@ -19,7 +19,7 @@ class ShardObject(BaseModel):
     """An object on one frame.
 
     Attributes:
-        obj_id: its number in this video (text prompts in parallel windows: in this window).
+        obj_id: its number in this video (found by a text in segments side by side: in this segment).
         label: what it is called.
         score: how sure the segmenter is of the mask, 0..1.
         anchored: an annotation or detection told where it is on this very frame.
@@ -66,19 +66,42 @@ class Arrival(BaseModel):
     rival: tuple[int, float] | None = None
 
 
+class Recognised(BaseModel):
+    """A newcomer that was found to be an object that was lost.
+
+    Attributes:
+        obj_id: the newcomer.
+        same_as: the object that was lost.
+        from_frame: where that was seen last.
+        to_frame: where the newcomer was recognised.
+        likeness: similarity of their looks, 0..1.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    obj_id: int
+    same_as: int
+    from_frame: int
+    to_frame: int
+    likeness: float
+
+
 class Facts(BaseModel):
     """What is known at a window's end.
 
     Attributes:
-        since: of each object ever followed, frame and time of the last annotation or detection.
+        since: of each object that is followed, frame and time of the last annotation or detection.
+        last: of objects that a text found, the frame on which each was seen last.
         rejected: objects that came to nothing after all.
         same_as: objects that turned out to be other objects.
+        recognised: in this window, how.
     """
 
     model_config = ConfigDict(frozen=True)
     since: dict[int, tuple[int, float]] = Field(default_factory=dict)
+    last: dict[int, int] = Field(default_factory=dict)
     rejected: list[int] = Field(default_factory=list)
     same_as: dict[int, int] = Field(default_factory=dict)
+    recognised: list[Recognised] = Field(default_factory=list)
 
 
 def write_lines(path: Path, records: Iterable[BaseModel]) -> None:

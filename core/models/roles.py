@@ -32,11 +32,14 @@ class Prompt:
         box: xyxy pixels.
         points: `(x, y, positive)` in pixels; `positive` tells object from background.
         mask: bool [H, W], taken as it is.
+        anchor: of a known object: counts like its first prompt and is remembered as such, whatever was tracked on the
+            frame; else it corrects that.
     """
 
     box: Box | None = None
     points: tuple[tuple[float, float, bool], ...] = ()
     mask: Mask | None = None
+    anchor: bool = False
 
     def __post_init__(self) -> None:
         if self.box is None and self.mask is None and not any(positive for _, _, positive in self.points):

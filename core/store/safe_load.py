@@ -42,7 +42,12 @@ def load_json(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> Any:
     """Parse a JSON file. Raises `UnsafeFile` where it is not JSON, too deep or too large."""
     text = _bounded_text(path, max_bytes)
     try:
-        return json.loads(text)
+        content = json.loads(text)
+        if "\\ud" in text.lower():  # halves of characters can be written nowhere
+            json.dumps(content, ensure_ascii=False).encode()
+        return content
+    except UnicodeEncodeError:
+        raise UnsafeFile(f"{path}: not text (it holds half a character, as in \\ud800)") from None
     except json.JSONDecodeError as error:
         raise UnsafeFile(f"{path}: not JSON (line {error.lineno}: {error.msg})") from None
     except (RecursionError, ValueError) as error:  # too deep, or a number of thousands of digits

@@ -74,8 +74,8 @@ class Tracker:
     """Feed frames in order with `step`; read `live` after each.
 
     `rejected` holds the ids of tentative objects that came to nothing; `same_as` tells of which known object an
-    object turned out to be another appearance; `arrived` the boxes, by id, at which objects prompted in this step had
-    arrived by themselves. `frame` counts steps from 0.
+    object turned out to be another appearance, and `likeness` how much they look alike; `arrived` holds the boxes, by
+    id, at which objects prompted in this step had arrived by themselves. `frame` counts steps from 0.
 
     Args:
         segmenter: a fresh session.
@@ -101,6 +101,7 @@ class Tracker:
         self.live: dict[int, Track] = {}
         self.rejected: set[int] = set()
         self.same_as: dict[int, int] = {}
+        self.likeness: dict[int, float] = {}
         self.arrived: dict[int, Box] = {}
         self.shown: RGB | None = None
 
@@ -250,6 +251,7 @@ class Tracker:
         if self.lost.pop(old.obj_id, None) is None:
             self.drop(old.obj_id)
         self.same_as[new.obj_id] = self.same_as.get(old.obj_id, old.obj_id)
+        self.likeness[new.obj_id] = similarity(old.looks, new.looks)
 
 
 def _place(track: Track, mask: Mask, score: float) -> None:

@@ -99,7 +99,7 @@ class VideoFile:
         missing = set(wanted)
         try:
             for number, decoded in self._decode_at(index, wanted):
-                check_size(self._name, decoded.width, decoded.height)
+                self._check_size(decoded, number)
                 missing.discard(number)
                 yield Frame(_to_rgb(decoded, max_side), number, float(index.times_s[number]))
         except av.error.FFmpegError as error:
@@ -153,13 +153,16 @@ class VideoFile:
 
     def _check_progress(self, decoded: av.VideoFrame, time_s: float) -> None:
         # Headers lie: the same ceilings hold for what really comes out.
-        check_size(self._name, decoded.width, decoded.height)
-        size = (decoded.width, decoded.height)
-        if size != self._size:
-            first = f"{self._size[0]}x{self._size[1]}"
-            raise BadMedia(f"{self._name}: frame {self.frames_read - 1} is {size[0]}x{size[1]}, the first is {first}")
+        self._check_size(decoded, self.frames_read - 1)
         if self.frames_read > MAX_FRAMES or time_s > MAX_DURATION_S:
             check_length(self._name, time_s, self.frames_read)
+
+    def _check_size(self, decoded: av.VideoFrame, number: int) -> None:
+        size = (decoded.width, decoded.height)
+        check_size(self._name, *size)
+        if size != self._size:
+            first = f"{self._size[0]}x{self._size[1]}"
+            raise BadMedia(f"{self._name}: frame {number} is {size[0]}x{size[1]}, the first is {first}")
 
     def __enter__(self) -> Self:
         return self

@@ -11,6 +11,7 @@ import av.container
 import numpy as np
 
 from core.video.index import FrameIndex
+from core.video.limits import MAX_FRAMES
 
 # One packet, one frame, in these. Elsewhere there are packets that show nothing, and counting them would be wrong.
 _COUNTABLE = frozenset(
@@ -44,6 +45,8 @@ def packet_index(container: av.container.InputContainer, stream: av.VideoStream)
             return None
         stamps.append(packet.pts)
         keys.append(packet.is_keyframe)
+        if len(stamps) > MAX_FRAMES:
+            return None  # refused where they are counted
     pts = np.asarray(stamps, np.int64)
     order = np.argsort(pts, kind="stable")
     pts, key = pts[order], np.asarray(keys, np.bool_)[order]
@@ -60,11 +63,16 @@ def decode_at(
     for key, group in groupby(wanted, index.key_before):
         numbers = {int(index.pts[number]): number for number in group}
         yield from _from_key(container, stream, int(index.pts[key]), numbers)
+        # What is marked as a key frame may only begin a refresh that is complete some frames later.
+        while numbers and key > 0:
+            key = index.key_before(key - 1)
+            yield from _from_key(container, stream, int(index.pts[key]), numbers)
 
 
 def _from_key(
     container: av.container.InputContainer, stream: av.VideoStream, key_pts: int, wanted: dict[int, int]
 ) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Decode from a key frame on, and take out of `wanted` what comes; stops where one of them is passed over."""
     codec = stream.codec_context
     # Frames that no other refers to need not be decoded. HEVC's layers make "no other" a matter of their own.
     drops_unreferenced = codec.name == "h264"
@@ -74,13 +82,16 @@ def _from_key(
         to_feed.discard(packet.pts if packet.pts is not None else key_pts)
         for frame in codec.decode(packet):
             if frame.pts in wanted:
+                if frame.pts != min(wanted):
+                    return
                 yield wanted.pop(frame.pts), frame
         if not to_feed:
             break
-    if wanted:
-        for frame in codec.decode(None):
-            if frame.pts in wanted:
-                yield wanted.pop(frame.pts), frame
+    for frame in codec.decode(None) if wanted else ():
+        if frame.pts in wanted:
+            if frame.pts != min(wanted):
+                return
+            yield wanted.pop(frame.pts), frame
 
 
 def _packets_from(

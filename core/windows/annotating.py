@@ -57,7 +57,7 @@ class Annotator:
             x, y, width, height = documented_xywh(rle.box_xyxy(seen.found.rle))
             objects.append(
                 ObjectRecord(
-                    obj_id=identity[1] if identity[0] < 0 else int(assoc_id),
+                    obj_id=self._names.number(identity, seen.found.label),
                     bbox=(x, y, width, height),
                     label=f"{name} {assoc_id}",
                     score=seen.found.score,

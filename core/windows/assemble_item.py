@@ -16,7 +16,7 @@ from core.formats.tracks import FRAMES_FILE
 from core.video.index import load_index
 from core.windows.annotating import Annotator
 from core.windows.hold_out import HoldOut, summary
-from core.windows.linking import annotation_links, segment_links
+from core.windows.linking import annotation_links, recognised_links, segment_links
 from core.windows.merge import Shard, best_sightings, merged_rows
 from core.windows.names import Names
 from core.windows.pictures import Chosen, draw_chosen
@@ -102,7 +102,8 @@ def assemble_video(request: dict[str, Any], folder: Path, report: Callable[[int,
             frames += 1
             boxes += len(annotated.objects)
             report(frame, len(index))
-    links = annotation_links(asked.shards, names) + segment_links(asked.pairs, names)
+    links = annotation_links(asked.shards, names) + recognised_links(asked.shards, names)
+    links += segment_links(asked.pairs, names)
     write_links(folder / LINKS_FILE, links)
     write_links(folder / REVIEW_FILE, [link for link in links if link.ambiguous])
     judged = hold_out.judged(asked.objects)
@@ -115,6 +116,6 @@ def assemble_video(request: dict[str, Any], folder: Path, report: Callable[[int,
         "ambiguous": sum(link.ambiguous for link in links),
         "hold_out": summary(judged),
     }
-    pictures = draw_chosen(chosen, asked.video, index, names.named)
+    pictures = draw_chosen(chosen, asked.video, index, names)
     write_report(folder / REPORT_FILE, asked.report, counts, timeline, links, pictures)
     return {**counts, "seconds": time.monotonic() - started}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-from core.formats.window_shard import Arrival, Facts, ShardObject, ShardRow
+from core.formats.window_shard import Arrival, Facts, Recognised, ShardObject, ShardRow
 from core.masks import Box, Mask, rle
 from core.masks.boxes import iou_matrix
 from core.models.roles import Prompt
@@ -33,6 +33,8 @@ class Follower:
         self._objects = {one.obj_id: one for one in objects}
         self._size = size
         self._since = dict(before.since)
+        self._last = dict(before.last)
+        self._recognised: list[Recognised] = []
         self._due: dict[int, dict[int, Seed]] = defaultdict(dict)
         for one in sorted(objects, key=lambda one: one.obj_id):
             for seed in one.seeds:
@@ -47,13 +49,18 @@ class Follower:
     def facts(self) -> Facts:
         """What the next window needs to know, and what became of tentative objects."""
         tracker = self._tracker
-        return Facts(since=self._since, rejected=sorted(tracker.rejected), same_as=tracker.same_as)
+        return Facts(
+            since=self._since,
+            last=self._last,
+            rejected=sorted(tracker.rejected),
+            same_as=tracker.same_as,
+            recognised=self._recognised,
+        )
 
     def _row(self, frame: Frame, upcoming: RGB | None) -> ShardRow:
         tracker = self._tracker
         if self._by_prompt:
-            for obj_id in [obj_id for obj_id in tracker.live if not self._plausible(obj_id, frame.source_frame)]:
-                tracker.drop(obj_id)
+            self._let_go(frame.source_frame)
         due = self._due.get(frame.source_frame, {})
         prompts = {
             obj_id: (self._objects[obj_id].name, self._prompt(seed, frame.image)) for obj_id, seed in due.items()
@@ -66,6 +73,7 @@ class Follower:
         if not self._by_prompt:
             anchored = {track.obj_id for track in tracker.live.values() if track.prompted == tracker.frame}
             self._since |= dict.fromkeys(anchored, (frame.source_frame, frame.time_s))
+            self._note_found(frame.source_frame)
         objects = [
             ShardObject(
                 obj_id=track.obj_id,
@@ -80,9 +88,32 @@ class Follower:
         ]
         return ShardRow(frame=frame.source_frame, time_s=round(frame.time_s, 6), objects=objects)
 
-    def _plausible(self, obj_id: int, frame: int) -> bool:
-        one = self._objects.get(obj_id)
-        return one is not None and any(first <= frame <= last for first, last in one.runs)
+    def _let_go(self, frame: int) -> None:
+        """Follow no further what is not plausible on this frame, or begins anew on it."""
+        for obj_id in list(self._since):
+            one = self._objects.get(obj_id)
+            plausible = one is not None and any(first <= frame <= last for first, last in one.runs)
+            if one is None or not plausible or frame in one.begins:
+                del self._since[obj_id]
+                if obj_id in self._tracker.live:
+                    self._tracker.drop(obj_id)
+
+    def _note_found(self, frame: int) -> None:
+        """Of objects that a text found: where each was seen last, and who was known again."""
+        tracker = self._tracker
+        for new, likeness in tracker.likeness.items():
+            old = tracker.same_as[new]
+            known = Recognised(
+                obj_id=new,
+                same_as=old,
+                from_frame=self._last.get(old, frame),
+                to_frame=frame,
+                likeness=round(likeness, 4),
+            )
+            self._recognised.append(known)
+        tracker.likeness.clear()
+        for track in tracker.visible(doubtful=False):
+            self._last[tracker.same_as.get(track.obj_id, track.obj_id)] = frame
 
     def _prompt(self, seed: Seed, image: RGB) -> Prompt:
         height, width = image.shape[:2]
@@ -90,9 +121,9 @@ class Follower:
         shown = seed.shown
         mask = None if shown.mask is None else _resized(rle.decode(shown.mask), width, height)
         if mask is not None and mask.any():
-            return Prompt(mask=mask)
+            return Prompt(mask=mask, anchor=True)
         points = tuple((x * across, y * down, bool(positive)) for x, y, positive in shown.points)
-        return Prompt(_scaled(shown.extent, across, down), points)
+        return Prompt(_scaled(shown.extent, across, down), points, anchor=True)
 
     def _note_arrivals(self, frame: Frame, due: dict[int, Seed]) -> None:
         height, width = frame.image.shape[:2]

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from core.formats.links_jsonl import Link, Rival
-from core.formats.window_shard import Arrival, read_arrivals
+from core.formats.window_shard import Arrival, read_arrivals, read_facts
 from core.windows.merge import Shard
 from core.windows.names import Names
-from core.windows.stitch import RIVAL_MARGIN, SAME_IOU, Pair
+from core.windows.stitch import DOUBTFUL_LIKENESS, RIVAL_MARGIN, SAME_IOU, Pair
 
 
 def annotation_links(shards: Sequence[Shard], names: Names) -> list[Link]:
@@ -38,6 +38,27 @@ def _annotation_link(obj_id: int, first: int, last: int, by_way: dict[str, Arriv
         rival=None if rival is None else Rival(assoc_id=names.named((-1, rival[0]))[0], score=rival[1]),
         ambiguous=score < SAME_IOU or (rival is not None and rival[1] > score - RIVAL_MARGIN),
     )
+
+
+def recognised_links(shards: Iterable[Shard], names: Names) -> list[Link]:
+    """A link for each newcomer that was found, within a segment, to be an object that was lost."""
+    links = []
+    for shard in shards:
+        for one in read_facts(shard.folder).recognised:
+            named = names.known(shard.segment, one.obj_id)
+            if named is not None:
+                links.append(
+                    Link(
+                        assoc_id=named[0],
+                        assoc_name=named[1],
+                        kind="gap",
+                        from_frame=one.from_frame,
+                        to_frame=one.to_frame,
+                        score=one.likeness,
+                        ambiguous=one.likeness < DOUBTFUL_LIKENESS,
+                    )
+                )
+    return links
 
 
 def segment_links(pairs: Iterable[Pair], names: Names) -> list[Link]:

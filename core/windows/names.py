@@ -61,6 +61,10 @@ class Names:
             return self._objects[identity[1]]
         return self._given.setdefault(identity, (str(len(self._given) + 1), label or "object"))
 
+    def number(self, identity: Identity, label: str | None = None) -> int:
+        """A number for pictures and recordings, the same in all of them."""
+        return identity[1] if self._objects else int(self.named(identity, label)[0])
+
     def known(self, segment: int, obj_id: int) -> tuple[str, str] | None:
         """Id and name of an object of a segment; None where it was never named."""
         identity = self.root(segment, obj_id)

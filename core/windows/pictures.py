@@ -1,6 +1,5 @@
 """Pictures of annotated frames for the report: a few, evenly over the video."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.formats.html_report import Picture, clock
@@ -9,6 +8,7 @@ from core.masks.draw import Drawn, draw_objects
 from core.video.index import FrameIndex
 from core.video.source import open_video
 from core.windows.merge import Identity, Sighting
+from core.windows.names import Names
 
 _COUNT = 6
 
@@ -27,9 +27,7 @@ class Chosen:
             self.kept[frame] = best
 
 
-def draw_chosen(
-    chosen: Chosen, video: Path, index: FrameIndex, name: Callable[[Identity, str | None], Sequence[str]]
-) -> list[Picture]:
+def draw_chosen(chosen: Chosen, video: Path, index: FrameIndex, names: Names) -> list[Picture]:
     """The frames kept, with their objects drawn in. Raises `BadMedia` where the video cannot be read."""
     pictures = []
     for frame, best in chosen.kept.items():
@@ -37,7 +35,7 @@ def draw_chosen(
         with open_video(video) as source:
             (shown,) = source.frames_at(index, [frame], side)
         drawn = [
-            Drawn(identity[1], rle.decode(seen.found.rle), name(identity, seen.found.label)[1])
+            Drawn(names.number(identity), rle.decode(seen.found.rle), names.named(identity)[1])
             for identity, seen in best.items()
         ]
         caption = f"frame {frame}, {clock(shown.time_s)}: {len(best)} object{'s' if len(best) > 1 else ''}"

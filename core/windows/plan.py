@@ -15,6 +15,7 @@ Direction = Literal["forward", "backward"]
 Run = tuple[int, int]
 """First and last frame, both included, between which an object is followed."""
 _LONGEST_SEGMENT = 4
+_ON_TIME_S = 1e-6  # what sums of times may be off by
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class Followed(BaseModel):
         name: what it is called.
         seeds: in this window, ascending.
         runs: frames of this window between which it is followed, ascending.
+        begins: annotated frames of this window on which a run begins, in the direction of time: whatever was known of
+            the object before counts no more.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,6 +91,7 @@ class Followed(BaseModel):
     name: str
     seeds: tuple[Seed, ...]
     runs: tuple[Run, ...]
+    begins: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,9 @@ class Plausible:
         if not runs:
             return None
         seeds = tuple(seed for seed in self.seeds if window.first <= seed.shown.frame < window.end)
-        return Followed(obj_id=self.obj_id, name=self.name, seeds=seeds, runs=runs)
+        starts = (run[0 if direction == "forward" else 1] for run in self.runs(direction))
+        begins = tuple(frame for frame in starts if window.first <= frame < window.end)
+        return Followed(obj_id=self.obj_id, name=self.name, seeds=seeds, runs=runs, begins=begins)
 
 
 def clipped(run: Run, window: Window) -> Run:
@@ -133,7 +139,10 @@ def plausible(one: AnnotatedObject, obj_id: int, index: FrameIndex, margin_s: fl
             spans[-1] = (spans[-1][0], max(spans[-1][1], end + margin_s))
         else:
             spans.append((start - margin_s, end + margin_s))
-    edges = [(np.searchsorted(index.times_s, a), np.searchsorted(index.times_s, b, "right") - 1) for a, b in spans]
+    edges = [
+        (np.searchsorted(index.times_s, start - _ON_TIME_S), np.searchsorted(index.times_s, end + _ON_TIME_S) - 1)
+        for start, end in spans
+    ]
     seeds = tuple(
         Seed(shown=prompt, since=prompt.frame, since_s=float(index.times_s[prompt.frame])) for prompt in one.prompts
     )

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from core.formats.window_shard import ShardObject
+from core.formats.window_shard import ShardObject, read_facts
 from core.masks import rle
 from core.tracking.appearance import Appearance, similarity
 from core.tracking.association import assign
@@ -47,18 +47,35 @@ class Seen:
         return dict(sorted(labels.items()))
 
 
-def seen_between(shards: Sequence[Shard], first: int, end: int, dropped: frozenset[int] = frozenset()) -> Seen:
+@dataclass(frozen=True)
+class Settled:
+    """What became of a segment's objects: those that came to nothing, and those that turned out to be others."""
+
+    rejected: frozenset[int] = frozenset()
+    same_as: Mapping[int, int] = field(default_factory=dict)
+
+    def identify(self, _: Shard, found: ShardObject) -> Identity | None:
+        """Under which number an object goes in its segment; None where it came to nothing."""
+        if found.obj_id in self.rejected:
+            return None
+        return -1, self.same_as.get(found.obj_id, found.obj_id)
+
+
+def settled(shards: Iterable[Shard]) -> Settled:
+    """What all shards of one segment tell together."""
+    facts = [read_facts(shard.folder) for shard in shards]
+    rejected = frozenset(obj_id for one in facts for obj_id in one.rejected)
+    return Settled(rejected, {new: old for one in facts for new, old in one.same_as.items()})
+
+
+def seen_between(shards: Sequence[Shard], first: int, end: int, known: Settled) -> Seen:
     """What the shards of one segment tell of the frames from `first` to before `end`."""
-
-    def identify(_: Shard, found: ShardObject) -> Identity | None:
-        return None if found.obj_id in dropped else (-1, found.obj_id)
-
     frames: dict[int, dict[int, ShardObject]] = {}
     for frame, _, rows in merged_rows(shards):
         if frame >= end:
             break
         if frame >= first:
-            best = best_sightings(rows, identify)
+            best = best_sightings(rows, known.identify)
             frames[frame] = {obj_id: sighting.found for (_, obj_id), sighting in best.items()}
     return Seen(frames)
 

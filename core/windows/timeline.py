@@ -33,7 +33,7 @@ class Timeline:
         """Note who is annotated at a time."""
         for identity, seen in best.items():
             assoc_id, name = names.named(identity, seen.found.label)
-            presence = self.objects.setdefault(assoc_id, Presence(identity[1], name))
+            presence = self.objects.setdefault(assoc_id, Presence(names.number(identity), name))
             if presence.stretches and time_s - presence.stretches[-1][1] <= self._pause_s:
                 presence.stretches[-1] = (presence.stretches[-1][0], time_s)
             else:
@@ -44,4 +44,4 @@ class Timeline:
         for identity, seen in best.items():
             if seen.found.anchored:
                 assoc_id, name = names.named(identity, seen.found.label)
-                self.objects.setdefault(assoc_id, Presence(identity[1], name)).prompts_s.append(time_s)
+                self.objects.setdefault(assoc_id, Presence(names.number(identity), name)).prompts_s.append(time_s)

@@ -17,7 +17,7 @@ from core.formats.window_shard import (
     write_facts,
     write_lines,
 )
-from core.memory import PeakMemory
+from core.memory import PeakMemory, release_free
 from core.models.registry import load_detector, load_segmenter
 from core.models.spec import ModelSpec
 from core.tracking.loop import with_next
@@ -86,6 +86,7 @@ def follow_window(request: dict[str, Any], folder: Path, report: Report) -> dict
         UnsafeFile: the state of the window before is damaged.
     """
     asked = FollowRequest.model_validate(request)
+    release_free()
     started, memory = time.monotonic(), PeakMemory()
     index, wanted = load_index(asked.index), asked.frames()
     before = Facts() if asked.before is None else read_facts(asked.before)

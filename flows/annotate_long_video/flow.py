@@ -16,8 +16,8 @@ from core.models.sam2.names import SamType
 from core.video.index import load_index
 from flows.annotate_long_video.follow import follow
 from flows.annotate_long_video.plan import FAILURES, Mode, Plan, check
-from flows.annotate_long_video.results import assemble, deliver_results, not_followed, record, summary
-from flows.annotate_long_video.videos import Models, Settings, Video, prepare
+from flows.annotate_long_video.results import assemble, deliver_results, not_followed, record, summary, write_problems
+from flows.annotate_long_video.videos import Models, NothingToDo, Settings, Video, prepare
 from flows.model_notes import model_notes
 from tasks.devices.slots import MAX_SLOTS
 from tasks.items import Item, ItemRun, RunCancelled, Stage, item_run, item_runner, run_items
@@ -48,12 +48,12 @@ def annotate_long_video(
     prompts: Path | None = None,
     text_prompt: str | None = None,
     output_dir: Path = Path("outputs/dense_annotations"),
-    window_duration: Annotated[float, Field(ge=1)] = 300,
-    window_overlap: Annotated[float, Field(ge=0)] = 30,
+    window_duration: Annotated[float, Field(ge=1, le=86_400)] = 300,
+    window_overlap: Annotated[float, Field(ge=0, le=86_400)] = 30,
     video_scale_factor: Annotated[float, Field(ge=0.1, le=1.0)] = 0.5,
     frame_interval: Annotated[int, Field(ge=1)] = 30,
     detection_interval: Annotated[int, Field(ge=1)] = 150,
-    margin: Annotated[float, Field(ge=0)] = 300,
+    margin: Annotated[float, Field(ge=0, le=86_400)] = 300,
     mode: Mode = "carry",
     masks: bool = False,
     recording: bool = False,
@@ -143,7 +143,7 @@ def annotate_long_video(
     wanted = {"masks": masks, "tracks": recording}
     try:
         with item_run(store, plan.slots, _at_once(plan, settings)) as run:
-            videos, failures = _open(run, plan, settings, scene_graph_dir, resume)
+            videos, failures = _open(run, plan, settings, scene_graph_dir, output_dir, resume)
             for video in videos:
                 for problem in video.problems[:20]:
                     log.warning("%s: %s: %s", video.video_id, problem.where, problem.what)
@@ -167,7 +167,7 @@ def _at_once(plan: Plan, settings: Settings) -> int:
 
 
 def _open(
-    run: ItemRun, plan: Plan, settings: Settings, scene_graphs: Path, resume: bool
+    run: ItemRun, plan: Plan, settings: Settings, scene_graphs: Path, output_dir: Path, resume: bool
 ) -> tuple[list[Video], dict[str, str]]:
     """Index every video that is there; those that can be annotated, and the reason for each that cannot."""
     items: dict[str, Item] = {}
@@ -190,10 +190,9 @@ def _open(
         if outcome.record is None:
             failures[video_id] = outcome.reason or "failed"
             continue
-        index = load_index(outcome.folder)
-        video = prepare(plan, settings, scene_graphs, video_id, outcome, index)
-        if isinstance(video, str):
-            failures[video_id] = video
-        else:
-            videos.append(video)
+        try:
+            videos.append(prepare(plan, settings, scene_graphs, video_id, outcome, load_index(outcome.folder)))
+        except NothingToDo as nothing:
+            failures[video_id] = str(nothing)
+            write_problems(output_dir, video_id, nothing.problems)
     return videos, failures

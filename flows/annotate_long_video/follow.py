@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from core.formats.html_report import clock
 from core.tracking.appearance import Appearance
@@ -9,7 +10,17 @@ from core.tracking.tracker_state import read_looks
 from core.windows.continuing import going_on
 from core.windows.merge import Shard
 from core.windows.plan import Direction, Followed, Plausible, Window
-from core.windows.stitch import Border, Known, Pair, Seen, pair_known, pair_over_gaps, pair_unknown, seen_between
+from core.windows.stitch import (
+    Border,
+    Known,
+    Pair,
+    Seen,
+    pair_known,
+    pair_over_gaps,
+    pair_unknown,
+    seen_between,
+    settled,
+)  # fmt: skip
 from flows.annotate_long_video.videos import Models, Settings, Video
 from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
 
@@ -53,13 +64,23 @@ class Made:
 
 @dataclass(frozen=True)
 class _Chain:
-    """What is followed through the windows of one segment in one direction."""
+    """What is followed through windows of one segment in one direction; they stand in that order."""
 
     video: Video
     segment: int
     direction: Direction
+    windows: Sequence[Window]
     objects: list[Plausible]
     continued: bool = False
+
+    @classmethod
+    def through(
+        cls, video: Video, segment: int, direction: Direction, objects: list[Plausible], continued: bool
+    ) -> "_Chain":
+        """Through all windows of a segment."""
+        windows = video.segments[segment]
+        ordered = windows if direction == "forward" else windows[::-1]
+        return cls(video, segment, direction, ordered, objects, continued)
 
 
 @dataclass
@@ -76,12 +97,13 @@ def follow(
     """Follow every video, segment by segment side by side; within one, window by window, each going on from the state
     of the one before. Forward, and, where there are annotations, backward too; the two do not need each other.
 
-    Then, in rounds, segments go on with what those next to them did not lose and they do not have.
+    Then, in rounds: behind a window that failed, what is annotated there is followed from its own annotations; and
+    segments go on with what those next to them saw in the overlap and they did not.
     """
     ways: tuple[Direction, ...] = ("forward",) if models.detector is not None else ("forward", "backward")
     found = {video.video_id: Following() for video in videos}
     chains = [
-        _Chain(video, number, direction, [_only_in(one, windows) for one in video.objects])
+        _Chain.through(video, number, direction, [_only_in(one, windows) for one in video.objects], False)
         for video in videos
         for number, windows in enumerate(video.segments)
         for direction in ways
@@ -90,10 +112,15 @@ def follow(
     while chains:
         links = [link for chain in chains for link in _windows(run, chain, settings, models)]
         outcomes = run_items(run, FOLLOW, [item for _, _, item in links], resume)
+        broken: dict[int, tuple[_Chain, Window]] = {}
         for (chain, window, _), outcome in zip(links, outcomes, strict=True):
+            if id(chain) in broken:
+                continue  # not tried
+            if outcome.reason is not None and models.detector is None:
+                broken[id(chain)] = (chain, window)
             made = Made(chain.segment, window, chain.direction, chain.continued, outcome)
             found[chain.video.video_id].made.append(made)
-        chains = []
+        chains = [_behind(chain, window) for chain, window in broken.values()]
         for video in videos:
             for chain in _onward(video, found[video.video_id]):
                 place = (video.video_id, chain.segment, chain.direction)
@@ -106,38 +133,45 @@ def follow(
     return found
 
 
+def _behind(chain: _Chain, window: Window) -> _Chain:
+    """The rest of a chain behind a window that failed."""
+    rest = chain.windows[chain.windows.index(window) + 1 :]
+    return replace(chain, windows=rest, objects=[_only_in(one, rest) for one in chain.objects] if rest else [])
+
+
 def _only_in(one: Plausible, windows: Sequence[Window]) -> Plausible:
-    """The object as a segment knows it that sees only its own annotations."""
-    seeds = tuple(seed for seed in one.seeds if windows[0].first <= seed.shown.frame < windows[-1].end)
-    return replace(one, seeds=seeds)
+    """The object as it is known where only the annotations in these windows are seen."""
+    first, end = min(window.first for window in windows), max(window.end for window in windows)
+    return replace(one, seeds=tuple(seed for seed in one.seeds if first <= seed.shown.frame < end))
 
 
 def _windows(run: ItemRun, chain: _Chain, settings: Settings, models: Models) -> list[tuple[_Chain, Window, Item]]:
     """The items of a chain, each after the one before; windows with nothing to follow are left out."""
-    windows = chain.video.segments[chain.segment]
     links: list[tuple[_Chain, Window, Item]] = []
     before: Item | None = None
-    for window in windows if chain.direction == "forward" else reversed(windows):
-        objects = [part for one in chain.objects if (part := one.within(window, chain.direction)) is not None]
-        if objects or models.detector is not None:
-            last = window is windows[-1]
-            before = _item(
-                run, chain.video, settings, models, window, chain.direction, objects, before, last, chain.continued
-            )
-            links.append((chain, window, before))
+    parts = [(window, _within(chain, window)) for window in chain.windows]
+    if models.detector is not None:  # every window with a frame on the grid
+        kept = [(w, objects) for w, objects in parts if -(-w.first // settings.interval) * settings.interval < w.end]
+    else:
+        kept = [(window, objects) for window, objects in parts if objects]
+    for window, objects in kept:
+        before = _item(run, chain, settings, models, window, objects, before, last=window is kept[-1][0])
+        links.append((chain, window, before))
     return links
+
+
+def _within(chain: _Chain, window: Window) -> list[Followed]:
+    return [part for one in chain.objects if (part := one.within(window, chain.direction)) is not None]
 
 
 def _onward(video: Video, following: Following) -> Iterator[_Chain]:
     """What segments have to go on with that those next to them followed."""
     for border in _borders(video) if video.objects else ():
         here, there = _overlap(video, border, following.made)
-        forward, backward = (
-            going_on(video.objects, here, there, "forward"),
-            going_on(video.objects, there, here, "backward"),
-        )
-        yield _Chain(video, border.later, "forward", forward, continued=True)
-        yield _Chain(video, border.segment, "backward", backward, continued=True)
+        forward = going_on(video.objects, here, there, "forward")
+        backward = going_on(video.objects, there, here, "backward")
+        yield _Chain.through(video, border.later, "forward", forward, continued=True)
+        yield _Chain.through(video, border.segment, "backward", backward, continued=True)
 
 
 def _borders(video: Video) -> list[Border]:
@@ -147,17 +181,14 @@ def _borders(video: Video) -> list[Border]:
 
 def _overlap(video: Video, border: Border, made: Sequence[Made]) -> tuple[Seen, Seen]:
     """What each of two segments tells of the frames that both have."""
-    last, first = video.segments[border.segment][-1], video.segments[border.later][0]
-    shards = [
-        [
-            one.shard()
-            for one in made
-            if one.segment == segment and one.outcome.record is not None and one.window.end > first.first
-            and one.window.first < last.end
-        ]
-        for segment in (border.segment, border.later)
-    ]  # fmt: skip
-    return seen_between(shards[0], first.first, last.end), seen_between(shards[1], first.first, last.end)
+    first, end = video.segments[border.later][0].first, video.segments[border.segment][-1].end
+    return _seen(made, border.segment, first, end), _seen(made, border.later, first, end)
+
+
+def _seen(made: Sequence[Made], segment: int, first: int, end: int) -> Seen:
+    done = [one for one in made if one.segment == segment and one.outcome.record is not None]
+    there = [one.shard() for one in done if one.window.end > first and one.window.first < end]
+    return seen_between(there, first, end, settled(one.shard() for one in done))
 
 
 def _join(video: Video, made: Sequence[Made], models: Models) -> list[Pair]:
@@ -181,7 +212,8 @@ def _handed_over(border: Border, made: Sequence[Made]) -> list[Pair]:
     pairs = []
     for one in made:
         into_later = one.segment == border.later and one.direction == "forward"
-        if not one.continued or not (into_later or (one.segment == border.segment and one.direction == "backward")):
+        into_earlier = one.segment == border.segment and one.direction == "backward"
+        if not one.continued or one.outcome.record is None or not (into_later or into_earlier):
             continue
         for followed in one.outcome.item.request["objects"]:
             for seed in followed["seeds"]:
@@ -194,45 +226,49 @@ def _handed_over(border: Border, made: Sequence[Made]) -> list[Pair]:
 
 
 def _known(made: Sequence[Made], segment: int) -> dict[int, Known]:
-    """First and last frame, label and looks of each object of a segment."""
+    """First and last frame, label and latest looks of each object of a segment."""
+    done = [one for one in made if one.segment == segment and one.outcome.record is not None]
+    known = settled(one.shard() for one in done)
     spans: dict[int, tuple[int, int]] = {}
     looks: dict[int, tuple[str | None, Appearance]] = {}
-    for one in made:
-        if one.segment != segment or one.outcome.record is None:
-            continue
+    for one in done:
         for row in one.shard().rows():
             for seen in row.objects:
-                spans[seen.obj_id] = (spans.get(seen.obj_id, (row.frame, 0))[0], row.frame)
-        looks |= read_looks(one.outcome.folder)
+                who = known.identify(one.shard(), seen)
+                if who is not None:
+                    spans[who[1]] = (spans.get(who[1], (row.frame, 0))[0], row.frame)
+        # Of an object with several numbers the latest looks count: numbers ascend in time.
+        latest = read_looks(one.outcome.folder)
+        looks |= {known.same_as.get(obj_id, obj_id): latest[obj_id] for obj_id in sorted(latest)}
     return {obj_id: Known(*looks[obj_id], *spans[obj_id]) for obj_id in looks.keys() & spans.keys()}
 
 
 def _item(
     run: ItemRun,
-    video: Video,
+    chain: _Chain,
     settings: Settings,
     models: Models,
     window: Window,
-    direction: Direction,
     objects: Sequence[Followed],
     before: Item | None,
     last: bool,
-    continued: bool,
 ) -> Item:
+    video = chain.video
     held = {prompt.frame for prompts in video.held_out.values() for prompt in prompts}
-    what = {
-        "direction": direction,
+    what: dict[str, Any] = {
+        "direction": chain.direction,
         "first": window.first,
         "end": window.end,
         "interval": settings.interval,
         "max_side": video.max_side(settings.scale),
         "objects": [one.model_dump(mode="json") for one in objects],
         "also": sorted(frame for frame in held if window.first <= frame < window.end),
-        "last": last or models.detector is None,
-        "detect_every": max(1, round(settings.detection_interval / settings.interval)),
     }
-    start, end = (float(video.index.times_s[frame]) for frame in (window.first, window.end - 1))
-    name = f"{video.video_id} {direction} {clock(start)}–{clock(end)}{' (continued)' if continued else ''}"
+    if models.detector is not None:
+        every = max(1, round(settings.detection_interval / settings.interval))
+        what |= {"last": last, "detect_every": every}
+    start, end = (clock(float(video.index.times_s[frame])) for frame in (window.first, window.end - 1))
+    name = f"{video.video_id} {chain.direction} {start}–{end}{' (continued)' if chain.continued else ''}"
     key = None if before is None else item_key(FOLLOW, before)
     folder = None if key is None else str(run.store.item_folder(FOLLOW.task_name, key))
     inputs = {"video": video.content, **what, **models.key, "before": key}

@@ -22,7 +22,22 @@ Mode = Literal["carry", "parallel"]
 ASSOC_INFO = Path("scene-and-object-movements/assoc_info.json")
 MASK_INFO = Path("scene-and-object-movements/mask_info.json")
 FAILURES = "failures.jsonl"
-_SUFFIXES = (".mp4", ".MP4", ".mkv", ".mov", ".webm", ".avi")
+_SUFFIXES = {
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".ts",
+    ".mts",
+    ".mpg",
+    ".mpeg",
+    ".flv",
+    ".ogv",
+    ".wmv",
+    ".mxf",
+}
 ReadAnnotations = Callable[[str, int, int], SparseAnnotations | None]
 """Video id, width and height to its annotations; None where the source knows no such video."""
 
@@ -126,7 +141,12 @@ def _find(root: Path, video_id: str) -> Path | None:
         return root
     participant = video_id.partition("-")[0]
     for folder in (root / participant, root):
-        for name in (*(f"{video_id}{suffix}" for suffix in _SUFFIXES), video_id):
-            if (folder / name).exists():
-                return folder / name
+        if folder.is_dir():
+            found = [
+                path for path in sorted(folder.iterdir()) if path.stem == video_id and path.suffix.lower() in _SUFFIXES
+            ]
+            if found:
+                return found[0]
+            if (folder / video_id).is_dir():
+                return folder / video_id
     return None

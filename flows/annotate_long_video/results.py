@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.formats.sparse_annotations import Problem
 from core.store.atomic import write_text
 from core.windows import assemble_item as assembled
 from core.windows.record_item import RECORDING_FILE
@@ -69,12 +70,13 @@ def assemble(
             },
             **wanted,
         }
+        told = _report(video, done, settings, notes)
         inputs = {
             "video": video.content,
-            "shards": [item_key(FOLLOW, one.outcome.item) for one in done],
-            "title": video.video_id,
-            "problems": [[problem.where, problem.what] for problem in video.problems],
-            "stationary": video.stationary,
+            "shards": [
+                [item_key(FOLLOW, one.outcome.item), one.segment, one.window.index, one.direction] for one in done
+            ],
+            "report": {name: value for name, value in told.items() if name != "windows"},  # timings are no inputs
             **what,
         }
         request = {
@@ -82,7 +84,7 @@ def assemble(
             "index": str(video.index_folder),
             "size": [video.info["width"], video.info["height"]],
             "shards": [one.shard().model_dump(mode="json") for one in done],
-            "report": _report(video, done, settings, notes),
+            "report": told,
             **what,
         }
         items.append(Item(f"{video.video_id} (assemble)", inputs, request, float(len(video.index))))
@@ -146,11 +148,16 @@ def _deliver(store: RunStore, video: Video, outcome: Outcome, folder: Path) -> N
         deliver(outcome.folder / made, folder / wanted.format(video.video_id), store.digests)
     if video.held_out:
         deliver(outcome.folder / assembled.HOLD_OUT_FILE, folder / f"hold_out_{video.video_id}.jsonl", store.digests)
-    problems = [json.dumps({"where": problem.where, "what": problem.what}) + "\n" for problem in video.problems]
-    write_text(folder / f"problems_{video.video_id}.jsonl", "".join(problems))
+    write_problems(folder, video.video_id, video.problems)
     if video.stationary is not None:
         names = "".join(f"{name}\n" for name in video.stationary)
         write_text(folder / f"stationary_objects_{video.video_id}.txt", names)
+
+
+def write_problems(folder: Path, video_id: str, problems: Sequence[Problem]) -> None:
+    """Write `problems_{video_id}.jsonl`: where and why an annotation could not be used, a line each."""
+    lines = (json.dumps({"where": one.where, "what": one.what}, ensure_ascii=False) + "\n" for one in problems)
+    write_text(folder / f"problems_{video_id}.jsonl", "".join(lines))
 
 
 def summary(

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.errors import MaskflowError
 from core.formats.hd_epic import scene_graph_file, stationary_objects
-from core.formats.sparse_annotations import Problem, SparsePrompt, fit, held_out
+from core.formats.sparse_annotations import Problem, SparseAnnotations, SparsePrompt, fit, held_out
 from core.models.spec import ModelSpec
 from core.video.index import FrameIndex
 from core.windows.plan import Plausible, Window, carried, cut, plausible, segments
@@ -82,45 +83,72 @@ class Video:
         return max(1, round(scale * max(int(self.info["width"]), int(self.info["height"]))))
 
 
+class NothingToDo(MaskflowError):
+    """A video cannot be annotated. `problems` are the annotations that could not be used."""
+
+    def __init__(self, reason: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(reason)
+        self.problems = problems
+
+
 def prepare(
     plan: Plan, settings: Settings, scene_graphs: Path, video_id: str, indexed: Outcome, index: FrameIndex
-) -> Video | str:
-    """What is to be done with one video; or the reason why nothing can be."""
+) -> Video:
+    """What is to be done with one video. Raises `NothingToDo`."""
     info = indexed.record or {}
-    objects, names, held, problems, moved = [], {}, {}, [], set()
+    given = SparseAnnotations()
     if plan.annotations is not None:
-        given = plan.annotations(video_id, info["width"], info["height"])
-        if given is None:
-            return f"there are no annotations of this video in the {plan.source}"
-        moved = {one.name for one in given.objects}
-        fitted = fit(given, info["width"], info["height"], len(index))
-        problems = fitted.problems
-        if not fitted.objects:
-            return f"none of its annotations can be used: {_first_of(problems)}"
-        shown, out = held_out(fitted.objects, settings.hold_out)
-        for number, (one, whole) in enumerate(zip(shown, fitted.objects, strict=True), 1):
-            kept = plausible(one, number, index, settings.margin_s)
-            objects.append(replace(kept, spans=plausible(whole, number, index, settings.margin_s).spans))
-            names[number] = (one.assoc_id, one.name)
-            if one.assoc_id in out:
-                held[number] = out[one.assoc_id]
-    stationary = None
-    graph = scene_graph_file(scene_graphs, video_id)
-    if graph.is_file():
-        try:
-            stationary, unread = stationary_objects(graph, moved)
-            problems = [*problems, *unread]
-        except (OSError, UnicodeDecodeError) as error:
-            problems = [*problems, Problem(str(graph), str(error))]
-    length, overlap = (max(1, int(seconds * info["fps"])) for seconds in (settings.window_s, settings.overlap_s))
-    windows = cut(len(index), length, min(overlap if settings.overlap_s else 0, length - 1))
-    path = Path(indexed.item.request["video"])
+        read = plan.annotations(video_id, info["width"], info["height"])
+        if read is None:
+            raise NothingToDo(f"there are no annotations of this video in the {plan.source}")
+        given = fit(read, info["width"], info["height"], len(index))
+        if not given.objects:
+            first = f"{given.problems[0].where}: {given.problems[0].what}" if given.problems else "there are none"
+            raise NothingToDo(f"none of its annotations can be used: {first}", given.problems)
+    whole = [plausible(one, number, index, settings.margin_s) for number, one in enumerate(given.objects, 1)]
+    kept = {
+        (one.assoc_id, run[0]) for one, known in zip(given.objects, whole, strict=True) for run in known.runs("forward")
+    }
+    shown, out = held_out(given.objects, settings.hold_out, kept)
+    problems = list(given.problems)
+    if settings.hold_out and not out:
+        problems.append(Problem("hold_out", "no annotation can be spared: nothing is judged"))
+    if not info["seekable"]:
+        slow = "its frames cannot be reached directly: every window is read from the start; H.264 in MP4 is far faster"
+        problems.append(Problem(f"video {video_id}", slow))
+    stationary, unread = _stationary(scene_graph_file(scene_graphs, video_id), given.moved)
     return Video(
-        video_id, path, indexed.item.inputs["video"], info, indexed.folder, index, objects, names, held,
-        problems, stationary, segments(windows) if settings.parallel else [carried(windows)],
-    )  # fmt: skip
+        video_id=video_id,
+        path=Path(indexed.item.request["video"]),
+        content=indexed.item.inputs["video"],
+        info=info,
+        index_folder=indexed.folder,
+        index=index,
+        objects=[
+            replace(plausible(one, known.obj_id, index, settings.margin_s), spans=known.spans)
+            for one, known in zip(shown, whole, strict=True)
+        ],
+        names={number: (one.assoc_id, one.name) for number, one in enumerate(shown, 1)},
+        held_out={number: out[one.assoc_id] for number, one in enumerate(shown, 1) if one.assoc_id in out},
+        problems=[*problems, *unread],
+        stationary=stationary,
+        segments=_segments(settings, len(index), info["fps"]),
+    )
 
 
-def _first_of(problems: Sequence[Problem]) -> str:
-    more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
-    return f"{problems[0].where}: {problems[0].what}{more}" if problems else "there are none"
+def _stationary(graph: Path, moved: set[str]) -> tuple[list[str] | None, list[Problem]]:
+    if not graph.is_file():
+        return None, []
+    try:
+        return stationary_objects(graph, moved)
+    except (OSError, UnicodeDecodeError) as error:
+        return None, [Problem(str(graph), str(error))]
+
+
+def _segments(settings: Settings, frames: int, fps: float) -> list[list[Window]]:
+    length, overlap = max(1, int(settings.window_s * fps)), int(settings.overlap_s * fps)
+    if settings.parallel and overlap < settings.interval and length < frames:
+        told = f"their overlap is {overlap} frames, and annotations are {settings.interval} frames apart"
+        raise NothingToDo(f"windows cannot be joined: {told}; give a longer window_overlap, or mode carry")
+    windows = cut(frames, length, min(overlap, length - 1))
+    return segments(windows) if settings.parallel else [carried(windows)]

@@ -82,8 +82,8 @@ def test_good_annotations_are_used_and_bad_ones_named(kitchen: Path) -> None:
     data = bytearray((videos / f"{ID}.mp4").read_bytes())
     data[len(data) * 3 // 4 : len(data) * 3 // 4 + 200] = bytes(200)
     (videos / "P01-broken.mp4").write_bytes(data)
-    ids = (ID, "P01-missing", "P01-none", "P01-broken")
-    first = _annotate(kitchen, *windows, "--hold-out", 0.2, "--recording", video_ids=ids)
+    asked = (ID, "P01-missing", "P01-none", "P01-broken")
+    first = _annotate(kitchen, *windows, "--hold-out", 0.2, "--recording", video_ids=asked)
     assert first.code == 1, first.err
     assert "Traceback" not in first.err + first.out
     reasons = {one["item"]: one["reason"] for one in _lines(kitchen / "out" / "failures.jsonl")}
@@ -150,9 +150,10 @@ def test_segments_side_by_side_are_joined(kitchen: Path) -> None:
     assert [frame.frame_number for frame in frames] == list(range(0, FRAMES, 2))
     for frame in frames:
         boxes = {one.assoc_id: one.bbox for one in frame.objects}
-        assert set(boxes) == {SQUARE, GROUND}
-        assert len(frame.objects) == 2
+        assert len(boxes) == len(frame.objects)
         assert iou_matrix([boxes[SQUARE]], [square_box(frame.frame_number)])[0, 0] > 0.5
+    ground = [frame.frame_number for frame in frames for one in frame.objects if one.assoc_id == GROUND]
+    assert min(ground) < 60 < max(ground)
     # The square is annotated in the first half only, and followed in the other.
     assert {one.window for frame in frames for one in frame.objects if one.assoc_id == SQUARE} >= {0, 2}
     links = {(link.assoc_id, link.kind) for link in read_links(kitchen / "out" / f"links_{ID}.jsonl")}

@@ -147,11 +147,14 @@ class StreamingPredictor:
     def add(self, obj_id: int, prompt: Prompt) -> Masks:
         """Start an object on the present frame, or correct a known one there; no other object is touched.
 
-        A frame on which the object had not been tracked becomes one of its conditioning frames.
+        A frame on which the object had not been tracked becomes one of its conditioning frames; so does any frame with
+        a prompt that is an anchor.
         """
         if prompt.mask is not None and prompt.mask.shape != (self.window.height, self.window.width):
             raise ValueError(f"a mask of {prompt.mask.shape} in a video of {(self.window.height, self.window.width)}")
         memory = self.objects.get(obj_id) or ObjectMemory()
+        if prompt.anchor:
+            memory.recent.pop(self.frame, None)
         tracked = self.frame in memory.recent
         kept = memory.recent if tracked else memory.conditioning
         earlier = kept.get(self.frame)

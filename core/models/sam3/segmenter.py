@@ -95,6 +95,9 @@ class Sam3Session:
         if self._pixels is None:
             raise ValueError("a prompt needs a present frame: advance first")
         one = self.objects.get(obj_id) or self.new_object()
+        if prompt.anchor:  # the library takes frames that were tracked for corrections
+            one.output_dict_per_obj[0]["non_cond_frame_outputs"].pop(self.frame, None)
+            one.frames_tracked_per_obj[0].pop(self.frame, None)
         inputs: dict[str, Any] = {}
         if prompt.mask is not None:
             inputs["input_masks"] = [torch.from_numpy(prompt.mask)]

@@ -168,8 +168,9 @@ def test_held_out_prompts_are_the_share_asked_for_and_leave_each_object_one(coun
     given_ = SparseAnnotations()
     for number, count in enumerate(counts):
         given_.add(str(number), "x", [SparsePrompt(frame=f, box=(0, 0, 1, 1)) for f in range(count)], ())
-    kept, out = held_out(given_.objects, share)
-    assert held_out(given_.objects, share) == (kept, out)
+    first = {(str(number), 0) for number in range(len(counts))}
+    kept, out = held_out(given_.objects, share, first)
+    assert held_out(given_.objects, share, first) == (kept, out)
     taken = sum(len(prompts) for prompts in out.values())
     assert taken == min(sum(counts) - len(counts), round(share * sum(counts)))
     for before, after in zip(given_.objects, kept, strict=True):

@@ -24,6 +24,7 @@ ENCODINGS = {
     "vp9": ("webm", "libvpx-vp9", {"g": "20", "deadline": "realtime", "cpu-used": "8", "auto-alt-ref": "1"}),
     "vp8-hidden-frames": ("webm", "libvpx", {"g": "20", "auto-alt-ref": "1", "lag-in-frames": "8"}),
     "mpeg4-b-frames-avi": ("avi", "mpeg4", {"g": "15", "bf": "2"}),
+    "h264-refreshed-bit-by-bit": ("mp4", "libx264", {"g": "20", "bf": "0", "x264-params": "intra-refresh=1"}),
     "every-frame-a-key": ("mkv", "mjpeg", {}),
 }
 
@@ -110,15 +111,20 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
             assert [frame.source_frame for frame in frames] == [10, 3]
 
 
-def test_a_long_way_back_is_read_in_pieces(
-    tmp_path: Path, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("piece", [5, 100])
+def test_a_long_way_back_is_read_piece_by_piece(
+    piece: int, tmp_path: Path, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.video.backward._PIECE_BYTES", 5 * 3 * 96 * 64)
+    monkeypatch.setattr("core.video.backward._PIECE_BYTES", piece * 3 * 96 * 64)
     path = make_video(tmp_path / "video.mp4", frames=40)
+    with open_video(path) as source:
+        every = list(source.frames())
     with open_video(path) as source:
         index = source.index()
     with open_video(path) as source, read_backward(source, index, range(2, 39)) as frames:
-        assert [frame.source_frame for frame in frames] == list(range(38, 1, -1))
+        for frame, number in zip(frames, range(38, 1, -1), strict=True):
+            assert frame.source_frame == number
+            assert np.array_equal(frame.image, every[number].image)
 
 
 def test_a_truncated_video_has_no_index(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Joining segments: the right objects, one to one, every link with a score, what is not sure is said."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,12 +11,14 @@ from core.formats.sparse_annotations import SparsePrompt
 from core.formats.window_shard import ShardObject
 from core.masks import rle
 from core.windows.continuing import going_on
+from core.windows.merge import Shard
 from core.windows.plan import Plausible, Seed
 from core.windows.stitch import (
     Border,
     Known,
     Pair,
     Seen,
+    Settled,
     overlap_iou,
     pair_known,
     pair_over_gaps,
@@ -115,3 +119,11 @@ def test_what_the_next_segment_does_not_see_goes_on_until_it_is_annotated_again(
     assert forward[1].seeds[0].score == 0.9
     backward = {one.obj_id: one for one in going_on(objects, here, there, "backward")}
     assert {number: one.spans for number, one in backward.items()} == {1: ((6, 90),), 2: ((6, 90),)}
+
+
+def test_within_a_segment_rejected_objects_go_and_recognised_ones_keep_their_number() -> None:
+    known = Settled(frozenset({3}), {9: 4})
+    shard = Shard(folder=Path(), segment=0, window=0, direction="forward", first=0)
+    assert known.identify(shard, seen(3, 0)) is None
+    assert known.identify(shard, seen(9, 0)) == (-1, 4)
+    assert known.identify(shard, seen(5, 0)) == (-1, 5)
