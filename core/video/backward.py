@@ -14,7 +14,7 @@ from core.video.index import FrameIndex
 from core.video.source import read_ahead
 
 # Three pieces exist at most: one handed out, one waiting, one being decoded.
-_PIECE_BYTES = 48_000_000
+_PIECE_BYTES = 16_000_000
 
 
 @contextmanager

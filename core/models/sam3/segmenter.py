@@ -157,7 +157,7 @@ class Sam3Session:
         return TrackedMask(masks.reshape(self._size).cpu().numpy(), score)
 
     def _forget(self, one: Any) -> None:
-        """Keep what later frames read: 6 masks, 15 pointers and the prompted frames."""
+        """Keep what later frames read: 6 masks, 15 pointers and the latest prompted frames."""
         config = self._model.config
         memories = one.output_dict_per_obj[0]
         for memory in [*memories["cond_frame_outputs"].values(), *memories["non_cond_frame_outputs"].values()]:
@@ -170,7 +170,15 @@ class Sam3Session:
             elif self.frame - frame >= config.num_maskmem:
                 recent[frame].pop("maskmem_features", None)
                 recent[frame].pop("maskmem_pos_enc", None)
+        self._forget_prompts(memories["cond_frame_outputs"])
         one.processed_frames.clear()
         for by_frame in (one.point_inputs_per_obj[0], one.mask_inputs_per_obj[0], one.frames_tracked_per_obj[0]):
             for frame in [frame for frame in by_frame if frame != self.frame]:
                 del by_frame[frame]
+
+    def _forget_prompts(self, prompted: dict[int, Any]) -> None:
+        """Of many prompted frames the closest are read: going forward, the latest."""
+        config = self._model.config
+        for frame in sorted(prompted)[: -config.max_cond_frame_num] if config.max_cond_frame_num > 0 else ():
+            if self.frame - frame >= config.max_object_pointers_in_encoder:
+                del prompted[frame]

@@ -329,3 +329,23 @@ def test_an_empty_scene_costs_nothing(model: SAM2Base, frames: list[RGB], monkey
     predictor.add(2, MASK)
     predictor.advance(frames[5])
     assert encoded == 2
+
+
+def test_an_anchor_is_remembered_like_a_first_prompt(model: SAM2Base, frames: list[RGB]) -> None:
+    predictor = StreamingPredictor(model, Window(HEIGHT, WIDTH))
+    for number in range(3):
+        predictor.advance(frames[number])
+        if number == 0:
+            predictor.add(1, BOX)
+    corrected = predictor.add(1, Prompt(box=BOX.box))
+    assert list(predictor.objects[1].conditioning) == [0]
+    anchored = predictor.add(1, Prompt(box=BOX.box, anchor=True))
+    assert list(predictor.objects[1].conditioning) == [0, 2]
+    assert 2 not in predictor.objects[1].recent
+    assert not torch.equal(corrected.logits, anchored.logits)
+    # It is decoded as if the object were new.
+    fresh = StreamingPredictor(model, Window(HEIGHT, WIDTH))
+    fresh.seek(2, frames[2])
+    assert torch.equal(fresh.add(1, BOX).logits, anchored.logits)
+    predictor.advance(frames[3])
+    assert list(predictor.objects[1].recent) == [1, 3]

@@ -147,3 +147,18 @@ def test_another_models_folder_is_refused(tmp_path: Path) -> None:
     for load in (lambda: load_sam3_detector(folder, CPU), lambda: load_sam3_segmenter(folder, CPU, "x")):
         with pytest.raises(UnsafeFile, match=f"{folder}: no"):
             load()
+
+
+def test_anchors_are_remembered_like_first_prompts_the_latest_of_them(
+    segmenter: Sam3Segmenter, frames: list[RGB]
+) -> None:
+    session = segmenter.start()
+    most = segmenter._model.config.max_cond_frame_num
+    for number in range(30):
+        session.advance(frames[number])
+        if number % 4 == 0:
+            session.add(1, Prompt(box=BOX.box, anchor=True))
+    prompted = sorted(session.objects[1].output_dict_per_obj[0]["cond_frame_outputs"])
+    assert prompted[-1] == 28
+    assert len(prompted) <= most + 4  # and those near enough to be read as recent
+    assert 0 not in prompted
