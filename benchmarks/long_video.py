@@ -1,7 +1,7 @@
 """`annotate_long_video` on a rendered 90-minute 1080p video with exact truth, with the built-in segmenter.
 
     python -m benchmarks.long_video lengths FOLDER     # 10, 30 and 90 minutes, or those given, at the defaults
-    python -m benchmarks.long_video modes FOLDER       # carry and parallel, on one slot (one core) and two, on 10 minutes
+    python -m benchmarks.long_video modes FOLDER       # carry and parallel, on one slot and two, on 10 minutes
     python -m benchmarks.long_video text FOLDER        # objects found by a text instead, on 20 minutes
 
 The video (600 MB) is rendered into FOLDER when it is not there: a quarter of an hour.
