@@ -21,6 +21,7 @@ from core.store.paths import distinct, inside, slugify
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
 from flows.model_notes import model_notes
 from flows.track_videos_plan import FAILURES, Plan, check
+from tasks.cancellation import how_to_cancel
 from tasks.deliver import deliver
 from tasks.devices.slots import MAX_SLOTS
 from tasks.items import Item, ItemRun, Outcome, RunCancelled, Stage, item_key, item_run, item_runner, run_items
@@ -107,7 +108,7 @@ def track_videos(
         resume: keep finished videos; no-resume tracks all anew.
     """
     log = get_run_logger()
-    log.info("Flow run %s: cancel it with `prefect flow-run cancel`", flow_run.id)
+    log.info(how_to_cancel())
     plan = check(
         video_list=video_list,
         output_jsonl=output_jsonl,

@@ -8,8 +8,16 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL
 
 _POLL_S = 0.5
+
+
+def how_to_cancel() -> str:
+    """The command that cancels the present flow run from another shell."""
+    command = f"PREFECT_API_URL={PREFECT_API_URL.value()} prefect flow-run cancel {flow_run.id}"
+    return f"Flow run {flow_run.id}: cancel it with `{command}`"
 
 
 @contextmanager

@@ -69,7 +69,8 @@ def read_prompts(path: Path) -> dict[str, list[PromptEntry]]:
     except ValidationError as error:
         first = error.errors()[0]
         place = " / ".join(str(part) for part in first["loc"])
-        raise RefusedInput(f"prompts = {str(path)!r}: {place}: {first['msg']}") from None
+        hint = " (a point is [x, y, 1] on the object, or [x, y, 0] off it)" if "points" in first["loc"] else ""
+        raise RefusedInput(f"prompts = {str(path)!r}: {place}: {first['msg']}{hint}") from None
     return {video: _numbered(entries) for video, entries in videos.items()}
 
 

@@ -61,10 +61,11 @@ class AnnotatedObject(BaseModel):
 
 @dataclass(frozen=True)
 class Problem:
-    """An annotation that could not be used: where it stands, and why not."""
+    """An annotation that could not be used: where it stands, and why not; `lost`: for want of others a whole object."""
 
     where: str
     what: str
+    lost: bool = False
 
 
 @dataclass
@@ -86,7 +87,8 @@ class SparseAnnotations:
                     Problem(f"{assoc_id} ({name})", f"more than one annotation on frame {prompt.frame}")
                 )
         if not by_frame:
-            self.problems.append(Problem(f"{assoc_id} ({name})", "no annotation that can be used: not annotated"))
+            what = "no annotation that can be used: not annotated"
+            self.problems.append(Problem(f"{assoc_id} ({name})", what, lost=True))
             return
         ascending = tuple(by_frame[frame] for frame in sorted(by_frame))
         self.objects.append(AnnotatedObject(assoc_id=assoc_id, name=name, prompts=ascending, segments=tuple(segments)))

@@ -67,18 +67,23 @@ def write_report(
         Section("Annotated frames", pictures=pictures),
         _objects(asked, timeline),
         _doubtful(links),
+        *_problems(asked),
         _windows(asked.windows),
         Section("What was asked", table=Table(("", ""), asked.facts)),
     ]
     if asked.stationary is not None:
         note = ", ".join(asked.stationary) or "none"
         sections.append(Section("Objects that never move, by the scene graph", note=note))
-    if asked.problems:
-        rows = asked.problems[:_MOST_ROWS]
-        more = len(asked.problems) - len(rows)
-        note = f"and {more} more, in the problems file" if more else ""
-        sections.append(Section("Annotations that could not be used", note, table=Table(("where", "why"), rows)))
     write_page(path, Page(asked.title, _figures(asked, counts), sections))
+
+
+def _problems(asked: ReportRequest) -> list[Section]:
+    if not asked.problems:
+        return []
+    rows = asked.problems[:_MOST_ROWS]
+    more = len(asked.problems) - len(rows)
+    note = f"and {more} more, in the problems file" if more else ""
+    return [Section("Annotations that could not be used", note, table=Table(("where", "why"), rows))]
 
 
 def _figures(asked: ReportRequest, counts: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -88,9 +93,11 @@ def _figures(asked: ReportRequest, counts: Mapping[str, Any]) -> list[tuple[str,
         ("objects", f"{counts['objects']:,}"),
         ("annotated frames", f"{counts['frames']:,}"),
         ("boxes", f"{counts['boxes']:,}"),
-        ("links, of which doubtful", f"{counts['links']:,} / {counts['ambiguous']:,}"),
+        ("doubtful links", f"{counts['ambiguous']:,} of {counts['links']:,}"),
         ("peak memory of a worker", f"{max(peaks, default=0):.0f} MiB"),
     ]
+    if asked.problems:
+        figures.append(("problems with annotations", f"{len(asked.problems):,}"))
     held = counts.get("hold_out")
     if held is not None:
         figures.append((f"mean IoU at {held['annotations']} held-out annotations", f"{held['mean_iou']:.3f}"))

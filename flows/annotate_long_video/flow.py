@@ -19,6 +19,7 @@ from flows.annotate_long_video.plan import FAILURES, Mode, Plan, check
 from flows.annotate_long_video.results import assemble, deliver_results, not_followed, record, summary, write_problems
 from flows.annotate_long_video.videos import Models, NothingToDo, Settings, Video, prepare
 from flows.model_notes import model_notes
+from tasks.cancellation import how_to_cancel
 from tasks.devices.slots import MAX_SLOTS
 from tasks.items import Item, ItemRun, RunCancelled, Stage, item_run, item_runner, run_items
 from tasks.store import RunStore
@@ -77,14 +78,14 @@ def annotate_long_video(
         video_id: videos to annotate, as P01-20240202-171220; found as PARTICIPANT/ID.mp4 or ID.* below video_path.
         video_path: folder of the videos; or a single video.
         assoc_info: HD-EPIC's assoc_info.json; looked for in scene-and-object-movements/ where no annotations are given.
-        mask_info: HD-EPIC's mask_info.json, likewise.
+        mask_info: HD-EPIC's mask_info.json; looked for beside assoc_info when left out.
         scene_graph_dir: folder with scene_graphs_ID.jsonl, for the list of objects that never move.
         visor: VISOR file with polygons, instead of HD-EPIC's files.
         prompts: JSON file with boxes, points or masks on frames of each video, instead.
         text_prompt: what to find and annotate, as in "red cup. plate", instead.
         output_dir: folder for the results; the state of the run goes below it.
         window_duration: length of a window in seconds: what is lost at most by an interruption.
-        window_overlap: seconds that neighbouring windows share; they are joined there in mode parallel.
+        window_overlap: seconds that a window shares with the next, to be joined there in mode parallel.
         video_scale_factor: size at which frames are processed; results are in pixels of the source.
         frame_interval: annotate every so many frames.
         detection_interval: look for new objects every so many frames, with a text prompt.
@@ -92,7 +93,7 @@ def annotate_long_video(
         mode: carry goes through the windows in order, as if there were none; parallel takes all at once and joins them.
         masks: put each mask into the results, as COCO RLE.
         recording: write a Rerun recording of each video too.
-        hold_out: share of the annotations to hide from the tracker and to judge it by.
+        hold_out: share of the annotations to hide from the tracker and to judge it by; each object keeps its first.
         detector: what finds the objects that the text names; auto takes the best whose weights are on disk.
         segmenter: what follows them; auto takes the best whose weights are on disk.
         sam_type: which SAM 2, where the segmenter is sam2.
@@ -105,7 +106,7 @@ def annotate_long_video(
         resume: keep finished windows; no-resume does all anew.
     """
     log = get_run_logger()
-    log.info("Flow run %s: cancel it with `prefect flow-run cancel`", flow_run.id)
+    log.info(how_to_cancel())
     plan = check(
         video_id=video_id,
         video_path=video_path,
@@ -174,7 +175,8 @@ def _open(
     failures = {}
     for video_id, path in plan.videos.items():
         if path is None:
-            failures[video_id] = f"no such video: neither {video_id}.mp4 in its participant's folder nor {video_id}.*"
+            usual = plan.root / video_id.partition("-")[0] / f"{video_id}.mp4"
+            failures[video_id] = f"no such video: neither {usual} nor {plan.root / video_id}.mp4 (or .mkv, .mov …)"
             continue
         try:
             if not path.is_file() and not path.is_dir():

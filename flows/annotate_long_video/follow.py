@@ -268,7 +268,8 @@ def _item(
         every = max(1, round(settings.detection_interval / settings.interval))
         what |= {"last": last, "detect_every": every}
     start, end = (clock(float(video.index.times_s[frame])) for frame in (window.first, window.end - 1))
-    name = f"{video.video_id} {chain.direction} {start}–{end}{' (continued)' if chain.continued else ''}"
+    place = f"{window.index + 1}/{sum(map(len, video.segments))}"
+    name = f"{video.video_id} {chain.direction} {place} {start}–{end}{' (continued)' if chain.continued else ''}"
     key = None if before is None else item_key(FOLLOW, before)
     folder = None if key is None else str(run.store.item_folder(FOLLOW.task_name, key))
     inputs = {"video": video.content, **what, **models.key, "before": key}

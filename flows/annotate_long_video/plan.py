@@ -20,7 +20,7 @@ from tasks.store import check_writable
 
 Mode = Literal["carry", "parallel"]
 ASSOC_INFO = Path("scene-and-object-movements/assoc_info.json")
-MASK_INFO = Path("scene-and-object-movements/mask_info.json")
+MASK_INFO = "mask_info.json"  # beside it
 FAILURES = "failures.jsonl"
 _SUFFIXES = {
     ".mp4",
@@ -46,6 +46,7 @@ ReadAnnotations = Callable[[str, int, int], SparseAnnotations | None]
 class Plan:
     """A checked set of parameters: everything that can be refused has been."""
 
+    root: Path
     videos: dict[str, Path | None]
     annotations: ReadAnnotations | None
     source: str
@@ -87,7 +88,9 @@ def check(
     if not ids:
         raise RefusedInput.of("video_id", video_id, "at least one")
     if not video_path.expanduser().exists():
-        raise RefusedInput.of("video_path", str(video_path), "the folder the videos are in, or a single video")
+        raise RefusedInput(
+            f"video_path = {str(video_path)!r} does not exist: give the folder of the videos, or a video"
+        )
     if video_path.expanduser().is_file() and len(ids) > 1:
         raise RefusedInput.of("video_path", str(video_path), "a folder, where there is more than one video_id")
     if window_overlap >= window_duration:
@@ -108,7 +111,9 @@ def check(
         finder.check(models)
     check_writable("output_dir", output_dir)
     found = {one: _find(video_path.expanduser(), one) for one in ids}
-    return Plan(found, annotations, source, text, models, finder, follower, plan_slots(gpu_ids, num_workers))
+    return Plan(
+        video_path, found, annotations, source, text, models, finder, follower, plan_slots(gpu_ids, num_workers)
+    )
 
 
 def _annotations(
@@ -127,7 +132,8 @@ def _annotations(
     if prompts is not None:
         by_video = read_prompts(prompts)
         return lambda one, _, __: from_prompts(by_video[one]) if one in by_video else None, f"prompts file {prompts}"
-    assoc, masks = assoc_info or ASSOC_INFO, mask_info or MASK_INFO
+    assoc = assoc_info or ASSOC_INFO
+    masks = mask_info or assoc.with_name(MASK_INFO)
     if not hd_epic and not assoc.exists():
         accepted = "give assoc_info and mask_info, or visor, or prompts, or text_prompt: nothing tells what to annotate"
         raise RefusedInput(f"{accepted} (and there is no {assoc})")

@@ -96,7 +96,7 @@ def _report(video: Video, done: Sequence[Made], settings: Settings, notes: Seque
     facts = [
         ("video", f"{info['width']}x{info['height']}, {info['fps']:.2f} frames/s, {len(video.index):,} frames"),
         ("mode", "parallel" if settings.parallel else "carry"),
-        ("windows", f"{sum(map(len, video.segments))} of {settings.window_s:g} s, overlap {settings.overlap_s:g} s"),
+        ("windows", _cut_into(video, settings)),
         ("annotated", f"every {settings.interval} frames, at {settings.scale:g} of the size"),
         ("followed", f"{settings.margin_s:g} s before and after each annotation"),
         *(("", note) for note in notes),
@@ -108,6 +108,13 @@ def _report(video: Video, done: Sequence[Made], settings: Settings, notes: Seque
     title, duration_s = f"Annotations of {video.video_id}", float(video.index.times_s[-1])
     return {"title": title, "duration_s": duration_s, "facts": facts, "windows": windows, "problems": problems,
             "stationary": video.stationary}  # fmt: skip
+
+
+def _cut_into(video: Video, settings: Settings) -> str:
+    every = settings.window_s - settings.overlap_s
+    number = sum(map(len, video.segments))
+    told = f"{number}, one every {every:g} s ({settings.window_s:g} s, overlap {settings.overlap_s:g} s)"
+    return f"{told}, in {len(video.segments)} segments side by side" if settings.parallel else told
 
 
 def record(
@@ -183,6 +190,13 @@ def summary(
         rows.append(Row(video_id, status, figures, failures.get(video_id, "")))
     outputs = [("Results", str(folder))]
     outputs += [("Report", str(folder / f"report_{video.video_id}.html")) for video in videos]
+    for video in videos:
+        lost = [problem.where for problem in video.problems if problem.lost]
+        if video.problems:
+            outputs.append(("Problems", f"{folder / f'problems_{video.video_id}.jsonl'} ({len(video.problems)})"))
+        if lost:
+            more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+            outputs.append(("Not annotated for want of a usable annotation", ", ".join(lost[:5]) + more))
     if failures:
         outputs.append(("Failures", str(folder / FAILURES)))
     heads = ("objects", "boxes", "doubtful", "unused", "IoU", "MiB")
@@ -198,7 +212,7 @@ def _figures(video: Video, record: dict[str, Any], made: Sequence[Made]) -> tupl
         str(record["objects"]),
         str(record["boxes"]),
         f"{record['ambiguous']}/{record['links']}",
-        str(len(video.problems)),
-        "" if held is None else f"{held['mean_iou']:.3f}",
+        str(sum(not problem.lost for problem in video.problems)),
+        "" if held is None else f"{held['mean_iou']:.3f} of {held['annotations']}",
         f"{peak:.0f}",
     )
