@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from core.errors import BadMedia
+from core.memory import MemoryUse
 from tasks.devices.process import WorkerDied, WorkerProcess
 from tasks.devices.slots import Slot
 
@@ -52,7 +53,7 @@ def _make(worker: WorkerProcess, function: str, folder: Path, key: str = "k") ->
 
 
 def test_a_worker_is_light_sees_one_device_and_stays(tmp_path: Path) -> None:
-    told: list[tuple[str, int, int | None]] = []
+    told: list[tuple[str, int, int | None, MemoryUse]] = []
     worker = WorkerProcess(Slot(3, 0), 1, lambda *progress: told.append(progress))
     try:
         record = _make(worker, "report_modules", tmp_path / "a")
@@ -64,7 +65,9 @@ def test_a_worker_is_light_sees_one_device_and_stays(tmp_path: Path) -> None:
         deadline = time.monotonic() + 5
         while not told and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert told[0] == ("k", 1, 2)
+        assert told[0][:3] == ("k", 1, 2)
+        assert 10 < told[0][3].host_mib < 500
+        assert told[0][3].gpu_mib is None
     finally:
         worker.kill()
     assert not psutil.pid_exists(int(str(record["pid"])))
