@@ -183,7 +183,8 @@ def lengths(folder: Path, *minutes_given: str) -> None:
         ran = _run(folder, video_id, "defaults", _annotated(folder, video_id))
         peaks.append(ran.peak_mib)
         print(_row(f"{minutes} minutes", ran, scene, _truth(scene)), flush=True)
-    print("memory against the first: " + ", ".join(f"{100 * (peak / peaks[0] - 1):+.1f} %" for peak in peaks[1:]))
+    if len(peaks) > 1:
+        print("memory against the first: " + ", ".join(f"{100 * (peak / peaks[0] - 1):+.1f} %" for peak in peaks[1:]))
 
 
 def modes(folder: Path) -> None:
