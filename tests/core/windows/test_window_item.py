@@ -40,7 +40,8 @@ def sam2(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"backend": "sam2", "variant": variant, "path": path, "sha256": sha256_file(path)}
 
 
-@pytest.mark.parametrize("segmenter", ["classical", pytest.param("sam2", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("segmenter", ["classical", "sam2"])
 def test_the_windows_do_not_show(
     segmenter: str, tmp_path: Path, make_video: MakeVideo, request: pytest.FixtureRequest
 ) -> None:
@@ -93,6 +94,7 @@ def test_arrivals_tell_how_well_annotations_are_met(tmp_path: Path, make_video: 
     assert forward[2].iou < 0.1
 
 
+@pytest.mark.slow
 def test_windows_do_not_show_in_what_a_text_finds(tmp_path: Path, make_video: MakeVideo) -> None:
     video = make_video(tmp_path / "video.mp4", frames=36, fps=10, width=160)
     index = indexed(video, tmp_path / "index")
