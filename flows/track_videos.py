@@ -15,11 +15,10 @@ from pydantic import Field
 from core.errors import RefusedInput
 from core.formats.failures_jsonl import write_failures
 from core.formats.results_jsonl import Schema, TrackedVideo, write_results
-from core.models.registry import DETECTORS, SEGMENTERS
 from core.models.sam2.names import SamType
 from core.store.paths import distinct, inside, slugify
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
-from flows.model_notes import model_notes
+from flows.models import model_notes
 from flows.track_videos_plan import FAILURES, Plan, check
 from tasks.cancellation import how_to_cancel
 from tasks.deliver import deliver
@@ -126,8 +125,7 @@ def track_videos(
         gpu_ids=gpu_ids,
         num_workers=num_workers,
     )
-    notes = model_notes(plan.models, ("Detector", detector, plan.detector, DETECTORS[0], plan.models.detector_path),
-                        ("Segmenter", segmenter, plan.segmenter, SEGMENTERS[0], plan.models.model_path))  # fmt: skip
+    notes = model_notes(plan.models, (detector, plan.detector), (segmenter, plan.segmenter))
     for note in notes:
         log.info(note)
     store = RunStore(plan.results.parent)

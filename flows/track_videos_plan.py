@@ -6,10 +6,11 @@ from pathlib import Path
 
 from core.errors import RefusedInput
 from core.formats.prompts import PromptEntry, read_prompts
-from core.models.registry import DETECTORS, SEGMENTERS, Backend, choose
+from core.models.registry import Backend
 from core.models.roles import Detector, VideoSegmenter
 from core.models.sam2.names import SamType
 from core.models.spec import ModelOptions
+from flows.models import choose_models, model_options
 from tasks.devices.slots import Slot, plan_slots
 from tasks.store import check_writable
 
@@ -57,16 +58,8 @@ def check(
     by_hand = read_prompts(prompts) if prompts is not None else {}
     if prompts is not None and not set(videos) & set(by_hand):
         raise RefusedInput.of("prompts", str(prompts), f"its keys are paths as they stand in the list ({videos[0]} …)")
-    paths = (None if path is None else path.expanduser() for path in (model_path, detector_path))
-    models = ModelOptions(sam_type, sam_image_size, sam_compile, *paths)
-    finder = None
-    if text is not None:
-        finder = choose("detector", detector, DETECTORS, models)
-        finder.check_prompt(text)
-    follower = choose("segmenter", segmenter, SEGMENTERS, models)
-    follower.check(models)  # last, since it may load a library
-    if finder is not None:
-        finder.check(models)
+    models = model_options(sam_type, sam_image_size, sam_compile, model_path, detector_path)
+    finder, follower = choose_models(text, detector, segmenter, models)
     for parameter, folder in (
         ("output_jsonl", output_jsonl.parent), ("output_video_dir", output_video_dir), ("recording", recording)
     ):  # fmt: skip

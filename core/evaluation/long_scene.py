@@ -148,17 +148,15 @@ class _Sprite:
 
     def erase(self, canvas: _Planes, scene: LongScene) -> None:
         if self._drawn is not None:
-            for (target, source), _, _, _ in self._places(canvas, scene, self._drawn):
+            for (target, source), _, _ in self._places(canvas, scene, self._drawn):
                 target[:] = source
 
     def draw(self, canvas: _Planes, scene: LongScene, time_s: float) -> None:
         self._drawn = _drawn_at(self._thing, time_s)
-        for (target, _), part, shape, _ in self._places(canvas, scene, self._drawn):
+        for (target, _), part, shape in self._places(canvas, scene, self._drawn):
             np.copyto(target, part, where=shape)
 
-    def _places(
-        self, canvas: _Planes, scene: LongScene, centre: tuple[int, int]
-    ) -> Iterator[tuple[Any, Any, Any, int]]:
+    def _places(self, canvas: _Planes, scene: LongScene, centre: tuple[int, int]) -> Iterator[tuple[Any, Any, Any]]:
         """Of each plane: the part under the sprite and its empty ground, and the sprite's own part in the picture."""
         planes = zip(
             _split(canvas, scene.width, scene.height), _split(scene.ground, scene.width, scene.height), strict=True
@@ -172,7 +170,7 @@ class _Sprite:
             if rows.stop <= rows.start or columns.stop <= columns.start:
                 continue
             there = (slice(rows.start + top, rows.stop + top), slice(columns.start + left, columns.stop + left))
-            yield (target[there], source[there]), part[rows, columns], shape[rows, columns], number
+            yield (target[there], source[there]), part[rows, columns], shape[rows, columns]
 
 
 def _split(planes: _Planes, width: int, height: int) -> list[_Planes]:

@@ -11,14 +11,13 @@ from prefect.states import Cancelled
 from pydantic import Field
 
 from core.formats.failures_jsonl import write_failures
-from core.models.registry import DETECTORS, SEGMENTERS
 from core.models.sam2.names import SamType
 from core.video.index import load_index
 from flows.annotate_long_video.follow import follow
 from flows.annotate_long_video.plan import FAILURES, Mode, Plan, check
 from flows.annotate_long_video.results import assemble, deliver_results, not_followed, record, summary, write_problems
 from flows.annotate_long_video.videos import Models, NothingToDo, Settings, Video, prepare
-from flows.model_notes import model_notes
+from flows.models import model_notes
 from tasks.cancellation import how_to_cancel
 from tasks.devices.slots import MAX_SLOTS
 from tasks.items import Item, ItemRun, RunCancelled, Stage, item_run, item_runner, run_items
@@ -129,8 +128,7 @@ def annotate_long_video(
         gpu_ids=gpu_ids,
         num_workers=num_workers,
     )
-    notes = model_notes(plan.models, ("Detector", detector, plan.detector, DETECTORS[0], plan.models.detector_path),
-                        ("Segmenter", segmenter, plan.segmenter, SEGMENTERS[0], plan.models.model_path))  # fmt: skip
+    notes = model_notes(plan.models, (detector, plan.detector), (segmenter, plan.segmenter))
     notes.append(f"Annotations: {plan.source}")
     for note in notes:
         log.info(note)

@@ -10,11 +10,12 @@ from core.formats.hd_epic import HdEpic
 from core.formats.prompts import read_prompts
 from core.formats.sparse_annotations import SparseAnnotations, from_prompts
 from core.formats.visor import Visor
-from core.models.registry import DETECTORS, SEGMENTERS, Backend, choose
+from core.models.registry import Backend
 from core.models.roles import Detector, VideoSegmenter
 from core.models.sam2.names import SamType
 from core.models.spec import ModelOptions
 from core.store.paths import slugify
+from flows.models import choose_models, model_options
 from tasks.devices.slots import Slot, plan_slots
 from tasks.store import check_writable
 
@@ -99,16 +100,8 @@ def check(
     if text is not None and hold_out > 0:
         raise RefusedInput.of("hold_out", hold_out, "0 with a text prompt: there are no annotations to hold out")
     annotations, source = _annotations(assoc_info, mask_info, visor, prompts, text)
-    paths = (None if path is None else path.expanduser() for path in (model_path, detector_path))
-    models = ModelOptions(sam_type, sam_image_size, sam_compile, *paths)
-    finder = None
-    if text is not None:
-        finder = choose("detector", detector, DETECTORS, models)
-        finder.check_prompt(text)
-    follower = choose("segmenter", segmenter, SEGMENTERS, models)
-    follower.check(models)  # last, since it may load a library
-    if finder is not None:
-        finder.check(models)
+    models = model_options(sam_type, sam_image_size, sam_compile, model_path, detector_path)
+    finder, follower = choose_models(text, detector, segmenter, models)
     check_writable("output_dir", output_dir)
     found = {one: _find(video_path.expanduser(), one) for one in ids}
     return Plan(
