@@ -24,6 +24,11 @@ app.command(
     name="annotate-long-video",
     help="Annotate every object of long videos densely, from sparse annotations or a text.",
 )
+app.command(
+    "flows.commands:refine_masks",
+    name="refine-masks",
+    help="Refine instance-id maps of many scenes with masks, and report what it did.",
+)
 app.command("flows.commands:devices", name="devices", help="Show this host's device slots and their limits.")
 app.command("flows.weights:app", name="weights", help="List, get and verify model weights.")
 app.command("flows.commands:demo", name="demo", help="Render clips with exact truth, track them, and score the result.")

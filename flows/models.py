@@ -13,8 +13,8 @@ def model_options(
     sam_type: SamType, sam_image_size: int, sam_compile: bool, model_path: Path | None, detector_path: Path | None
 ) -> ModelOptions:
     """What the user said about models, home folders expanded."""
-    paths = (None if path is None else path.expanduser() for path in (model_path, detector_path))
-    return ModelOptions(sam_type, sam_image_size, sam_compile, *paths)
+    model, detector = (None if path is None else path.expanduser() for path in (model_path, detector_path))
+    return ModelOptions(sam_type, sam_image_size, sam_compile, model, detector)
 
 
 def choose_models(
@@ -42,13 +42,14 @@ def model_notes(
         detector: the name asked for and what came of it; None: not needed.
         segmenter: likewise.
     """
-    notes = _notes("Detector", models, *detector, DETECTORS[0], models.detector_path)
-    return notes + _notes("Segmenter", models, *segmenter, SEGMENTERS[0], models.model_path)
+    notes = role_notes("Detector", models, *detector, DETECTORS[0], models.detector_path)
+    return notes + role_notes("Segmenter", models, *segmenter, SEGMENTERS[0], models.model_path)
 
 
-def _notes(
+def role_notes(
     role: str, models: ModelOptions, asked: str, backend: Backend[Any] | None, best: Backend[Any], path: Path | None
 ) -> list[str]:
+    """What plays a role: `asked` is the name given, `backend` what came of it, `path` the weights given."""
     if backend is None:
         return []
     settings = " ".join(backend.variant(models))

@@ -197,11 +197,17 @@ def make_item(key: str, name: str, function: str, request: dict[str, Any], input
     return Completed(data=record)
 
 
-def run_items(run: ItemRun, stage: Stage, items: Sequence[Item], resume: bool = True) -> list[Outcome]:
+def run_items(
+    run: ItemRun,
+    stage: Stage,
+    items: Sequence[Item],
+    resume: bool = True,
+    settled: Callable[[Outcome], None] = lambda _: None,
+) -> list[Outcome]:
     """Make every item that is not there yet; outcomes in the order of `items`.
 
     Items with equal keys are made once. A hit counts only while its outputs are there, unaltered; without `resume`
-    nothing counts.
+    nothing counts. `settled` is called with each outcome as soon as it is known, one after another.
 
     Raises:
         RunCancelled: the flow run was cancelled meanwhile.
@@ -229,10 +235,19 @@ def run_items(run: ItemRun, stage: Stage, items: Sequence[Item], resume: bool = 
     for key, item in sorted(by_key.items(), key=lambda pair: -pair[1].cost):
         if item.after is None:
             submit(key)
-    states = _collect(finished, len(by_key), progress, chain)
+    alike: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        alike[item_key(stage, item)].append(item)
+    outcomes: dict[str, Outcome] = {}
+
+    def note(key: str, state: State[Any]) -> None:
+        outcomes[key] = _outcome(run, task_name, key, by_key[key], state)
+        for item in alike[key]:
+            settled(replace(outcomes[key], item=item))
+
+    _collect(finished, len(by_key), progress, chain, note)
     if run.slots.closed:
         raise RunCancelled("the run was cancelled; finished items are kept, run it again to go on")
-    outcomes = {key: _outcome(run, task_name, key, by_key[key], state) for key, state in states.items()}
     return [replace(outcomes[item_key(stage, item)], item=item) for item in items]
 
 
@@ -268,22 +283,26 @@ class _Chain:
 
 
 def _collect(
-    finished: "queue.Queue[tuple[str, PrefectFuture[Any]]]", expected: int, progress: StageProgress, chain: _Chain
-) -> dict[str, State[Any]]:
-    states: dict[str, State[Any]] = {}
-    while len(states) < expected:
+    finished: "queue.Queue[tuple[str, PrefectFuture[Any]]]",
+    expected: int,
+    progress: StageProgress,
+    chain: _Chain,
+    note: Callable[[str, State[Any]], None],
+) -> None:
+    """Wait for all items; `note` each final state."""
+    while expected:
         try:
             key, future = finished.get(timeout=_SHOW_EVERY_S)
             future.wait()  # it is done; this lets it know its final state
             settled = {key: future.state} | chain.settle(key, future.state)
-            states |= settled
-            for one in settled:
+            expected -= len(settled)
+            for one, state in settled.items():
                 progress.finished(one)
+                note(one, state)
         except queue.Empty:
             pass
         progress.show()
     progress.show(last=True)
-    return states
 
 
 def _outcome(run: ItemRun, task_name: str, key: str, item: Item, state: State[Any]) -> Outcome:

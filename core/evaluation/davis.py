@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from core.masks import Mask
+from core.masks.boundaries import boundary_f
 
 _BOUND_SHARE_OF_DIAGONAL = 0.008
 
@@ -18,32 +18,9 @@ def region_similarity(predicted: Mask, truth: Mask) -> float:
     return np.count_nonzero(predicted & truth) / union if union else 1.0
 
 
-def boundary(mask: Mask) -> Mask:
-    """Pixels [H, W] that differ from the neighbour to the right, below, or diagonally below right."""
-    edge = np.zeros_like(mask)
-    edge[:, :-1] |= mask[:, :-1] != mask[:, 1:]
-    edge[:-1, :] |= mask[:-1, :] != mask[1:, :]
-    edge[:-1, :-1] |= mask[:-1, :-1] != mask[1:, 1:]
-    return edge
-
-
-def _disk(radius: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    return np.asarray(x * x + y * y <= radius * radius, np.uint8)
-
-
 def contour_accuracy(predicted: Mask, truth: Mask) -> float:
-    """F: harmonic mean of the two boundaries' precision and recall within 0.8 % of the diagonal."""
-    kernel = _disk(math.ceil(_BOUND_SHARE_OF_DIAGONAL * math.hypot(*truth.shape)))
-    predicted_edge, truth_edge = boundary(predicted), boundary(truth)
-    n_predicted, n_truth = np.count_nonzero(predicted_edge), np.count_nonzero(truth_edge)
-    if n_predicted == 0 or n_truth == 0:
-        return float(n_predicted == n_truth)
-    near_truth = cv2.dilate(truth_edge.view(np.uint8), kernel).view(np.bool_)
-    near_predicted = cv2.dilate(predicted_edge.view(np.uint8), kernel).view(np.bool_)
-    precision = np.count_nonzero(predicted_edge & near_truth) / n_predicted
-    recall = np.count_nonzero(truth_edge & near_predicted) / n_truth
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    """F: agreement of the two boundaries within 0.8 % of the diagonal."""
+    return boundary_f(predicted, truth, math.ceil(_BOUND_SHARE_OF_DIAGONAL * math.hypot(*truth.shape)))
 
 
 @dataclass(frozen=True)

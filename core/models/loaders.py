@@ -1,11 +1,14 @@
 """How each backend is loaded and its weights are looked at. Imports happen inside: choosing must cost nothing."""
 
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from core.models.roles import Detector, VideoSegmenter
+from core.models.roles import Detector, MaskGenerator, VideoSegmenter
 from core.models.sam2.names import SamType
-from core.models.spec import ModelOptions, ModelSpec
+from core.models.spec import GeneratorSettings, ModelOptions, ModelSpec
+
+if TYPE_CHECKING:
+    from sam2.modeling.sam2_base import SAM2Base
 
 
 def classical_detector(_: ModelSpec) -> Detector:
@@ -31,18 +34,39 @@ def classical_segmenter(_: ModelSpec) -> VideoSegmenter:
 
 def sam2(spec: ModelSpec) -> VideoSegmenter:
     """SAM 2 with the weights at `spec.path`; the variant is its type, image size, and whether it is compiled."""
-    from core.models.device import default_device
-    from core.models.sam2.build import build, compile_modules
-    from core.models.sam2.checkpoint import load_weights
+    from core.models.sam2.build import compile_modules
     from core.models.sam2.segmenter import Sam2Segmenter
 
-    sam_type, size = cast(SamType, spec.variant[0]), int(spec.variant[1].removesuffix("px"))
-    model = build(sam_type, default_device(), size)
-    load_weights(model, _path(spec), sam_type)
+    model = _sam2_model(spec)
     compiled = "compiled" in spec.variant
     if compiled:
         compile_modules(model)
     return Sam2Segmenter(model, spec.name, compiled=compiled)
+
+
+def sam2_generator(spec: ModelSpec) -> MaskGenerator:
+    """SAM 2's mask generator; the variant is its type, image size, and its settings."""
+    from core.models.sam2.image import Sam2MaskGenerator
+
+    return Sam2MaskGenerator(_sam2_model(spec), GeneratorSettings.of_variant(spec.variant[2:]))
+
+
+def classical_generator(_: ModelSpec) -> MaskGenerator:
+    """The built-in mask generator."""
+    from core.models.classical.generator import ClassicalMaskGenerator
+
+    return ClassicalMaskGenerator()
+
+
+def _sam2_model(spec: ModelSpec) -> "SAM2Base":
+    from core.models.device import default_device
+    from core.models.sam2.build import build
+    from core.models.sam2.checkpoint import load_weights
+
+    sam_type, size = cast(SamType, spec.variant[0]), int(spec.variant[1].removesuffix("px"))
+    model = build(sam_type, default_device(), size)
+    load_weights(model, _path(spec), sam_type)
+    return model
 
 
 def check_sam2(options: ModelOptions, path: Path) -> None:

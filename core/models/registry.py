@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from core.errors import MaskflowError, RefusedInput, Unavailable
 from core.models import loaders
 from core.models.phrases import check_phrases
-from core.models.roles import Detector, VideoSegmenter
+from core.models.roles import Detector, MaskGenerator, VideoSegmenter
 from core.models.sam2.names import SAM_TYPES
 from core.models.spec import ModelOptions, ModelSpec
 from core.store.digests import sha256_content
@@ -129,6 +129,10 @@ def _sam2_variant(options: ModelOptions) -> tuple[str, ...]:
     return options.sam_type, f"{options.sam_image_size}px", *(["compiled"] if options.sam_compile else [])
 
 
+def _generator_variant(options: ModelOptions) -> tuple[str, ...]:
+    return options.sam_type, f"{options.sam_image_size}px", *options.generator.as_variant()
+
+
 DETECTORS: Sequence[Backend[Detector]] = (
     Backend(
         "grounding-dino",
@@ -152,6 +156,10 @@ SEGMENTERS: Sequence[Backend[VideoSegmenter]] = (
     Backend("sam2", "1", loaders.sam2, _sam2_weights, _sam2_variant, loaders.check_sam2),
     Backend("sam3", "1", loaders.sam3_segmenter, _sam3_segmenter_weights, check_weights=loaders.check_sam3),
     Backend("classical", "1", loaders.classical_segmenter),
+)
+GENERATORS: Sequence[Backend[MaskGenerator]] = (
+    Backend("sam2", "1", loaders.sam2_generator, _sam2_weights, _generator_variant, loaders.check_sam2),
+    Backend("classical", "1", loaders.classical_generator),
 )
 
 
@@ -182,6 +190,12 @@ def load_detector(spec: ModelSpec) -> Detector:
 def load_segmenter(spec: ModelSpec) -> VideoSegmenter:
     """The segmenter of this spec, loaded once per process. Raises `Unavailable` where its weights have changed."""
     return _load(spec, SEGMENTERS)
+
+
+@lru_cache(maxsize=1)
+def load_generator(spec: ModelSpec) -> MaskGenerator:
+    """The mask generator of this spec, loaded once per process. Raises `Unavailable` where its weights have changed."""
+    return _load(spec, GENERATORS)
 
 
 def _load(spec: ModelSpec, backends: Sequence[Backend[T]]) -> T:

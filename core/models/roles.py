@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from core.masks import Box, Mask
+from core.masks.region import Region
 from core.video.frames import RGB
 
 
@@ -126,13 +127,13 @@ class GeneratedMask:
     """One thing in an image, found without a prompt.
 
     Attributes:
-        mask: bool [H, W].
+        region: its mask, cropped.
         predicted_iou: the model's own guess of how right it is, 0..1.
         stability: IoU of the mask cut at a lower and at a higher threshold, 0..1.
         point: x, y in pixels of the point it was grown from.
     """
 
-    mask: Mask
+    region: Region
     predicted_iou: float
     stability: float
     point: tuple[float, float]

@@ -1,11 +1,44 @@
 """Which models a run uses: what the user said, and what came of it. Light: loads no model."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from core.models.sam2.names import SamType
+
+
+class GeneratorSettings(BaseModel):
+    """How SAM 2 finds everything in a picture: the package's names; defaults are the batch refiner's.
+
+    Attributes:
+        points_per_side: points of the grid on each side of the image.
+        points_per_batch: points in one forward pass; halved where memory runs out.
+        pred_iou_thresh: masks whose predicted IoU is under this are dropped.
+        stability_score_thresh: likewise for their stability.
+        box_nms_thresh: of two masks whose boxes overlap more than this, the better is kept.
+        crop_n_layers: repeat on 2^n x 2^n overlapping crops, for n up to this.
+        min_mask_region_area: holes and islands of fewer pixels are removed from masks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    points_per_side: int = 32
+    points_per_batch: int = 64
+    pred_iou_thresh: float = 0.7
+    stability_score_thresh: float = 0.5
+    box_nms_thresh: float = 0.7
+    crop_n_layers: int = 0
+    min_mask_region_area: int = 100
+
+    def as_variant(self) -> tuple[str, ...]:
+        """As `name=value`, for a `ModelSpec`."""
+        return tuple(f"{name}={value}" for name, value in self.model_dump().items())
+
+    @classmethod
+    def of_variant(cls, parts: Sequence[str]) -> "GeneratorSettings":
+        """The settings that `as_variant` gave."""
+        return cls.model_validate(dict(part.split("=", 1) for part in parts))
 
 
 @dataclass(frozen=True)
@@ -18,6 +51,7 @@ class ModelOptions:
         sam_compile: compile it first.
         model_path: the segmenter's weights; None: where `maskflow weights get` puts them.
         detector_path: the detector's weights, likewise.
+        generator: how SAM 2 generates masks.
     """
 
     sam_type: SamType = "sam2.1_hiera_large"
@@ -25,6 +59,7 @@ class ModelOptions:
     sam_compile: bool = False
     model_path: Path | None = None
     detector_path: Path | None = None
+    generator: GeneratorSettings = field(default_factory=GeneratorSettings)
 
 
 class ModelSpec(BaseModel):

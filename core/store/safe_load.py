@@ -26,6 +26,13 @@ _DAMAGED = (
     pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError,
     ArithmeticError, MemoryError, struct.error, zipfile.BadZipFile,
 )  # fmt: skip
+# What a pickled array of numbers is made of, under the names of NumPy 1 and 2.
+_NUMPY: list[Any] = [
+    np.ndarray,
+    np.dtype,
+    *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"},
+    *((np.empty(0).__reduce__()[0], f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
+]
 
 
 def _bounded_text(path: Path, max_bytes: int) -> str:
@@ -77,10 +84,13 @@ def load_npz(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> dict[str, npt.NDAr
         raise UnsafeFile(f"{path}: not an archive of plain arrays ({error})") from None
 
 
-def load_pth(path: Path, max_bytes: int = MAX_ARRAY_BYTES, device: "torch.device | str" = "cpu") -> Any:
+def load_pth(
+    path: Path, max_bytes: int = MAX_ARRAY_BYTES, device: "torch.device | str" = "cpu", arrays: bool = False
+) -> Any:
     """Tensors and plain containers of a `.pth` or `.pt` file. Refuses any other pickled object.
 
-    On the device `meta` only names, types and shapes are read.
+    On the device `meta` only names, types and shapes are read. With `arrays`, NumPy arrays of plain numbers are
+    admitted too.
     """
     import torch  # heavy: only where it is used
 
@@ -88,7 +98,7 @@ def load_pth(path: Path, max_bytes: int = MAX_ARRAY_BYTES, device: "torch.device
     if size > max_bytes:
         raise UnsafeFile(f"{path}: {size:,} bytes, more than the {max_bytes:,} that are read")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_NUMPY if arrays else []):
             warnings.simplefilter("ignore", UserWarning)  # what it warns of is refused below, or harmless
             return torch.load(path, map_location=device, weights_only=True)
     except _DAMAGED as error:

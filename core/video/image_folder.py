@@ -1,28 +1,21 @@
 """A folder of numbered images, read as a video."""
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from core.errors import BadMedia
 from core.video.frames import RGB, Frame, VideoInfo
+from core.video.image_file import SUFFIXES, natural_key, read_image
 from core.video.index import FrameIndex
-from core.video.limits import check_length, check_size
+from core.video.limits import check_length
 from core.video.sampling import TimeSampler
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 IMAGE_FOLDER_FPS = 24.0
 """Images carry no time: a folder plays at this rate."""
-
-
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sort key under which `frame_2` comes before `frame_10`."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"([0-9]+)", name) if part]
 
 
 class ImageFolder:
@@ -37,7 +30,7 @@ class ImageFolder:
         self._images = sorted(images, key=lambda p: natural_key(p.name))
         if not self._images:
             raise BadMedia(f"{path.name}: no image in this folder ({', '.join(sorted(SUFFIXES))})")
-        height, width = _read(self._images[0]).shape[:2]
+        height, width = read_image(self._images[0]).shape[:2]
         count = len(self._images)
         check_length(path.name, None, count)
         self.info = VideoInfo(width, height, IMAGE_FOLDER_FPS, count, count / IMAGE_FOLDER_FPS)
@@ -64,7 +57,7 @@ class ImageFolder:
             yield Frame(self._image(self._images[number], max_side), number, float(index.times_s[number]))
 
     def _image(self, path: Path, max_side: int | None) -> RGB:
-        image = _read(path)
+        image = read_image(path)
         if image.shape[:2] != (self.info.height, self.info.width):
             size = f"{image.shape[1]}x{image.shape[0]}"
             raise BadMedia(f"{path.name}: {size} pixels, the first is {self.info.width}x{self.info.height}")
@@ -75,15 +68,6 @@ class ImageFolder:
 
     def __exit__(self, *exc: object) -> None:
         pass
-
-
-def _read(path: Path) -> RGB:
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            check_size(path.name, *image.size)
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadMedia(f"{path.name}: unreadable image ({error})") from None
 
 
 def _shrink(image: RGB, max_side: int | None) -> RGB:

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,36 +10,18 @@ import torch
 from sam2.automatic_mask_generator import SAM2AutomaticMaskGenerator
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_image_predictor import SAM2ImagePredictor
+from sam2.utils.amg import remove_small_regions
 from torch.nn import functional
 
+from core.masks.region import Region
 from core.models.device import half_precision
 from core.models.roles import GeneratedMask, Prompt, TrackedMask
 from core.models.sam2.backoff import in_batches
+from core.models.spec import GeneratorSettings
 from core.video.frames import RGB
 
 _PROMPTS_AT_ONCE = 64
 _MASK_PROMPT_LOGIT = 10.0  # how sure a mask given as a prompt is, inside and outside
-
-
-@dataclass(frozen=True)
-class GeneratorSettings:
-    """The package's settings, with its names and defaults.
-
-    Attributes:
-        points_per_side: points of the grid on each side of the image.
-        points_per_batch: points in one forward pass; halved where memory runs out.
-        pred_iou_thresh: masks whose predicted IoU is under this are dropped.
-        stability_score_thresh: likewise for their stability.
-        box_nms_thresh: of two masks whose boxes overlap more than this, the better is kept.
-        crop_n_layers: repeat on 2^n x 2^n overlapping crops, for n up to this.
-    """
-
-    points_per_side: int = 32
-    points_per_batch: int = 64
-    pred_iou_thresh: float = 0.8
-    stability_score_thresh: float = 0.95
-    box_nms_thresh: float = 0.7
-    crop_n_layers: int = 0
 
 
 class Sam2MaskGenerator:
@@ -48,8 +29,11 @@ class Sam2MaskGenerator:
 
     def __init__(self, model: SAM2Base, settings: GeneratorSettings | None = None) -> None:
         self._model = model
+        chosen = settings or GeneratorSettings()
+        # The package would need its CUDA extension for this: see `_generated`.
+        self._least_area = chosen.min_mask_region_area
         with _without_deprecations():
-            self._generator = SAM2AutomaticMaskGenerator(model, **asdict(settings or GeneratorSettings()))
+            self._generator = SAM2AutomaticMaskGenerator(model, **chosen.model_dump(exclude={"min_mask_region_area"}))
         _fit(self._generator.predictor, model)
 
     def generate(self, image: RGB) -> list[GeneratedMask]:
@@ -58,7 +42,7 @@ class Sam2MaskGenerator:
             try:
                 with half_precision(self._model.device):
                     found: list[dict[str, Any]] = self._generator.generate(image)
-                return [_generated(one) for one in found]
+                return [_generated(one, self._least_area) for one in found]
             except torch.OutOfMemoryError:
                 if self._generator.points_per_batch == 1:
                     raise
@@ -123,10 +107,16 @@ class Sam2PromptedSegmenter:
         return ((2 * small[0] - 1) * _MASK_PROMPT_LOGIT).numpy()
 
 
-def _generated(record: dict[str, Any]) -> GeneratedMask:
+def _generated(record: dict[str, Any], least_area: int) -> GeneratedMask:
     x, y = record["point_coords"][0]
+    region = Region.of(np.asarray(record["segmentation"], np.bool_))
+    if least_area and region.area:
+        # With a frame around it, the background is in one piece and no hole.
+        mask, _ = remove_small_regions(np.pad(region.mask, 1), least_area, "holes")
+        mask, _ = remove_small_regions(mask, least_area, "islands")
+        region = Region(region.x, region.y, np.asarray(mask[1:-1, 1:-1], np.bool_))
     return GeneratedMask(
-        np.asarray(record["segmentation"], np.bool_),
+        region,
         float(record["predicted_iou"]),
         float(record["stability_score"]),
         (float(x), float(y)),

@@ -15,3 +15,7 @@ def config_name(sam_type: SamType) -> str:
     """Path of the model's configuration inside the `sam2` package."""
     family, size = sam_type.split("_hiera_")
     return f"configs/{family}/{family}_hiera_{_SIZES[size]}.yaml"
+
+
+CONFIGS: dict[str, SamType] = {config_name(sam_type).rpartition("/")[2]: sam_type for sam_type in SAM_TYPES}
+"""The model of each configuration file, by the file's name."""

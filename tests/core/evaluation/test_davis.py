@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from core.evaluation.davis import JF, boundary, contour_accuracy, mean_jf, object_jf, region_similarity
+from core.evaluation.davis import JF, contour_accuracy, mean_jf, object_jf, region_similarity
+from core.masks.boundaries import boundary
 
 
 def _square(x: int, size: int = 20) -> np.ndarray:

@@ -4,11 +4,21 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from core.errors import RefusedInput, Unavailable
-from core.models.registry import DETECTORS, SEGMENTERS, Backend, choose, load_detector, load_segmenter
-from core.models.spec import ModelOptions, ModelSpec
+from core.models.registry import (
+    DETECTORS,
+    GENERATORS,
+    SEGMENTERS,
+    Backend,
+    choose,
+    load_detector,
+    load_generator,
+    load_segmenter,
+)
+from core.models.spec import GeneratorSettings, ModelOptions, ModelSpec
 
 PLAIN = ModelOptions()
 
@@ -135,3 +145,12 @@ def test_an_interrupted_download_changes_nothing() -> None:
     (Path("models") / "grounding-dino-tiny" / "model.safetensors").touch()
     spec = choose("detector", "auto", DETECTORS, PLAIN).spec(PLAIN, str)
     assert spec.path == Path("models/grounding-dino-tiny").absolute()
+
+
+def test_the_mask_generator_s_settings_are_part_of_what_it_is() -> None:
+    assert choose("generator", "auto", GENERATORS, PLAIN).name == "classical"
+    assert load_generator(ModelSpec(backend="classical")).generate(np.zeros((30, 30, 3), np.uint8))
+    settings = GeneratorSettings(points_per_side=8, pred_iou_thresh=0.85)
+    specs = [GENERATORS[0].spec(ModelOptions(generator=one), str) for one in (settings, GeneratorSettings())]
+    assert specs[0].key != specs[1].key
+    assert GeneratorSettings.of_variant(specs[0].variant[2:]) == settings

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from core.errors import BadMedia
-from core.video.image_folder import natural_key
+from core.video.image_file import natural_key
 from core.video.source import open_video, read_ahead
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,8 @@ from sam2.sam2_image_predictor import SAM2ImagePredictor
 
 from core.models.roles import Prompt
 from core.models.sam2.backoff import in_batches
-from core.models.sam2.image import GeneratorSettings, Sam2MaskGenerator, Sam2PromptedSegmenter
+from core.models.sam2.image import Sam2MaskGenerator, Sam2PromptedSegmenter
+from core.models.spec import GeneratorSettings
 from core.video.frames import RGB
 
 EVERYTHING = GeneratorSettings(
@@ -52,12 +54,18 @@ def test_masks_of_everything(model: SAM2Base, frames: list[RGB]) -> None:
     found = Sam2MaskGenerator(model, EVERYTHING).generate(frames[0])
     assert len(found) > 10
     for one in found:
-        assert one.mask.shape == (90, 160)
-        assert one.mask.dtype == np.bool_
+        assert one.region.full((90, 160)).sum() == one.region.area > 0
+        assert one.region.mask.dtype == np.bool_
         assert 0 <= one.predicted_iou <= 1
         assert 0 <= one.stability <= 1
         assert 0 <= one.point[0] < 160
         assert 0 <= one.point[1] < 90
+    whole = EVERYTHING.model_copy(update={"min_mask_region_area": 400})
+    for one in Sam2MaskGenerator(model, whole).generate(frames[0]):
+        pieces, _, sizes, _ = cv2.connectedComponentsWithStats(
+            np.pad(~one.region.mask, 1, constant_values=True).view(np.uint8)
+        )
+        assert all(sizes[1:, cv2.CC_STAT_AREA] >= 400), f"a hole in one of {pieces} pieces"
     strict = GeneratorSettings(points_per_side=5, pred_iou_thresh=0.999, stability_score_thresh=0.999)
     assert Sam2MaskGenerator(model, strict).generate(frames[0]) == []
 

@@ -1,0 +1,170 @@
+"""The work of one item: some images of one scene refined. Runs in a device worker."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict
+
+from core.errors import BadMedia, UnsafeFile
+from core.formats.id_maps import IdMap, read_id_map, write_id_map, write_png16
+from core.memory import PeakMemory, release_free
+from core.models.registry import load_generator
+from core.models.roles import MaskGenerator
+from core.models.spec import ModelSpec
+from core.refining.refine import Refined, Settings, refine_map
+from core.refining.scores import ImageScore, score
+from core.video.frames import RGB
+from core.video.image_file import read_image
+from core.video.source import read_ahead
+
+SCORES_FILE = "scores.jsonl"
+_MOST_STRETCH = 0.02  # by which an image's and its map's width to height may differ
+_AHEAD = 2
+
+
+class ImageRequest(BaseModel):
+    """One image's files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    image: Path
+    id_map: Path
+    truth: Path | None = None
+
+
+class RefineRequest(BaseModel):
+    """Images to refine, the generator, and how; `png`: write 16-bit PNG files too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    images: list[ImageRequest]
+    generator: ModelSpec
+    settings: Settings
+    png: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """An image [H, W, 3] of its map's size, its map and truth [H, W]; or why there is none."""
+
+    name: str
+    image: RGB
+    id_map: IdMap
+    truth: IdMap | None
+    warning: str
+
+
+@dataclass(frozen=True)
+class _Unread:
+    name: str
+    reason: str
+
+
+def refine_images(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """Refine images; leaves `<image>.pth` (and `.png`) for each in `folder`, and `scores.jsonl`.
+
+    An image that cannot be read is told in the record, and leaves the others alone.
+
+    Args:
+        request: a `RefineRequest` as JSON-able values.
+        folder: where the outputs go.
+        report: told images done and images expected.
+
+    Returns:
+        images: a line about each that was refined; failed, warnings: a line about each it concerns; seconds, memory.
+    """
+    asked = RefineRequest.model_validate(request)
+    release_free()
+    started, memory = time.monotonic(), PeakMemory()
+    generator = load_generator(asked.generator)
+    scores: list[ImageScore] = []
+    failed, warnings = {}, {}
+    with read_ahead(_read(asked.images), depth=_AHEAD) as pairs:
+        for done, pair in enumerate(pairs, 1):
+            if isinstance(pair, _Unread):
+                failed[pair.name] = pair.reason
+            else:
+                told, warning = _refine(pair, generator, asked, folder)
+                scores.append(told)
+                if warning:
+                    warnings[pair.name] = warning
+            memory.sample()
+            report(done, len(asked.images))
+    lines = (told.model_dump_json() + "\n" for told in scores)
+    (folder / SCORES_FILE).write_text("".join(lines), encoding="utf-8")
+    return {
+        "images": {told.image: _sentence(told) for told in scores},
+        "failed": failed,
+        "warnings": warnings,
+        "seconds": time.monotonic() - started,
+        "memory": memory.record(),
+    }
+
+
+def _sentence(told: ImageScore) -> str:
+    return (
+        f"{told.masks} masks, {told.matched} of {told.objects} ids matched, {told.merged} merged, "
+        f"{told.changed:.1%} of the pixels changed"
+    )
+
+
+def _refine(pair: _Read, generator: MaskGenerator, asked: RefineRequest, folder: Path) -> tuple[ImageScore, str]:
+    masks = [one.region for one in generator.generate(pair.image)]
+    result = refine_map(pair.image, pair.id_map, masks, asked.settings)
+    background = asked.settings.background
+    told = score(
+        pair.name, len(masks), pair.id_map, result, pair.truth, None if background is None else frozenset(background)
+    )
+    write_id_map(folder / f"{pair.name}.pth", result.id_map)
+    warnings = [pair.warning] if pair.warning else []
+    if asked.png:
+        try:
+            write_png16(folder / f"{pair.name}.png", _with_zero_background(result))
+        except ValueError as error:
+            warnings.append(f"no PNG: {error}")
+    return told, "; ".join(warnings)
+
+
+def _with_zero_background(result: Refined) -> IdMap:
+    """PNG files have no negative numbers: background is 0 there. Raises `ValueError` where 0 is an object."""
+    if 0 in result.labels.ids:
+        raise ValueError("id 0 is an object, so that background has no number of its own")
+    return np.where(result.number == len(result.labels.ids), 0, result.id_map)
+
+
+def _read(images: Sequence[ImageRequest]) -> Iterator[_Read | _Unread]:
+    for files in images:
+        try:
+            yield _pair(files)
+        except (BadMedia, UnsafeFile) as error:
+            yield _Unread(files.image.name, str(error))
+
+
+def _pair(files: ImageRequest) -> _Read:
+    id_map = read_id_map(files.id_map)
+    image = read_image(files.image)
+    height, width = id_map.shape
+    if image.shape[:2] != id_map.shape:
+        stretch = (image.shape[1] * height) / (image.shape[0] * width)
+        if abs(stretch - 1) > _MOST_STRETCH:
+            sizes = f"{image.shape[1]}x{image.shape[0]}, its map {width}x{height}"
+            raise BadMedia(f"{files.image.name}: the image is {sizes}: another shape")
+        image = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
+    truth, warning = None, ""
+    if files.truth is not None:
+        try:
+            truth = read_id_map(files.truth)
+            if truth.shape != id_map.shape:
+                warning = f"not compared: the truth is {truth.shape[1]}x{truth.shape[0]}, the map {width}x{height}"
+        except (BadMedia, UnsafeFile) as error:
+            warning = f"not compared with the truth: {error}"
+    return _Read(files.image.name, image, id_map, None if warning else truth, warning)
+
+
+def read_scores(folder: Path) -> list[ImageScore]:
+    """What `refine_images` left of each image, in order."""
+    lines = (folder / SCORES_FILE).read_text(encoding="utf-8").splitlines()
+    return [ImageScore.model_validate_json(line) for line in lines]

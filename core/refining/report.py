@@ -1,0 +1,203 @@
+"""The page about a run: what refining did to each scene, with pictures of the worst and of a sample."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.formats.html_report import Page, Section, Table, write_page
+from core.formats.id_maps import read_id_map
+from core.refining.chunk_item import ImageRequest
+from core.refining.pictures import before_and_after
+from core.refining.scores import ImageScore
+from core.refining.summaries import SceneSummary
+from core.video.image_file import read_image
+
+_WORST, _SAMPLE = 4, 4
+_MOST_ROWS = 200
+_MOST_IDS = 30
+
+
+class Chunk(BaseModel):
+    """A finished chunk: its folder, and the files of its images."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    folder: Path
+    images: list[ImageRequest]
+
+
+class SceneRequest(BaseModel):
+    """One scene: its finished chunks, and the images (or "": the scene) that failed, with the reason."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    total_images: int
+    chunks: list[Chunk] = Field(default_factory=list)
+    failures: list[tuple[str, str]] = Field(default_factory=list)
+    warnings: list[tuple[str, str]] = Field(default_factory=list)
+
+
+class ReportRequest(BaseModel):
+    """All scenes, and what the page says about the run: settings and models, name and value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    title: str
+    scenes: list[SceneRequest]
+    facts: list[tuple[str, str]] = Field(default_factory=list)
+
+
+class RunSummary(BaseModel):
+    """`report.json`: every scene, and all together."""
+
+    model_config = ConfigDict(frozen=True)
+    total: SceneSummary
+    scenes: dict[str, SceneSummary]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A refined image: its scores and files."""
+
+    scene: str
+    score: ImageScore
+    files: ImageRequest
+    refined: Path
+
+    @property
+    def name(self) -> str:
+        """Scene and image."""
+        return f"{self.scene}/{self.score.image}"
+
+    @property
+    def badness(self) -> tuple[float, float]:
+        """Most lost against the truth first, then most changed."""
+        truth = self.score.truth
+        return (0.0 if truth is None else truth.miou_after - truth.miou_before), self.score.mean_iou
+
+
+def write_report(
+    path: Path,
+    asked: ReportRequest,
+    summary: RunSummary,
+    shown: Sequence[Shown],
+    report: Callable[[int, int | None], None],
+) -> None:
+    """Write the page; `report` is told pictures drawn and expected."""
+    write_page(path, Page(asked.title, _figures(summary.total), _sections(asked, summary, shown, report)))
+
+
+def _figures(total: SceneSummary) -> list[tuple[str, str]]:
+    figures = [
+        ("images refined", f"{total.successful} of {total.total_images}"),
+        ("ids with masks", f"{total.total_sam_matched} of {total.total_objects}"),
+        ("pixels changed", f"{total.avg_changed:.1%}"),
+        ("ids lost", str(total.ids_lost)),
+    ]
+    if total.truth is not None:
+        t = total.truth
+        figures += [
+            (f"mIoU, {t.images} images", f"{t.miou_before:.3f} → {t.miou_after:.3f}"),
+            ("boundary F", f"{t.boundary_f_before:.3f} → {t.boundary_f_after:.3f}"),
+            ("images better / worse", f"{t.better} / {t.worse}"),
+        ]
+    return figures
+
+
+def _sections(
+    asked: ReportRequest, summary: RunSummary, shown: Sequence[Shown], report: Callable[[int, int | None], None]
+) -> list[Section]:
+    sections = [
+        Section("Scenes", _ABOUT_SCENES, table=_scene_table(summary)),
+        Section("Run", table=Table(("", ""), asked.facts)),
+    ]
+    failures = [
+        (f"{scene.name}/{image}" if image else scene.name, why)
+        for scene in asked.scenes
+        for image, why in scene.failures
+    ]
+    if failures:
+        note = _cut(len(failures), "failures.jsonl")
+        sections.append(Section("Not refined", note, table=Table(("what", "why"), failures[:_MOST_ROWS])))
+    warnings = [(f"{scene.name}/{image}", what) for scene in asked.scenes for image, what in scene.warnings]
+    if warnings:
+        sections.append(Section("Warnings", table=Table(("image", "what"), warnings[:_MOST_ROWS])))
+    worst = sorted(shown, key=lambda one: one.badness)[:_WORST]
+    others = [one for one in shown if one not in worst]
+    sample = random.Random(0).sample(others, min(_SAMPLE, len(others)))  # noqa: S311 - the same at every run
+    for done, (why, one) in enumerate([*(("worst", one) for one in worst), *(("sample", one) for one in sample)], 1):
+        sections.append(_pictures(why, one))
+        report(done, len(worst) + len(sample))
+    if shown:
+        sections.append(Section("Ids that changed most", _ABOUT_IDS, table=_id_table(shown)))
+    return sections
+
+
+_ABOUT_SCENES = (
+    "invalid: pixels under no matched mask (they keep their id). changed: pixels with another id than before. "
+    "agreed: share of the changes proposed by masks that the colours of the picture bear out; the rest was not made. "
+    "IoU and boundary F: of the refined map with the one before; with a truth, of both with that."
+)
+_ABOUT_IDS = "Lowest IoU of an id's pixels after with those before; 0 masks: no mask fits, it kept its own."
+
+
+def _cut(number: int, where: str) -> str:
+    return f"The first {_MOST_ROWS} of {number}; all are in {where}." if number > _MOST_ROWS else ""
+
+
+def _scene_table(summary: RunSummary) -> Table:
+    heads = ["scene", "images", "invalid", "matched", "merged", "ids", "unlabelled", "changed", "agreed", "IoU", "F"]
+    truth = summary.total.truth is not None
+    if truth:
+        heads += ["mIoU to truth", "F to truth", "better / worse"]
+    rows = [[name, *_scene_row(scene, truth)] for name, scene in list(summary.scenes.items())[:_MOST_ROWS]]
+    if len(summary.scenes) > 1:
+        rows.append(["all", *_scene_row(summary.total, truth)])
+    return Table(heads, rows)
+
+
+def _scene_row(scene: SceneSummary, truth: bool) -> list[str]:
+    row = [
+        f"{scene.successful} of {scene.total_images}",
+        f"{scene.avg_invalid_ratio:.1%}",
+        str(scene.total_sam_matched),
+        str(scene.total_merged),
+        str(scene.total_objects),
+        f"{scene.avg_unlabelled_before:.1%} → {scene.avg_unlabelled_after:.1%}",
+        f"{scene.avg_changed:.2%}",
+        f"{scene.avg_borne_out:.0%}",
+        f"{scene.avg_mean_iou:.3f}",
+        f"{scene.avg_boundary_f:.3f}",
+    ]
+    if truth and scene.truth is None:
+        row += ["", "", ""]
+    elif scene.truth is not None:
+        t = scene.truth
+        row += [
+            f"{t.miou_before:.3f} → {t.miou_after:.3f}",
+            f"{t.boundary_f_before:.3f} → {t.boundary_f_after:.3f}",
+            f"{t.better} / {t.worse}",
+        ]
+    return row
+
+
+def _pictures(why: str, one: Shown) -> Section:
+    truth = None if one.files.truth is None or one.score.truth is None else read_id_map(one.files.truth)
+    pictures = before_and_after(
+        read_image(one.files.image), read_id_map(one.files.id_map), read_id_map(one.refined), truth
+    )
+    score = one.score
+    note = f"{why}: {score.changed:.2%} of the pixels changed, IoU with before {score.mean_iou:.3f}"
+    if score.truth is not None:
+        note += f"; mIoU to the truth {score.truth.miou_before:.3f} → {score.truth.miou_after:.3f}"
+    return Section(one.name, note, pictures=pictures)
+
+
+def _id_table(shown: Sequence[Shown]) -> Table:
+    ids = sorted(((i.iou, one.name, i) for one in shown for i in one.score.ids), key=lambda row: row[:2])[:_MOST_IDS]
+    rows = [
+        [f"{name}: {i.id}", f"{i.pixels_before:,} → {i.pixels_after:,}", f"{iou:.3f}", str(i.num_masks)]
+        for iou, name, i in ids
+    ]
+    return Table(("image: id", "pixels", "IoU", "masks"), rows)

@@ -1,0 +1,50 @@
+"""The work of one item: the scores of all scenes put together, and a page that shows them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.refining.chunk_item import read_scores
+from core.refining.report import ReportRequest, RunSummary, SceneRequest, Shown, write_report
+from core.refining.summaries import summarise
+
+REPORT_FILE, SUMMARY_FILE, IMAGES_FILE = "report.html", "report.json", "images.jsonl"
+
+
+def report_refined(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """Leave `report.html`, `report.json` and `images.jsonl` (a line for each image) in `folder`.
+
+    Args:
+        request: a `ReportRequest` as JSON-able values.
+        folder: where the outputs go.
+        report: told pictures drawn and expected.
+
+    Returns:
+        `scenes`: a `SceneSummary` for each, by name; `total`: of all.
+    """
+    asked = ReportRequest.model_validate(request)
+    shown = [one for scene in asked.scenes for one in _images(scene)]
+    scenes = {
+        scene.name: summarise([one.score for one in shown if one.scene == scene.name], scene.total_images)
+        for scene in asked.scenes
+    }
+    total = summarise([one.score for one in shown], sum(scene.total_images for scene in asked.scenes))
+    summary = RunSummary(total=total, scenes=scenes)
+    with (folder / IMAGES_FILE).open("w", encoding="utf-8") as lines:
+        for one in shown:
+            line = {"scene": one.scene, **one.score.model_dump(mode="json")}
+            lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+    (folder / SUMMARY_FILE).write_text(summary.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_report(folder / REPORT_FILE, asked, summary, shown, report)
+    return summary.model_dump(mode="json")
+
+
+def _images(scene: SceneRequest) -> list[Shown]:
+    found = []
+    for chunk in scene.chunks:
+        files = {one.image.name: one for one in chunk.images}
+        for score in read_scores(chunk.folder):
+            refined = chunk.folder / f"{score.image}.pth"
+            found.append(Shown(scene.name, score, files[score.image], refined))
+    return found

@@ -1,0 +1,1 @@
+"""Refining the instance-id maps of many scenes. `flow.py` tells the story."""

@@ -1,0 +1,114 @@
+"""What refining came to: the report, the summary, a line for each scene."""
+
+from typing import Any
+
+from core.formats.failures_jsonl import write_failures
+from core.refining import report_item as reported
+from flows.refine_masks.chunks import SceneRun, request_of
+from flows.refine_masks.plan import Plan
+from tasks.deliver import deliver
+from tasks.items import Item, ItemRun, Stage, item_key, run_items
+from tasks.summary import Row, Summary
+
+FAILURES, REPORT = "failures.jsonl", "refine_report"
+MAKE_REPORT = Stage("report", "core.refining.report_item:report_refined", lambda _: [])
+_DELIVERED = (
+    (reported.REPORT_FILE, f"{REPORT}.html"),
+    (reported.SUMMARY_FILE, f"{REPORT}.json"),
+    (reported.IMAGES_FILE, f"{REPORT}.jsonl"),
+)
+
+
+def make_report(
+    run: ItemRun, stage: Stage, plan: Plan, runs: dict[str, SceneRun], facts: list[tuple[str, str]], resume: bool
+) -> tuple[dict[str, Any], str | None]:
+    """Put the report together and where it belongs; each scene's summary by name, and why there is no report."""
+    told, inputs = [], []
+    for name, scene in runs.items():
+        done = scene.done()
+        about = {
+            "name": name,
+            "total_images": scene.total,
+            "failures": sorted(scene.failures),
+            "warnings": [pair for one in done for pair in (one.record or {})["warnings"].items()],
+        }
+        chunks = [
+            {"folder": str(one.folder), "images": [request_of(files) for files in scene.items[one.item.name]]}
+            for one in done
+        ]
+        told.append({**about, "chunks": chunks})
+        inputs.append({**about, "chunks": [item_key(stage, one.item) for one in done]})
+    what = {"title": f"Refined maps of {plan.data_root.resolve().name}", "facts": facts}
+    item = Item("report", {"scenes": inputs, **what}, {"scenes": told, **what}, 1.0)
+    (outcome,) = run_items(run, MAKE_REPORT, [item], resume)
+    if outcome.record is None:
+        return {}, outcome.reason
+    for made, wanted in _DELIVERED:
+        deliver(outcome.folder / made, plan.output / wanted, run.store.digests)
+    return outcome.record["scenes"], None
+
+
+def note_failures(plan: Plan, runs: dict[str, SceneRun]) -> None:
+    """Write `failures.jsonl`: a line for each image or scene that was not refined."""
+    failures = [(f"{n}/{image}" if image else n, why) for n, run in runs.items() for image, why in sorted(run.failures)]
+    write_failures(plan.output / FAILURES, failures)
+
+
+def scene_line(name: str, run: SceneRun, summary: dict[str, Any]) -> str:
+    """The documented line about a scene, for the log."""
+    if not run.done():
+        return f"✗ {name}: {_reason(run)}"
+    mark = "✗" if run.failures else "✓"
+    return (
+        f"{mark} {name}: {summary['successful']}/{summary['total_images']} refined, "
+        f"invalid {summary['avg_invalid_ratio']:.1%}, matched {summary['total_sam_matched']} of "
+        f"{summary['total_objects']} ids, merged {summary['total_merged']}"
+    )
+
+
+def summarise_run(
+    plan: Plan, runs: dict[str, SceneRun], summaries: dict[str, Any], no_report: str | None, notes: list[str]
+) -> Summary:
+    """What the run did, for people."""
+    truth = any(summary["truth"] for summary in summaries.values())
+    rows = [_row(name, run, summaries.get(name), truth) for name, run in runs.items()]
+    outputs = [("Refined maps", str(plan.output / "SCENE" / "obj_ids_refine"))]
+    if no_report is None:
+        outputs.append(("Report", str(plan.output / f"{REPORT}.html")))
+    else:
+        notes = [*notes, f"There is no report: {no_report}"]
+    if any(run.failures for run in runs.values()):
+        outputs.append(("Failures", str(plan.output / FAILURES)))
+    heads = ("images", "matched", "invalid", "changed", "IoU", "s")
+    return Summary(
+        f"Refine {plan.data_root.resolve().name}", heads + (("mIoU",) if truth else ()), rows, outputs, notes
+    )
+
+
+def _row(name: str, run: SceneRun, summary: dict[str, Any] | None, truth: bool) -> Row:
+    done = run.done()
+    cached = bool(done) and all(one.cached for one in run.outcomes)
+    status = "failed" if run.failures else "cached" if cached else "done"
+    figures: tuple[str, ...] = ()
+    if summary is not None and done:
+        records = [one.record for one in done if one.record is not None]
+        figures = (
+            f"{summary['successful']}/{summary['total_images']}",
+            f"{summary['total_sam_matched']}/{summary['total_objects']}",
+            f"{summary['avg_invalid_ratio']:.1%}",
+            f"{summary['avg_changed']:.2%}",
+            f"{summary['avg_mean_iou']:.3f}",
+            f"{sum(record['seconds'] for record in records):.0f}",
+        )
+        known = summary["truth"]
+        if truth:
+            figures += ("" if known is None else f"{known['miou_before']:.3f} → {known['miou_after']:.3f}",)
+    return Row(name, status, figures, _reason(run))
+
+
+def _reason(run: SceneRun) -> str:
+    if not run.failures:
+        return ""
+    image, why = min(run.failures)
+    first = f"{image}: {why}" if image else why
+    return first if len(run.failures) == 1 else f"{len(run.failures)} images; {first}"
