@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.common import DATA, need_data
 from core.evaluation.degrade import KINDS
 from core.formats.id_maps import IdMap
 from core.models.classical.generator import ClassicalMaskGenerator
@@ -16,7 +16,6 @@ from core.refining.scores import TruthScore, score
 from core.video.frames import RGB
 from core.video.image_file import read_image
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 OFF_SHARE = 0.006  # of the picture's width: 12 px of 2,048
 
 
@@ -43,23 +42,20 @@ def predictions() -> Iterator[tuple[str, RGB, IdMap, IdMap]]:
     """What two published methods predicted for DAVIS sequences, every tenth frame: image, prediction, truth."""
     for folder in sorted((DATA / "davis2017_predictions").glob("*/*")):
         for path in sorted(folder.glob("*.png"))[5::10]:
-            truth = DATA / "davis2016/Annotations/480p" / folder.name / path.name
-            if not truth.exists():
-                truth = next((DATA / "davis2016/Annotations").rglob(f"{folder.name}/{path.name}"))
+            truth = next((DATA / "davis2016/Annotations").rglob(f"{folder.name}/{path.name}"))
             image = next((DATA / "davis2016/JPEGImages").rglob(f"{folder.name}/{path.stem}.jpg"))
-            found = (np.array(Image.open(path)) > 0).astype(np.int64)
+            found, wanted = np.array(Image.open(path)) > 0, np.array(Image.open(truth).convert("L")) > 127
             yield (
                 f"{folder.parent.name}/{folder.name}",
                 read_image(image),
-                found,
-                (np.array(Image.open(truth).convert("L")) > 127).astype(np.int64),
+                found.astype(np.int64),
+                wanted.astype(np.int64),
             )
 
 
 def main() -> None:
     """Print a table of every photograph and kind of damage, then the predictions."""
-    if not DATA.is_dir():
-        sys.exit(f"needs the data folder {DATA}")
+    need_data()
     matching: MatchingName = "documented" if "documented" in sys.argv else "optimal"
     settings = Settings(matching=matching)
     generator = ClassicalMaskGenerator()

@@ -47,6 +47,7 @@ def test_the_command_line_and_the_workers_do_not_load_prefect() -> None:
     assert not _loads("import flows.cli") & (HEAVY | {"prefect", "cv2", "numpy"})
     assert "prefect" not in _loads(
         "import tasks.devices.worker, core.tracking.video_item, core.tracking.render_item\n"
+        "import core.refining.chunk_item, core.refining.report_item\n"
         "from core.models.registry import load_detector, load_segmenter\n"
         "from core.models.spec import ModelSpec\n"
         "load_detector(ModelSpec(backend='classical')); load_segmenter(ModelSpec(backend='classical'))"
