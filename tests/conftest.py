@@ -46,19 +46,22 @@ def moving_square(frames: int, width: int = 96, height: int = 64, seed: int = 0)
         yield image
 
 
+def write_moving_square(
+    path: Path, frames: int = 12, fps: float = 10, seed: int = 0, width: int = 96, height: int = 64
+) -> Path:
+    """Write a small H.264 video with a red square in it."""
+    from core.video.writer import write_video
+
+    with write_video(path, fps, width, height) as video:
+        for index, image in enumerate(moving_square(frames, width, height, seed)):
+            video.write(image, index / fps)
+    return path
+
+
 @pytest.fixture
 def make_video() -> MakeVideo:
-    """Write a small H.264 video with a red square in it: `make_video(path, frames=12, fps=10, seed=0)`."""
-
-    def make(path: Path, frames: int = 12, fps: float = 10, seed: int = 0, width: int = 96, height: int = 64) -> Path:
-        from core.video.writer import write_video
-
-        with write_video(path, fps, width, height) as video:
-            for index, image in enumerate(moving_square(frames, width, height, seed)):
-                video.write(image, index / fps)
-        return path
-
-    return make
+    """`write_moving_square`: `make_video(path, frames=12, fps=10, seed=0)`."""
+    return write_moving_square
 
 
 @pytest.fixture(scope="session")
