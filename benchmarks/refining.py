@@ -12,7 +12,7 @@ from core.evaluation.degrade import KINDS
 from core.formats.id_maps import IdMap
 from core.models.classical.generator import ClassicalMaskGenerator
 from core.refining.refine import MatchingName, Settings, refine_map
-from core.refining.scores import TruthScore, score
+from core.refining.scores import TruthScore, compare, score
 from core.video.frames import RGB
 from core.video.image_file import read_image
 
@@ -68,22 +68,21 @@ def main() -> None:
         spoilt = {name: spoil(photograph.truth, off_px, np.random.default_rng(0)) for name, spoil in KINDS.items()}
         for kind, before in {"none": photograph.truth, **spoilt}.items():
             refined = refine_map(photograph.image, before, masks, settings)
-            result = score(photograph.name, len(masks), before, refined, photograph.truth, None)
-            assert result.truth is not None
+            result = score(photograph.name, len(masks), before, refined)
             assert not result.lost
-            totals.setdefault(kind, []).append(result.truth)
+            judged = compare(photograph.truth, before, refined.id_map)
+            totals.setdefault(kind, []).append(judged)
             better, worse = _by_id(photograph.truth, before, refined.id_map)
             counts = f"{better} / {worse} / {result.objects}"
-            print(_row(photograph.name, kind, result.truth, counts, f"{result.changed:.3f}", f"{result.borne_out:.2f}"))
+            made = "" if result.borne_out is None else f"{result.borne_out:.2f}"
+            print(_row(photograph.name, kind, judged, counts, f"{result.changed:.3f}", made))
     for kind, results in totals.items():
         print(_row("**mean**", kind, _mean(results), "", "", ""))
     by_method: dict[str, list[TruthScore]] = {}
     for name, image, before, truth in predictions():
         masks = [one.region for one in generator.generate(image)]
         refined = refine_map(image, before, masks, settings)
-        result = score(name, len(masks), before, refined, truth, None)
-        if result.truth is not None:
-            by_method.setdefault(name, []).append(result.truth)
+        by_method.setdefault(name, []).append(compare(truth, before, refined.id_map))
     print("\n| prediction | frames | J | | boundary F | |\n|---|---|---|---|---|---|")
     for name, results in by_method.items():
         print(_truth_row(name, str(len(results)), _mean(results)))

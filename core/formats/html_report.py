@@ -45,7 +45,8 @@ class Picture:
     def data(self) -> str:
         """As a data URL."""
         scale = min(1.0, _PICTURE_SIDE / max(self.image.shape[:2]))
-        small = cv2.resize(self.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        size = tuple(max(1, round(scale * side)) for side in self.image.shape[1::-1])
+        small = cv2.resize(self.image, size, interpolation=cv2.INTER_AREA)
         _, jpeg = cv2.imencode(
             ".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
         )

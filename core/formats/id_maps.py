@@ -1,6 +1,7 @@
 """Instance-id maps [H, W] on disk: `.pth` (a tensor or NumPy array), PNG of 8 or 16 bits, NPZ."""
 
 import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ SUFFIXES = (".pth", ".png", ".npz")
 IdMap = npt.NDArray[np.int64]
 """An id for every pixel, int64 [H, W]."""
 
+_GREY = 0  # among PNG's colour types
 _MAX_BYTES = 10 * MAX_PIXELS  # 8 bytes a pixel, and room for what is around them
 
 
@@ -76,19 +78,32 @@ def _read_pth(path: Path) -> npt.NDArray[Any]:
         return content
     if type(content).__name__ != "Tensor":
         raise BadMedia(f"{path.name}: holds a {type(content).__name__}, not a tensor or NumPy array")
-    if content.layout.__repr__() != "torch.strided" or content.is_quantized or str(content.dtype) == "torch.bfloat16":
-        raise BadMedia(f"{path.name}: holds a {content.dtype} tensor that is no map")
-    return np.asarray(content.detach().numpy())
+    try:
+        return np.asarray(content.detach().numpy())
+    except (TypeError, RuntimeError):  # sparse, quantised, half a byte a number …
+        raise BadMedia(f"{path.name}: holds a {content.dtype} tensor that is no map") from None
 
 
 def _read_png(path: Path) -> npt.NDArray[Any]:
     try:
         with Image.open(path, formats=("PNG",)) as image:
             check_size(path.name, *image.size)
+            depth, colours = path.read_bytes()[24:26]
+            if depth == 16 and colours != _GREY:  # Pillow would keep the upper 8 bits only
+                return _first_channel_of_16_bits(path)
             values = np.array(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, struct.error) as error:
         raise BadMedia(f"{path.name}: unreadable image ({error})") from None
+    if colours == _GREY and 1 < depth < 8:  # Pillow spreads them over 0 .. 255
+        values = values // (255 // (2**depth - 1))
     return values[..., 0] if values.ndim == 3 else values
+
+
+def _first_channel_of_16_bits(path: Path) -> npt.NDArray[Any]:
+    values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint16:
+        raise BadMedia(f"{path.name}: unreadable image")
+    return np.asarray(values if values.ndim == 2 else values[..., 2])  # OpenCV has blue first
 
 
 def _read_npz(path: Path) -> npt.NDArray[Any]:

@@ -39,6 +39,17 @@ class Region:
         """Number of pixels."""
         return int(np.count_nonzero(self.mask))
 
+    def meet(self, other: "Region") -> tuple[slice, slice]:
+        """Where the two crops overlap, in an array [H, W, ...]; empty slices where they do not."""
+        rows, columns = zip(self.window, other.window, strict=True)
+        top, left = (max(one.start for one in pair) for pair in (rows, columns))
+        bottom, right = (min(one.stop for one in pair) for pair in (rows, columns))
+        return slice(top, max(top, bottom)), slice(left, max(left, right))
+
+    def within(self, rows: slice, columns: slice) -> Mask:
+        """The part of the mask in these rows and columns of the picture, which lie inside the crop."""
+        return self.mask[rows.start - self.y : rows.stop - self.y, columns.start - self.x : columns.stop - self.x]
+
     def full(self, shape: tuple[int, ...]) -> Mask:
         """The mask in a picture of `shape` (H, W)."""
         mask = np.zeros(shape[:2], np.bool_)

@@ -103,7 +103,7 @@ def _sam2_weights(options: ModelOptions) -> Needed:
     usual = find_weights(options.sam_type).place()
     path = options.model_path or usual
     there = next((one for one in SAM_TYPES if find_weights(one).place().is_file()), None)
-    instead = "" if there is None else f", or give --sam-type {there}, which is on disk"
+    instead = "" if there is None else f", or choose {there}, which is on disk"
     return Needed(path, options.sam_type, given=path != usual, instead=instead)
 
 

@@ -33,7 +33,6 @@ class ImageRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     image: Path
     id_map: Path
-    truth: Path | None = None
 
 
 class RefineRequest(BaseModel):
@@ -48,13 +47,11 @@ class RefineRequest(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """An image [H, W, 3] of its map's size, its map and truth [H, W]; or why there is none."""
+    """An image [H, W, 3] of its map's size, and its map [H, W]."""
 
     name: str
     image: RGB
     id_map: IdMap
-    truth: IdMap | None
-    warning: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,8 @@ def refine_images(request: dict[str, Any], folder: Path, report: Callable[[int, 
         report: told images done and images expected.
 
     Returns:
-        images: a line about each that was refined; failed, warnings: a line about each it concerns; seconds, memory.
+        scene; images: a line about each that was refined; failed, warnings: a line about each it concerns; seconds,
+        memory.
     """
     asked = RefineRequest.model_validate(request)
     release_free()
@@ -96,6 +94,7 @@ def refine_images(request: dict[str, Any], folder: Path, report: Callable[[int, 
     lines = (told.model_dump_json() + "\n" for told in scores)
     (folder / SCORES_FILE).write_text("".join(lines), encoding="utf-8")
     return {
+        "scene": asked.images[0].image.parents[1].name,
         "images": {told.image: _sentence(told) for told in scores},
         "failed": failed,
         "warnings": warnings,
@@ -114,18 +113,14 @@ def _sentence(told: ImageScore) -> str:
 def _refine(pair: _Read, generator: MaskGenerator, asked: RefineRequest, folder: Path) -> tuple[ImageScore, str]:
     masks = [one.region for one in generator.generate(pair.image)]
     result = refine_map(pair.image, pair.id_map, masks, asked.settings)
-    background = asked.settings.background
-    told = score(
-        pair.name, len(masks), pair.id_map, result, pair.truth, None if background is None else frozenset(background)
-    )
+    told = score(pair.name, len(masks), pair.id_map, result)
     write_id_map(folder / f"{pair.name}.pth", result.id_map)
-    warnings = [pair.warning] if pair.warning else []
     if asked.png:
         try:
             write_png16(folder / f"{pair.name}.png", _with_zero_background(result))
         except ValueError as error:
-            warnings.append(f"no PNG: {error}")
-    return told, "; ".join(warnings)
+            return told, f"no PNG: {error}"
+    return told, ""
 
 
 def _with_zero_background(result: Refined) -> IdMap:
@@ -145,26 +140,25 @@ def _read(images: Sequence[ImageRequest]) -> Iterator[_Read | _Unread]:
 
 def _pair(files: ImageRequest) -> _Read:
     id_map = read_id_map(files.id_map)
-    image = read_image(files.image)
     height, width = id_map.shape
+    image = read_image(files.image)
+    if _stretch(image, id_map) > _MOST_STRETCH:  # maps may have been made on the image as it is stored
+        image = read_image(files.image, upright=False)
+    if _stretch(image, id_map) > _MOST_STRETCH:
+        sizes = f"{image.shape[1]}x{image.shape[0]}, its map {width}x{height}"
+        raise BadMedia(f"{files.image.name}: the image is {sizes}: another shape")
     if image.shape[:2] != id_map.shape:
-        stretch = (image.shape[1] * height) / (image.shape[0] * width)
-        if abs(stretch - 1) > _MOST_STRETCH:
-            sizes = f"{image.shape[1]}x{image.shape[0]}, its map {width}x{height}"
-            raise BadMedia(f"{files.image.name}: the image is {sizes}: another shape")
         image = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
-    truth, warning = None, ""
-    if files.truth is not None:
-        try:
-            truth = read_id_map(files.truth)
-            if truth.shape != id_map.shape:
-                warning = f"not compared: the truth is {truth.shape[1]}x{truth.shape[0]}, the map {width}x{height}"
-        except (BadMedia, UnsafeFile) as error:
-            warning = f"not compared with the truth: {error}"
-    return _Read(files.image.name, image, id_map, None if warning else truth, warning)
+    return _Read(files.image.name, image, id_map)
+
+
+def _stretch(image: RGB, id_map: IdMap) -> float:
+    """By how much the width to height of an image and its map differ, 0 for none."""
+    height, width = id_map.shape
+    return float(abs(image.shape[1] * height / (image.shape[0] * width) - 1))
 
 
 def read_scores(folder: Path) -> list[ImageScore]:
     """What `refine_images` left of each image, in order."""
-    lines = (folder / SCORES_FILE).read_text(encoding="utf-8").splitlines()
-    return [ImageScore.model_validate_json(line) for line in lines]
+    lines = (folder / SCORES_FILE).read_text(encoding="utf-8").split("\n")
+    return [ImageScore.model_validate_json(line) for line in lines if line]

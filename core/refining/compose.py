@@ -21,13 +21,13 @@ class Composed:
 
     Attributes:
         number: intp [H, W], positions in the ids of `Labels`, their count for background.
-        covered: bool [H, W]: under a matched mask of any id.
-        borne_out: share of the pixels that masks would have changed whose colours agree with the change.
+        covered: bool [H, W]: under a matched mask of any id, no farther from the id than it may spread.
+        borne_out: share of the pixels that masks would have changed whose change was made; None: there were none.
     """
 
     number: Numbers
     covered: Mask
-    borne_out: float
+    borne_out: float | None
 
 
 def compose(
@@ -41,20 +41,22 @@ def compose(
 ) -> Composed:
     """Give each pixel to the surest mask that claims it; the others keep their id.
 
-    - A mask claims pixels for its id no farther than `max_spread` pixels from the id's own.
+    - A mask claims pixels for its id no farther than `max_spread` pixels from the id's own, and none of an id that no
+      mask was matched with.
     - Where masks of several ids overlap, the one that lies most purely on its id wins; of equal ones the smaller.
     - What one mask takes from one id, or from the background, is given back as a whole where its colours, on average,
-      do not fit the new id better than the old by `min_evidence` (see `evidence`). Only background that is a
-      gap of up to `max_spread`, without a wider one nearby, is free to take.
+      do not fit the new id better than the old by `min_evidence` (see `evidence`). Only gaps up to `max_spread` wide
+      within one id are filled without that.
     - An id that would be left without a pixel gets all of its own back.
     """
     proposed, piece = _paint(masks, labels, overlaps, matches, max_spread)
-    taken = proposed != labels.number
-    doubtful = _doubtful(evidence(image, labels, proposed, max_spread // 2), taken, piece, labels, min_evidence)
+    changed = proposed != labels.number
+    gaps = _gaps(labels, proposed, max_spread // 2)
+    doubtful = _doubtful(evidence(image, labels, proposed, gaps), changed & ~gaps, piece, labels, min_evidence)
     number = np.where(doubtful, labels.number, proposed)
     _give_back(number, labels)
-    changed, kept = np.count_nonzero(proposed != labels.number), np.count_nonzero(number != labels.number)
-    return Composed(number, piece >= 0, float(kept / changed) if changed else 1.0)
+    asked, made = np.count_nonzero(changed), np.count_nonzero(number != labels.number)
+    return Composed(number, piece >= 0, float(made / asked) if asked else None)
 
 
 def _paint(
@@ -67,21 +69,47 @@ def _paint(
         for number, match in enumerate(matches)
         for position in match.masks
     ]
+    free = np.array([bool(match.masks) for match in matches] + [True])[labels.number]
     near = {number: _near(labels, number, max_spread) for number, match in enumerate(matches) if match.masks}
     result, piece = labels.number.copy(), np.full(labels.number.shape, -1, np.int32)
     for _, _, position, number in sorted(claims):
         mask = masks[position]
-        where = mask.mask & near[number][mask.window]
-        result[mask.window][where] = number
-        piece[mask.window][where] = position
+        rows, columns = near[number].meet(mask)
+        where = mask.within(rows, columns) & near[number].within(rows, columns) & free[rows, columns]
+        result[rows, columns][where] = number
+        piece[rows, columns][where] = position
     return result, piece
 
 
-def _near(labels: Labels, number: int, distance: int) -> Mask:
-    """Pixels at most so far from an id's own [H, W]."""
+def _around(labels: Labels, number: int, margin: int) -> tuple[int, int, npt.NDArray[np.uint8]]:
+    """Left, top, and where an id is (0 or 1) in its bounding box with a margin, as far as the picture goes."""
     own = (labels.number == number).view(np.uint8)
-    side = 2 * distance + 1
-    return cv2.dilate(own, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))).view(np.bool_)
+    x, y, width, height = cv2.boundingRect(own)
+    left, top = max(0, x - margin), max(0, y - margin)
+    return left, top, own[top : y + height + margin, left : x + width + margin]
+
+
+def _near(labels: Labels, number: int, distance: int) -> Region:
+    """Pixels at most so far from an id's own."""
+    left, top, own = _around(labels, number, distance)
+    away = cv2.distanceTransform(1 - own, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return Region(left, top, np.asarray(away <= distance, np.bool_))
+
+
+def _gaps(labels: Labels, proposed: Numbers, reach: int) -> Mask:
+    """Background pixels proposed for an id that close a gap in it, of up to twice `reach` pixels."""
+    gaps = np.zeros(proposed.shape, np.bool_)
+    filled = (labels.number == len(labels.ids)) & (proposed != labels.number)
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    for number in np.unique(proposed[filled]).tolist():
+        left, top, own = _around(labels, number, reach)
+        # Beyond the box there is nothing of the id, which a border of as many pixels tells OpenCV.
+        padded = cv2.copyMakeBorder(own, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
+        inner = np.s_[reach : reach + own.shape[0], reach : reach + own.shape[1]]
+        closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[inner] > 0
+        window = np.s_[top : top + own.shape[0], left : left + own.shape[1]]
+        gaps[window] |= closed & filled[window] & (proposed[window] == number)
+    return gaps
 
 
 def _doubtful(

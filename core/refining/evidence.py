@@ -16,24 +16,24 @@ _NOISE = 30.0  # variance of 8-bit Lab that is always allowed for
 _MOST_A_PIXEL = 5.0
 
 
-def evidence(image: RGB, old: Labels, new: Numbers, max_gap: int) -> Floats:
+def evidence(image: RGB, old: Labels, new: Numbers, gaps: Mask) -> Floats:
     """For each changed pixel, how much better its colour fits the new id than the old: a log likelihood ratio, in nats.
 
-    The colours of an id are a Gaussian in each channel of CIE Lab, from its unchanged pixels in the square around.
+    The colours of an id are a Gaussian in each channel of CIE Lab, from its unchanged pixels in the square around;
+    those of the background from all of its pixels there, whether or not an id is proposed for them.
 
     Args:
         image: RGB uint8 [H, W, 3].
         old: the map before.
         new: intp [H, W], positions in `old.ids` after; `len(old.ids)` for background.
-        max_gap: background at most so many pixels from an id may be a gap in it, and teaches no colours.
+        gaps: bool [H, W], pixels of the background that are none, but gaps in an id.
 
     Returns:
-        float32 [H, W]; 0 for pixels that did not change, or where one side has too few pixels to learn from; the most
-        there is where that side is the background, which is a want of an id rather than a rival.
+        float32 [H, W]; 0 for pixels that did not change, or where one side has too few pixels to learn from.
     """
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
     changed = old.number != new
-    teaches = ~changed & ~_near_an_id(old, max_gap)
+    teaches = (~changed | (old.number == len(old.ids))) & ~gaps
     before, after = np.full(new.shape, np.nan, np.float32), np.full(new.shape, np.nan, np.float32)
     for number in np.unique(np.concatenate([old.number[changed], new[changed]])).tolist():
         left, taken = changed & (old.number == number), changed & (new == number)
@@ -44,16 +44,7 @@ def evidence(image: RGB, old: Labels, new: Numbers, max_gap: int) -> Floats:
         unlikely = _unlikely(np.asarray(lab[rows, columns], np.float32), stays.astype(np.float32))
         for where, cost in ((left, before), (taken, after)):
             cost[rows, columns][where[rows, columns]] = unlikely[where[rows, columns]]
-    ratio = np.clip(before - after, -_MOST_A_PIXEL, _MOST_A_PIXEL)
-    ratio[changed & (old.number == len(old.ids)) & np.isnan(before)] = _MOST_A_PIXEL
-    return np.asarray(np.nan_to_num(ratio), np.float32)
-
-
-def _near_an_id(old: Labels, max_gap: int) -> Mask:
-    """Background pixels at most so far from an id [H, W]."""
-    side = 2 * max_gap + 1
-    ours = (old.number < len(old.ids)).view(np.uint8)
-    return (cv2.dilate(ours, np.ones((side, side), np.uint8)) > ours).view(np.bool_)
+    return np.asarray(np.nan_to_num(np.clip(before - after, -_MOST_A_PIXEL, _MOST_A_PIXEL)), np.float32)
 
 
 def _unlikely(lab: Floats, stays: Floats) -> Floats:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.errors import BadMedia, UnsafeFile
 from core.formats.html_report import Page, Section, Table, write_page
 from core.formats.id_maps import read_id_map
 from core.refining.chunk_item import ImageRequest
@@ -21,11 +22,13 @@ _MOST_IDS = 30
 
 
 class Chunk(BaseModel):
-    """A finished chunk: its folder, and the files of its images."""
+    """A finished chunk: its folder, the files of its images, the folder of its comparison and the true maps, if any."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     folder: Path
     images: list[ImageRequest]
+    compared: Path | None = None
+    truth: dict[str, Path] = Field(default_factory=dict)
 
 
 class SceneRequest(BaseModel):
@@ -64,6 +67,7 @@ class Shown:
     score: ImageScore
     files: ImageRequest
     refined: Path
+    truth: Path | None
 
     @property
     def name(self) -> str:
@@ -136,7 +140,7 @@ def _sections(
 
 _ABOUT_SCENES = (
     "invalid: pixels under no matched mask (they keep their id). changed: pixels with another id than before. "
-    "agreed: share of the changes proposed by masks that the colours of the picture bear out; the rest was not made. "
+    "made: share of the changes proposed by masks that were made, because the colours of the picture bear them out. "
     "IoU and boundary F: of the refined map with the one before; with a truth, of both with that."
 )
 _ABOUT_IDS = "Lowest IoU of an id's pixels after with those before; 0 masks: no mask fits, it kept its own."
@@ -147,7 +151,7 @@ def _cut(number: int, where: str) -> str:
 
 
 def _scene_table(summary: RunSummary) -> Table:
-    heads = ["scene", "images", "invalid", "matched", "merged", "ids", "unlabelled", "changed", "agreed", "IoU", "F"]
+    heads = ["scene", "images", "invalid", "matched", "merged", "ids", "unlabelled", "changed", "made", "IoU", "F"]
     truth = summary.total.truth is not None
     if truth:
         heads += ["mIoU to truth", "F to truth", "better / worse"]
@@ -166,7 +170,7 @@ def _scene_row(scene: SceneSummary, truth: bool) -> list[str]:
         str(scene.total_objects),
         f"{scene.avg_unlabelled_before:.1%} → {scene.avg_unlabelled_after:.1%}",
         f"{scene.avg_changed:.2%}",
-        f"{scene.avg_borne_out:.0%}",
+        "" if scene.avg_borne_out is None else f"{scene.avg_borne_out:.0%}",
         f"{scene.avg_mean_iou:.3f}",
         f"{scene.avg_boundary_f:.3f}",
     ]
@@ -183,10 +187,12 @@ def _scene_row(scene: SceneSummary, truth: bool) -> list[str]:
 
 
 def _pictures(why: str, one: Shown) -> Section:
-    truth = None if one.files.truth is None or one.score.truth is None else read_id_map(one.files.truth)
-    pictures = before_and_after(
-        read_image(one.files.image), read_id_map(one.files.id_map), read_id_map(one.refined), truth
-    )
+    try:
+        truth = None if one.truth is None else read_id_map(one.truth)
+        before, after = read_id_map(one.files.id_map), read_id_map(one.refined)
+        pictures = before_and_after(read_image(one.files.image), before, after, truth)
+    except (BadMedia, UnsafeFile) as error:  # changed since it was refined
+        return Section(one.name, f"{why}: no pictures ({error})")
     score = one.score
     note = f"{why}: {score.changed:.2%} of the pixels changed, IoU with before {score.mean_iou:.3f}"
     if score.truth is not None:

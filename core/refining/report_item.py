@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from core.refining.chunk_item import read_scores
+from core.refining.compare_item import read_truth
 from core.refining.report import ReportRequest, RunSummary, SceneRequest, Shown, write_report
 from core.refining.summaries import summarise
 
@@ -44,7 +45,9 @@ def _images(scene: SceneRequest) -> list[Shown]:
     found = []
     for chunk in scene.chunks:
         files = {one.image.name: one for one in chunk.images}
+        known = {} if chunk.compared is None else read_truth(chunk.compared)
         for score in read_scores(chunk.folder):
-            refined = chunk.folder / f"{score.image}.pth"
-            found.append(Shown(scene.name, score, files[score.image], refined))
+            refined, truth = chunk.folder / f"{score.image}.pth", chunk.truth.get(score.image)
+            told = score.model_copy(update={"truth": known.get(score.image)})
+            found.append(Shown(scene.name, told, files[score.image], refined, truth))
     return found

@@ -13,11 +13,12 @@ IMAGES, MAPS, REFINED = "images", "obj_ids", "obj_ids_refine"
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """An image, its id map, and the true map where there is one."""
+    """An image, its id map, the true map where there is one, and its place among the scene's images."""
 
     image: Path
     id_map: Path
     truth: Path | None = None
+    place: int = 0
 
     @property
     def name(self) -> str:
@@ -42,8 +43,15 @@ class Scene:
 
 def scene_names(root: Path) -> list[str]:
     """Folders in `root` that hold images or maps, in natural order. Raises `OSError`."""
-    folders = (path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return sorted((f.name for f in folders if (f / IMAGES).is_dir() or (f / MAPS).is_dir()), key=natural_key)
+    found = [path.name for path in root.iterdir() if path.name[0] != "." and _holds(path)]
+    return sorted(found, key=natural_key)
+
+
+def _holds(folder: Path) -> bool:
+    try:
+        return (folder / IMAGES).is_dir() or (folder / MAPS).is_dir()
+    except PermissionError:
+        return True  # to be told that it cannot be read
 
 
 def read_scene(root: Path, name: str, truth: Path | None = None) -> Scene:
@@ -55,10 +63,10 @@ def read_scene(root: Path, name: str, truth: Path | None = None) -> Scene:
         truth: folder with true maps: `<truth>/<scene>/obj_ids/<map>` or `<truth>/<scene>/<map>`.
     """
     folder = root / name
-    for part in (IMAGES, MAPS):
-        if not (folder / part).is_dir():
-            return Scene(name, (), [("", f"no folder {part}/ in {folder}")])
     try:
+        for part in (IMAGES, MAPS):
+            if not (folder / part).is_dir():
+                return Scene(name, (), [("", f"no folder {part}/ in {folder}")])
         images = sorted(
             (p for p in (folder / IMAGES).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.name[0] != "."),
             key=lambda p: natural_key(p.name),
@@ -71,13 +79,23 @@ def read_scene(root: Path, name: str, truth: Path | None = None) -> Scene:
     if not images:
         return Scene(name, (), [("", f"no image in {folder / IMAGES}")])
     files, failures = [], []
-    for image in images:
+    for place, image in enumerate(images):
         id_map = _of(image, maps)
-        if id_map is None:
+        if not _is_text(image.name):
+            failures.append((ascii(image.name), "its name is not text: rename it"))
+        elif id_map is None:
             failures.append((image.name, f"no id map {MAPS}/{image.name}.pth (or .png, .npz)"))
         else:
-            files.append(ImageFiles(image, id_map, _of(image, truths)))
+            files.append(ImageFiles(image, id_map, _of(image, truths), place))
     return Scene(name, files, failures)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _maps(folder: Path | None) -> dict[str, Path]:

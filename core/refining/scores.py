@@ -45,13 +45,14 @@ class ImageScore(BaseModel):
         masks: generated.
         objects: ids in the map.
         matched, merged: ids that masks stand for; and those made of several.
-        invalid_ratio: share of the pixels under no matched mask, as documented.
+        invalid_ratio: share of the pixels under no matched mask, or farther from its id than that may spread.
         unlabelled_before, unlabelled_after: share of the pixels without an object's id.
         changed: share of the pixels with another id than before.
-        borne_out: share of the changes that masks proposed which the picture's colours agreed with.
+        borne_out: share of the changes that masks proposed which were made; None: they proposed none.
         mean_iou: of the ids with themselves before, mean.
-        boundary_f: of the map with the one before.
+        boundary_f: of the map with the one before; background is one region, whatever its numbers.
         lost: ids that are no longer there; always none.
+        truth: how both maps compare with a true one, where there is one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,7 +65,7 @@ class ImageScore(BaseModel):
     unlabelled_before: float
     unlabelled_after: float
     changed: float
-    borne_out: float
+    borne_out: float | None
     mean_iou: float
     boundary_f: float
     lost: list[int]
@@ -72,10 +73,8 @@ class ImageScore(BaseModel):
     truth: TruthScore | None = None
 
 
-def score(
-    name: str, masks: int, before: IdMap, refined: Refined, truth: IdMap | None, background: Set[int] | None
-) -> ImageScore:
-    """Compare a refined map with the one before, and both with the truth, which is of the same size."""
+def score(name: str, masks: int, before: IdMap, refined: Refined) -> ImageScore:
+    """Compare a refined map with the one before."""
     labels, count = refined.labels, len(refined.labels.ids)
     after = np.bincount(refined.number.ravel(), minlength=count + 1)[:count]
     iou = _self_iou(labels, Labels(labels.ids, refined.number, after))
@@ -104,10 +103,9 @@ def score(
         changed=float((refined.id_map != before).mean()),
         borne_out=refined.borne_out,
         mean_iou=float(iou.mean()) if count else 1.0,
-        boundary_f=boundary_f(refined.id_map, before, tolerance_px(before.shape)),
+        boundary_f=boundary_f(refined.number, labels.number, tolerance_px(before.shape)),
         lost=labels.ids[after == 0].tolist(),
         ids=ids,
-        truth=None if truth is None else _against(truth, before, refined.id_map, background),
     )
 
 
@@ -138,11 +136,14 @@ def _self_iou(one: Labels, other: Labels) -> "np.ndarray[tuple[int, ...], np.dty
     return np.asarray(common / np.maximum(one.area + other.area - common, 1), np.float64)
 
 
-def _against(truth: IdMap, before: IdMap, after: IdMap, background: Set[int] | None) -> TruthScore:
+def compare(truth: IdMap, before: IdMap, after: IdMap, background: Set[int] | None = None) -> TruthScore:
+    """Both maps against a true one of the same size."""
     tolerance = tolerance_px(truth.shape)
+    numbered = [label(one, background) for one in (truth, before, after)]
+    wanted, was, became = (np.append(one.ids, 0)[one.number] for one in numbered)
     return TruthScore(
         miou_before=mean_iou(before, truth, background),
         miou_after=mean_iou(after, truth, background),
-        boundary_f_before=boundary_f(before, truth, tolerance),
-        boundary_f_after=boundary_f(after, truth, tolerance),
+        boundary_f_before=boundary_f(was, wanted, tolerance),
+        boundary_f_after=boundary_f(became, wanted, tolerance),
     )

@@ -7,9 +7,11 @@ from pydantic import BaseModel, ConfigDict
 
 from core.refining.scores import ImageScore
 
+_NOTABLE = 0.0005  # smaller changes of mIoU are shown as none
+
 
 class TruthSummary(BaseModel):
-    """Means over the images with a truth; `better` and `worse` count those whose mIoU rose or fell."""
+    """Means over the images with a truth; `better`, `worse` count those whose mIoU rose or fell by 0.0005 or more."""
 
     model_config = ConfigDict(frozen=True)
     images: int
@@ -35,7 +37,7 @@ class SceneSummary(BaseModel):
     avg_unlabelled_before: float
     avg_unlabelled_after: float
     avg_changed: float
-    avg_borne_out: float
+    avg_borne_out: float | None
     avg_mean_iou: float
     avg_boundary_f: float
     ids_lost: int
@@ -48,6 +50,7 @@ def summarise(scores: Sequence[ImageScore], total_images: int) -> SceneSummary:
     def average(name: str) -> float:
         return float(np.mean([getattr(one, name) for one in scores])) if scores else 0.0
 
+    asked = [one.borne_out for one in scores if one.borne_out is not None]
     return SceneSummary(
         total_images=total_images,
         successful=len(scores),
@@ -59,7 +62,7 @@ def summarise(scores: Sequence[ImageScore], total_images: int) -> SceneSummary:
         avg_unlabelled_before=average("unlabelled_before"),
         avg_unlabelled_after=average("unlabelled_after"),
         avg_changed=average("changed"),
-        avg_borne_out=average("borne_out"),
+        avg_borne_out=float(np.mean(asked)) if asked else None,
         avg_mean_iou=average("mean_iou"),
         avg_boundary_f=average("boundary_f"),
         ids_lost=sum(len(one.lost) for one in scores),
@@ -77,6 +80,6 @@ def _against_truth(scores: Sequence[ImageScore]) -> TruthSummary | None:
         miou_after=float(np.mean([one.miou_after for one in known])),
         boundary_f_before=float(np.mean([one.boundary_f_before for one in known])),
         boundary_f_after=float(np.mean([one.boundary_f_after for one in known])),
-        better=sum(one.miou_after > one.miou_before for one in known),
-        worse=sum(one.miou_after < one.miou_before for one in known),
+        better=sum(one.miou_after - one.miou_before >= _NOTABLE for one in known),
+        worse=sum(one.miou_before - one.miou_after >= _NOTABLE for one in known),
     )

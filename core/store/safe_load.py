@@ -1,11 +1,14 @@
 """Reading data that others made. Nothing here runs code from a file or fills memory without a ceiling."""
 
 import json
+import lzma
 import pickle
 import re
 import struct
+import tokenize
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +27,7 @@ MAX_MEMBERS = 100_000
 # What reading a damaged or hostile archive of tensors raises, depending on which byte is wrong.
 _DAMAGED = (
     pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError,
-    ArithmeticError, MemoryError, struct.error, zipfile.BadZipFile,
+    ArithmeticError, MemoryError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError,
 )  # fmt: skip
 # What a pickled array of numbers is made of, under the names of NumPy 1 and 2.
 _NUMPY: list[Any] = [
@@ -80,7 +83,9 @@ def load_npz(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> dict[str, npt.NDAr
                 raise UnsafeFile(f"{path}: {len(members)} members, {unpacked:,} bytes unpacked, over the ceiling")
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except UnsafeFile:
+        raise
+    except _DAMAGED as error:
         raise UnsafeFile(f"{path}: not an archive of plain arrays ({error})") from None
 
 
@@ -94,7 +99,7 @@ def load_pth(
     """
     import torch  # heavy: only where it is used
 
-    size = path.stat().st_size
+    size = _unpacked_bytes(path)
     if size > max_bytes:
         raise UnsafeFile(f"{path}: {size:,} bytes, more than the {max_bytes:,} that are read")
     try:
@@ -105,6 +110,16 @@ def load_pth(
         raise UnsafeFile(f"{path}: not a file of plain tensors: {_what_it_is(path, error)}") from None
 
 
+def _unpacked_bytes(path: Path) -> int:
+    """Size of a file, or of what an archive unpacks to: PyTorch reads compressed members, too."""
+    size = path.stat().st_size
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return max(size, sum(member.file_size for member in archive.infolist()))
+    except _DAMAGED:
+        return size
+
+
 def _what_it_is(path: Path, error: Exception) -> str:
     """What is wrong with a file of tensors, in our words: PyTorch's advise to load it unsafely."""
     with path.open("rb") as stream:
@@ -113,6 +128,8 @@ def _what_it_is(path: Path, error: Exception) -> str:
         return "it is empty"
     if start.startswith(b"<"):
         return "it is a web page"
+    if start.startswith(b"\x89PNG"):
+        return "it is a PNG image"
     code = re.search(r"GLOBAL (\S+)", str(error))
     if code is not None:
         return f"it holds code ({code[1]}), which was not run"

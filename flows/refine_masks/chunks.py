@@ -1,14 +1,14 @@
 """Scenes cut into items of a few images each, so that a long scene does not keep one device busy for ever."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import groupby
 from typing import Any
 
 from core.errors import RefusedInput
 from core.models.spec import ModelSpec
 from core.refining.refine import Settings
-from core.refining.scenes import IMAGES, MAPS, REFINED, ImageFiles, Scene, read_scene
+from core.refining.scenes import REFINED, ImageFiles, Scene, read_scene
+from core.store.manifest import MANIFEST
 from core.store.paths import inside
 from flows.refine_masks.plan import Plan
 from tasks.deliver import deliver_all
@@ -41,37 +41,32 @@ class SceneRun:
 def cut(
     plan: Plan, store: RunStore, generator: ModelSpec, settings: Settings, png: bool
 ) -> tuple[dict[str, SceneRun], list[Item]]:
-    """Every scene, by name, and all items."""
+    """Every scene, by name, and all items. Cuts depend on the images' places: a map that comes later moves none."""
     runs, items = {}, []
     what = {"settings": settings.model_dump(mode="json"), "png": png}
     for name in plan.scenes:
         run = runs[name] = SceneRun(read_scene(plan.data_root, name, plan.truth))
         run.failures += run.scene.failures
-        try:
-            _check_output(plan, name)
-        except RefusedInput as refused:
-            run.failures = [("", str(refused))]
+        refusal = _output_refused(plan, name)
+        if refusal is not None:
+            run.failures = [("", refusal)]
             continue
-        known = _digests(run, store)
-        for start in range(0, len(known), _IMAGES):
-            chunk = known[start : start + _IMAGES]
-            title = f"{name} [{start + 1}-{start + len(chunk)} of {len(known)}]"
-            run.items[title] = [files for files, _ in chunk]
-            inputs = {"images": [digests for _, digests in chunk], "generator": generator.key, **what}
-            request = {
-                "images": [request_of(files) for files, _ in chunk],
-                "generator": generator.model_dump(mode="json"),
-                **what,
-            }
-            items.append(Item(title, inputs, request, float(len(chunk))))
+        for chunk, files in groupby(_readable(run, store), key=lambda pair: pair[0].place // _IMAGES):
+            known = list(files)
+            first = chunk * _IMAGES + 1
+            title = f"{name} [{first}-{min(first + _IMAGES - 1, run.total)} of {run.total}]"
+            run.items[title] = [one for one, _ in known]
+            inputs = {"images": [digests for _, digests in known], "generator": generator.key, **what}
+            images = [request_of(one) for one, _ in known]
+            request = {"images": images, "generator": generator.model_dump(mode="json"), **what}
+            items.append(Item(title, inputs, request, float(len(known))))
     store.digests.save()
     return runs, items
 
 
 def request_of(files: ImageFiles) -> dict[str, Any]:
     """The files' absolute paths, JSON-able."""
-    truth = None if files.truth is None else str(files.truth.absolute())
-    return {"image": str(files.image.absolute()), "id_map": str(files.id_map.absolute()), "truth": truth}
+    return {"image": str(files.image.absolute()), "id_map": str(files.id_map.absolute())}
 
 
 def deliver_chunk(plan: Plan, store: RunStore, runs: dict[str, SceneRun], png: bool, outcome: Outcome) -> None:
@@ -87,32 +82,42 @@ def deliver_chunk(plan: Plan, store: RunStore, runs: dict[str, SceneRun], png: b
     if png:
         made += [f"{name}.png" for name in outcome.record["images"] if (outcome.folder / f"{name}.png").exists()]
     try:
-        deliver_all(outcome.folder, made, _output(plan, run.scene.name), store.digests)
-    except OSError as error:
+        deliver_all(outcome.folder, made, inside(plan.output, run.scene.name, REFINED), store.digests)
+    except (OSError, RefusedInput) as error:
         run.failures += [(name, f"cannot be delivered: {error}") for name in outcome.record["images"]]
 
 
-def _output(plan: Plan, name: str) -> Path:
-    return inside(plan.output, name, REFINED)
+def forget_failed(runs: dict[str, SceneRun]) -> None:
+    """Chunks in which an image failed do not count as finished: the next run tries them again."""
+    for run in runs.values():
+        for outcome in run.done():
+            if outcome.record is not None and outcome.record["failed"]:
+                (outcome.folder / MANIFEST).unlink(missing_ok=True)
 
 
-def _check_output(plan: Plan, name: str) -> None:
-    """Raises `RefusedInput` where a link would lead outputs out of their folder, or over the input."""
-    output = _output(plan, name).resolve()
-    if output in [(plan.data_root / name / part).resolve() for part in (IMAGES, MAPS)]:
-        raise RefusedInput.of(
-            "path", str(plan.output / name / REFINED), "it is a link to the input, which is not touched"
-        )
+def _output_refused(plan: Plan, name: str) -> str | None:
+    """Why nothing may be written for a scene: a link would lead outputs out of their folder, or over an input."""
+    output = plan.output / name / REFINED
+    if output.is_symlink():
+        return f"{output} is a link: outputs could end up over an input; remove it"
+    try:
+        inside(plan.output, name, REFINED)
+    except (RefusedInput, OSError, RuntimeError) as error:
+        return f"{error}; give --output-dir" if isinstance(error, RefusedInput) else str(error)
+    return None
 
 
-def _digests(run: SceneRun, store: RunStore) -> list[tuple[ImageFiles, list[str | None]]]:
-    """The content of each image's files; those that cannot be read fail."""
-    known: list[tuple[ImageFiles, list[str | None]]] = []
+def _readable(run: SceneRun, store: RunStore) -> list[tuple[ImageFiles, list[str]]]:
+    """The images whose files can be read, with what their refined maps depend on; the others fail."""
+    known = []
     for files in run.scene.files:
         try:
-            paths: Sequence[Path | None] = (files.image, files.id_map, files.truth)
-            digests = [None if path is None else store.digests.file(path) for path in paths]
-            known.append((files, [files.name, *digests]))
+            for path in (files.image, files.id_map):
+                if path.exists() and not path.is_file():
+                    raise OSError(0, "not a regular file", str(path))
+            digests = [store.digests.file(path) for path in (files.image, files.id_map)]
+            # The suffix tells how a map is read.
+            known.append((files, [files.name, *digests, files.id_map.suffix.lower()]))
         except OSError as error:
             run.failures.append((files.name, f"{error.filename}: {(error.strerror or 'unreadable').lower()}"))
     return known

@@ -14,8 +14,9 @@ from pydantic import Field
 from core.models.registry import GENERATORS
 from core.refining.refine import MatchingName, Settings
 from flows.models import role_notes
-from flows.refine_masks.chunks import cut, deliver_chunk
-from flows.refine_masks.plan import USUAL_CHECKPOINT, Plan, check
+from flows.refine_masks.chunks import cut, deliver_chunk, forget_failed
+from flows.refine_masks.comparing import compare_with_truth
+from flows.refine_masks.plan import USUAL_CHECKPOINT, USUAL_CONFIG, Plan, check
 from flows.refine_masks.results import make_report, note_failures, scene_line, summarise_run
 from tasks.cancellation import how_to_cancel
 from tasks.devices.slots import MAX_SLOTS
@@ -25,12 +26,13 @@ from tasks.summary import publish
 
 
 def _describe(done: dict[str, Any], verbose: bool) -> list[str]:
-    count = len(done["images"])
-    lines = [f"{count} images in {done['seconds']:.2f}s ({count / max(done['seconds'], 1e-9):.2f} a second)"]
+    count, scene = len(done["images"]), done["scene"]
+    speed = count / max(done["seconds"], 1e-9)
+    lines = [f"{scene}: {count} image{'' if count == 1 else 's'} in {done['seconds']:.2f}s ({speed:.2f} a second)"]
     if verbose:
-        lines += [f"{image}: {told}" for image, told in done["images"].items()]
-    lines += [f"{image}: {told}" for image, told in done["warnings"].items()]
-    return lines + [f"✗ {image}: {why}" for image, why in done["failed"].items()]
+        lines += [f"{scene}/{image}: {told}" for image, told in done["images"].items()]
+    lines += [f"{scene}/{image}: {told}" for image, told in done["warnings"].items()]
+    return lines + [f"✗ {scene}/{image}: {why}" for image, why in done["failed"].items()]
 
 
 def _run_name() -> str:
@@ -40,7 +42,7 @@ def _run_name() -> str:
 @flow(name="refine-masks", flow_run_name=_run_name, task_runner=item_runner())
 def refine_masks(
     data_root: Path,
-    model_cfg: str = "sam2_hiera_l.yaml",
+    model_cfg: str = USUAL_CONFIG,
     checkpoint: Path = USUAL_CHECKPOINT,
     max_scenes: Annotated[int | None, Field(ge=1)] = None,
     sequential: bool = False,
@@ -75,7 +77,7 @@ def refine_masks(
 
     Args:
         data_root: folder of the scenes; each has images/ and obj_ids/ with IMAGE.pth (or .png, .npz) for each image.
-        model_cfg: which SAM 2, by the package's configuration file, where the generator is sam2.
+        model_cfg: which SAM 2, by the package's configuration file; where left out, any that is on disk.
         checkpoint: its weights; where left out and not there, models/sam2/checkpoints/.
         max_scenes: refine only so many, the first by name.
         sequential: one image after another, on one device.
@@ -97,7 +99,7 @@ def refine_masks(
         iou_threshold: least IoU of masks with an id that counts as a match.
         max_spread: pixels that an id may grow beyond its own.
         min_evidence: how clearly colours must speak for a change (nats a pixel, -5 to 5); -5 trusts every mask.
-        background_ids: ids that are no objects; all from 0 down when left out.
+        background_ids: ids that are no objects, instead of all from 0 down.
         png: write 16-bit PNG files too.
         gpu_ids: GPUs to use; every GPU when left out.
         num_workers: images refined at once; without a GPU one per core when left out.
@@ -128,6 +130,8 @@ def refine_masks(
         num_workers=num_workers,
     )
     notes = role_notes("Generator", plan.models, generator, plan.generator, GENERATORS[0], plan.models.model_path)
+    if plan.generator.weights is None:
+        notes.append("The built-in generator mends badly spoilt maps and does some harm to good ones: see the report")
     for note in notes:
         log.info(note)
     settings = Settings(
@@ -143,13 +147,20 @@ def refine_masks(
     try:
         with item_run(store, plan.slots, len(items)) as run:
             run_items(run, refine, items, resume, partial(deliver_chunk, plan, store, runs, png))
+            note_failures(plan, runs)
+            compared, found = (
+                ({}, []) if plan.truth is None else compare_with_truth(run, refine, runs, settings, resume)
+            )
+            for note in found:
+                log.info(note)
+            notes += found
             facts = [("input", str(plan.data_root)), *_facts(plan, settings, notes)]
-            summaries, no_report = make_report(run, refine, plan, runs, facts, resume)
+            summaries, no_report = make_report(run, refine, plan, runs, compared, facts, resume)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     for name, summary in summaries.items():
         log.info(scene_line(name, runs[name], summary))
-    note_failures(plan, runs)
+    forget_failed(runs)
     return publish(summarise_run(plan, runs, summaries, no_report, notes))
 
 

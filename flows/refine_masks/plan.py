@@ -7,12 +7,14 @@ from pathlib import Path
 from core.errors import RefusedInput
 from core.models.registry import GENERATORS, Backend, choose
 from core.models.roles import MaskGenerator
-from core.models.sam2.names import CONFIGS
+from core.models.sam2.names import CONFIGS, SAM_TYPES
 from core.models.spec import GeneratorSettings, ModelOptions
 from core.refining.scenes import IMAGES, MAPS, scene_names
+from core.weights.catalogue import find_weights
 from tasks.devices.slots import Slot, cuda_devices, plan_slots
 from tasks.store import check_writable
 
+USUAL_CONFIG = "sam2_hiera_l.yaml"
 USUAL_CHECKPOINT = Path("model_zoo/sam/sam2_hiera_large.pt")
 """The documented default; where it is missing, the weights that `maskflow weights get` brings are looked for."""
 
@@ -70,6 +72,9 @@ def check(
         raise RefusedInput.of("ground_truth", str(ground_truth), "a folder with a folder of true maps for each scene")
     slots = _slots(gpu_ids, num_workers, processes_per_gpu)
     output = root if output_dir is None else output_dir.expanduser()
+    inner, outer = output.resolve(), root.resolve()
+    if inner.is_relative_to(outer) and {IMAGES, MAPS} & set(inner.relative_to(outer).parts):
+        raise RefusedInput.of("output_dir", str(output_dir), "a folder outside the input's images/ and obj_ids/")
     check_writable("data_root" if output_dir is None else "output_dir", output)
     chosen.check(models)  # last, since it may load a library
     truth = None if ground_truth is None else ground_truth.expanduser()
@@ -81,6 +86,9 @@ def _model_options(model_cfg: str, checkpoint: Path, image_size: int, settings: 
     if sam_type is None:
         raise RefusedInput.of("model_cfg", model_cfg, "one of " + ", ".join(CONFIGS))
     given = None if checkpoint == USUAL_CHECKPOINT and not checkpoint.exists() else checkpoint
+    if given is None and model_cfg == USUAL_CONFIG:  # neither was chosen: any SAM 2 that is there will do
+        there = [one for one in (sam_type, *SAM_TYPES) if find_weights(one).place().is_file()]
+        sam_type = [*there, sam_type][0]
     return ModelOptions(sam_type=sam_type, sam_image_size=image_size, model_path=given, generator=settings)
 
 
@@ -105,4 +113,4 @@ def _scenes(root: Path, wanted: Sequence[str] | None, most: int | None) -> list[
 
 def _slots(gpu_ids: Sequence[int] | None, num_workers: int | None, processes_per_gpu: int) -> list[Slot]:
     given = cuda_devices() if gpu_ids is None else gpu_ids
-    return plan_slots([gpu for gpu in given for _ in range(processes_per_gpu)] or gpu_ids, num_workers)
+    return plan_slots([gpu for _ in range(processes_per_gpu) for gpu in given] or gpu_ids, num_workers)

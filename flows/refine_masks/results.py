@@ -5,9 +5,10 @@ from typing import Any
 from core.formats.failures_jsonl import write_failures
 from core.refining import report_item as reported
 from flows.refine_masks.chunks import SceneRun, request_of
+from flows.refine_masks.comparing import COMPARE
 from flows.refine_masks.plan import Plan
 from tasks.deliver import deliver
-from tasks.items import Item, ItemRun, Stage, item_key, run_items
+from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
 from tasks.summary import Row, Summary
 
 FAILURES, REPORT = "failures.jsonl", "refine_report"
@@ -20,32 +21,48 @@ _DELIVERED = (
 
 
 def make_report(
-    run: ItemRun, stage: Stage, plan: Plan, runs: dict[str, SceneRun], facts: list[tuple[str, str]], resume: bool
+    run: ItemRun,
+    refine: Stage,
+    plan: Plan,
+    runs: dict[str, SceneRun],
+    compared: dict[str, Outcome],
+    facts: list[tuple[str, str]],
+    resume: bool,
 ) -> tuple[dict[str, Any], str | None]:
     """Put the report together and where it belongs; each scene's summary by name, and why there is no report."""
     told, inputs = [], []
     for name, scene in runs.items():
         done = scene.done()
+        with_truth = [compared[one.item.name] for one in done if one.item.name in compared]
         about = {
             "name": name,
             "total_images": scene.total,
             "failures": sorted(scene.failures),
-            "warnings": [pair for one in done for pair in (one.record or {})["warnings"].items()],
+            "warnings": [
+                pair for one in [*done, *with_truth] for pair in (one.record or {}).get("warnings", {}).items()
+            ],
         }
-        chunks = [
-            {"folder": str(one.folder), "images": [request_of(files) for files in scene.items[one.item.name]]}
-            for one in done
-        ]
-        told.append({**about, "chunks": chunks})
-        inputs.append({**about, "chunks": [item_key(stage, one.item) for one in done]})
+        told.append({**about, "chunks": [_chunk(scene, one, compared.get(one.item.name)) for one in done]})
+        keys = [item_key(refine, one.item) for one in done] + [item_key(COMPARE, one.item) for one in with_truth]
+        inputs.append({**about, "chunks": keys})
     what = {"title": f"Refined maps of {plan.data_root.resolve().name}", "facts": facts}
     item = Item("report", {"scenes": inputs, **what}, {"scenes": told, **what}, 1.0)
     (outcome,) = run_items(run, MAKE_REPORT, [item], resume)
-    if outcome.record is None:
-        return {}, outcome.reason
     for made, wanted in _DELIVERED:
-        deliver(outcome.folder / made, plan.output / wanted, run.store.digests)
-    return outcome.record["scenes"], None
+        if outcome.record is None:
+            (plan.output / wanted).unlink(missing_ok=True)  # that of an earlier run would not be true
+        else:
+            deliver(outcome.folder / made, plan.output / wanted, run.store.digests)
+    return (outcome.record or {}).get("scenes", {}), outcome.reason
+
+
+def _chunk(scene: SceneRun, done: Outcome, compared: Outcome | None) -> dict[str, Any]:
+    files = scene.items[done.item.name]
+    chunk: dict[str, Any] = {"folder": str(done.folder), "images": [request_of(one) for one in files]}
+    if compared is not None and compared.record is not None:
+        chunk["compared"] = str(compared.folder)
+        chunk["truth"] = {one.name: str(one.truth.absolute()) for one in files if one.truth is not None}
+    return chunk
 
 
 def note_failures(plan: Plan, runs: dict[str, SceneRun]) -> None:
@@ -76,13 +93,11 @@ def summarise_run(
     if no_report is None:
         outputs.append(("Report", str(plan.output / f"{REPORT}.html")))
     else:
-        notes = [*notes, f"There is no report: {no_report}"]
+        rows.append(Row("report", "failed", (), no_report))
     if any(run.failures for run in runs.values()):
         outputs.append(("Failures", str(plan.output / FAILURES)))
-    heads = ("images", "matched", "invalid", "changed", "IoU", "s")
-    return Summary(
-        f"Refine {plan.data_root.resolve().name}", heads + (("mIoU",) if truth else ()), rows, outputs, notes
-    )
+    heads = ("images", "matched", *(["mIoU"] if truth else []), "changed", "IoU to input", "s")
+    return Summary(f"Refine {plan.data_root.resolve().name}", heads, rows, outputs, notes)
 
 
 def _row(name: str, run: SceneRun, summary: dict[str, Any] | None, truth: bool) -> Row:
@@ -92,17 +107,16 @@ def _row(name: str, run: SceneRun, summary: dict[str, Any] | None, truth: bool) 
     figures: tuple[str, ...] = ()
     if summary is not None and done:
         records = [one.record for one in done if one.record is not None]
+        known = summary["truth"]
+        told = "" if known is None else f"{known['miou_before']:.3f} → {known['miou_after']:.3f}"
         figures = (
             f"{summary['successful']}/{summary['total_images']}",
             f"{summary['total_sam_matched']}/{summary['total_objects']}",
-            f"{summary['avg_invalid_ratio']:.1%}",
+            *([told] if truth else []),
             f"{summary['avg_changed']:.2%}",
             f"{summary['avg_mean_iou']:.3f}",
             f"{sum(record['seconds'] for record in records):.0f}",
         )
-        known = summary["truth"]
-        if truth:
-            figures += ("" if known is None else f"{known['miou_before']:.3f} → {known['miou_after']:.3f}",)
     return Row(name, status, figures, _reason(run))
 
 
@@ -110,5 +124,5 @@ def _reason(run: SceneRun) -> str:
     if not run.failures:
         return ""
     image, why = min(run.failures)
-    first = f"{image}: {why}" if image else why
+    first = f"{image}: {why}" if image and not why.startswith(image) else why
     return first if len(run.failures) == 1 else f"{len(run.failures)} images; {first}"

@@ -103,10 +103,12 @@ def test_many_scenes_killed_and_gone_on_with(many: Path, tmp_path: Path) -> None
     assert resumed.code == 1
     assert _outputs(again) == expected
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
-    assert len(resumed.processed) <= 1 + SCENES - 1 - len(finished) // 2  # the report, and what was not finished
+    refined = [name for name in resumed.processed if name.endswith("]")]
+    assert len(refined) <= SCENES - 1 - len(finished) // 2
 
     changed = _refine(many, "--iou-threshold", 0.95, "--scenes", "scene00", "scene01", "--verbose")
     assert changed.code == 0, changed.err
+    assert "does some harm to good ones" in changed.err
     assert sorted(changed.processed) == ["report", "scene00 [1-2 of 2]", "scene01 [1-2 of 2]"]
     assert re.search(r"frame_000001\.jpg: \d+ masks, \d of 4 ids matched", changed.err)
     assert _outputs(many).keys() == expected.keys()
@@ -129,6 +131,10 @@ def test_ids_survive_and_outputs_go_where_they_are_asked_for(tmp_path: Path) -> 
     refined = read_id_map(tmp_path / "out/s/obj_ids_refine/frame_000000.jpg.pth")
     assert set(np.unique(refined)) == {-1, 0, 3, 9, 65_535, 70_000}
     assert done.processed == ["s [1-1 of 1]", "report"]
+    judged = _refine(tmp_path / "scenes", *asked, "--ground-truth", tmp_path / "truth")
+    assert judged.processed == ["s [1-1 of 1] (truth)", "report"], "a truth that comes later costs no refining"
+    assert "Truth: found for 1 of 1 images" in judged.err
+    assert json.loads((tmp_path / "out/refine_report.json").read_text())["total"]["truth"]["images"] == 1
 
 
 @slow

@@ -1,5 +1,6 @@
 """SAM 2 on single images: masks of everything, and masks from prompts."""
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,10 @@ class Sam2MaskGenerator:
                 with half_precision(self._model.device):
                     found: list[dict[str, Any]] = self._generator.generate(image)
                 return [_generated(one, self._least_area) for one in found]
+            except IndexError:  # with crops, the package trips over a picture in which it finds nothing
+                if self._generator.crop_n_layers == 0:
+                    raise
+                return []
             except torch.OutOfMemoryError:
                 if self._generator.points_per_batch == 1:
                     raise
@@ -111,10 +116,11 @@ def _generated(record: dict[str, Any], least_area: int) -> GeneratedMask:
     x, y = record["point_coords"][0]
     region = Region.of(np.asarray(record["segmentation"], np.bool_))
     if least_area and region.area:
-        # With a frame around it, the background is in one piece and no hole.
-        mask, _ = remove_small_regions(np.pad(region.mask, 1), least_area, "holes")
+        # With so wide a frame around it, the background is in one piece and too large for a hole.
+        frame = math.ceil(least_area**0.5)
+        mask, _ = remove_small_regions(np.pad(region.mask, frame), least_area, "holes")
         mask, _ = remove_small_regions(mask, least_area, "islands")
-        region = Region(region.x, region.y, np.asarray(mask[1:-1, 1:-1], np.bool_))
+        region = Region(region.x, region.y, np.asarray(mask[frame:-frame, frame:-frame], np.bool_))
     return GeneratedMask(
         region,
         float(record["predicted_iou"]),

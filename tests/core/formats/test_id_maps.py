@@ -1,10 +1,14 @@
 """Id maps: every integer type there and back, and files that are not what they say."""
 
+import contextlib
 import pickle
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -60,9 +64,23 @@ def test_png_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_id_map(tmp_path / "palette.png"), narrow)
     Image.fromarray(np.dstack([narrow, 0 * narrow, 0 * narrow])).save(tmp_path / "colour.png")
     np.testing.assert_array_equal(read_id_map(tmp_path / "colour.png"), narrow)
+    sixteen = np.array([[300, 301], [2, 65_535]], np.uint16)
+    cv2.imwrite(str(tmp_path / "deep.png"), np.dstack([0 * sixteen, 0 * sixteen, sixteen]))
+    np.testing.assert_array_equal(read_id_map(tmp_path / "deep.png"), sixteen)
+    (tmp_path / "four.png").write_bytes(_grey_of_4_bits([[1, 2, 3, 15]]))
+    assert read_id_map(tmp_path / "four.png").tolist() == [[1, 2, 3, 15]]
     for one in (-1, 65_536):
         with pytest.raises(ValueError, match="do not fit 16 bits"):
             write_png16(tmp_path / "no.png", np.array([[one]]))
+
+
+def _grey_of_4_bits(rows: list[list[int]]) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    packed = b"".join(b"\0" + bytes(a << 4 | b for a, b in zip(row[::2], row[1::2], strict=True)) for row in rows)
+    head = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 4, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(packed)) + chunk(b"IEND", b"")
 
 
 class _Hostile:
@@ -126,3 +144,28 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
             member.write(bytes(2**20))
     with pytest.raises(UnsafeFile, match="over the ceiling"):
         read_id_map(tmp_path / "bomb.npz")
+
+
+def test_a_tensor_file_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+    torch.save(torch.zeros(10, 10, dtype=torch.int64), tmp_path / "a.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "a.pth") as plain,
+        zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for name in plain.namelist():
+            bomb.writestr(name, plain.read(name))
+        with bomb.open("a/data/1", "w") as member:
+            for _ in range(700):
+                member.write(bytes(2**20))
+    with pytest.raises(UnsafeFile, match="more than"):
+        read_id_map(tmp_path / "bomb.pth")
+
+
+def test_a_damaged_npz_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, a=np.random.default_rng(0).integers(0, 9, (40, 40)))
+    good = path.read_bytes()
+    for place in range(0, len(good), 3):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 0x55]) + good[place + 1 :])
+        with contextlib.suppress(MaskflowError):
+            read_id_map(path)

@@ -81,7 +81,7 @@ def test_another_sam2_on_disk_is_pointed_at() -> None:
     small = Path("models/sam2/checkpoints/sam2_hiera_small.pt")
     small.parent.mkdir(parents=True)
     small.touch()
-    with pytest.raises(RefusedInput, match="or give --sam-type sam2_hiera_small, which is on disk"):
+    with pytest.raises(RefusedInput, match="or choose sam2_hiera_small, which is on disk"):
         choose("segmenter", "sam2", SEGMENTERS, PLAIN)
 
 

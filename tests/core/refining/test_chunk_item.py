@@ -12,13 +12,14 @@ from scene_files import write_scene
 from core.formats.id_maps import read_id_map
 from core.models.spec import ModelSpec
 from core.refining.chunk_item import ImageRequest, RefineRequest, read_scores, refine_images
+from core.refining.compare_item import CompareRequest, TruthRequest, compare_images, read_truth
 from core.refining.refine import Settings
 from core.refining.report_item import report_refined
 from core.refining.scenes import read_scene
 
 
-def _request(root: Path, truth: Path | None = None, **more: Any) -> dict[str, Any]:
-    images = [ImageRequest(image=f.image, id_map=f.id_map, truth=f.truth) for f in read_scene(root, "s", truth).files]
+def _request(root: Path, **more: Any) -> dict[str, Any]:
+    images = [ImageRequest(image=files.image, id_map=files.id_map) for files in read_scene(root, "s").files]
     asked = RefineRequest(images=images, generator=ModelSpec(backend="classical"), settings=Settings(), **more)
     return asked.model_dump(mode="json")
 
@@ -29,6 +30,18 @@ def _refine(root: Path, request: dict[str, Any], name: str = "out") -> tuple[Pat
     return folder, refine_images(request, folder, lambda done, expected: None)
 
 
+def _compare(root: Path, refined: Path) -> tuple[Path, dict[str, Any]]:
+    images = [
+        TruthRequest(image=f.name, id_map=f.id_map, refined=refined / f"{f.name}.pth", truth=f.truth)
+        for f in read_scene(root, "s", root.parent / "truth").files
+        if f.truth is not None
+    ]
+    folder = root.parent / "compared"
+    folder.mkdir()
+    asked = CompareRequest(images=images).model_dump(mode="json")
+    return folder, compare_images(asked, folder, lambda done, expected: None)
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     write_scene(tmp_path / "scenes", "s", 4)
@@ -37,11 +50,14 @@ def root(tmp_path: Path) -> Path:
 
 def test_maps_get_better_and_the_input_stays(root: Path) -> None:
     before = {path: path.read_bytes() for path in root.rglob("*.pth")}
-    folder, record = _refine(root, _request(root, root.parent / "truth", png=True))
+    folder, record = _refine(root, _request(root, png=True))
     assert list(record["images"]) == [f"frame_{number:06d}.jpg" for number in range(4)]
     assert record["failed"] == {}
     scores = read_scores(folder)
-    assert all(one.truth is not None and one.truth.miou_after > one.truth.miou_before for one in scores)
+    compared, _ = _compare(root, folder)
+    truth = read_truth(compared)
+    assert list(truth) == [one.image for one in scores]
+    assert all(one.miou_after > one.miou_before for one in truth.values())
     assert all(one.lost == [] for one in scores)
     refined = read_id_map(folder / "frame_000001.jpg.pth")
     assert set(np.unique(refined)) <= {0, 3, 5, 9, 70_000}
@@ -90,16 +106,23 @@ def test_maps_of_small_ids_become_png_files_too(root: Path) -> None:
 def test_a_truth_of_another_size_is_a_warning(root: Path) -> None:
     truth = root.parent / "truth/s/frame_000002.jpg.pth"
     torch.save(torch.zeros(5, 5, dtype=torch.int32), truth)
-    folder, record = _refine(root, _request(root, root.parent / "truth"))
+    folder, record = _compare(root, _refine(root, _request(root))[0])
     assert record["warnings"] == {"frame_000002.jpg": "not compared: the truth is 5x5, the map 96x60"}
-    assert [one.truth is None for one in read_scores(folder)] == [False, False, True, False]
+    assert list(read_truth(folder)) == [f"frame_{number:06d}.jpg" for number in (0, 1, 3)]
 
 
 def test_the_report_tells_scenes_images_and_failures(root: Path, tmp_path: Path) -> None:
-    request = _request(root, root.parent / "truth")
+    request = _request(root)
     folder, _ = _refine(root, request)
+    truth = {files.name: str(files.truth) for files in read_scene(root, "s", root.parent / "truth").files}
+    chunk = {
+        "folder": str(folder),
+        "images": request["images"],
+        "truth": truth,
+        "compared": str(_compare(root, folder)[0]),
+    }
     scenes = [
-        {"name": "s <1>", "total_images": 5, "chunks": [{"folder": str(folder), "images": request["images"]}],
+        {"name": "s <1>", "total_images": 5, "chunks": [chunk],
          "failures": [["frame_9.jpg", "no id map"]]},
         {"name": "bad", "total_images": 0, "failures": [["", "no folder obj_ids/"]]},
     ]  # fmt: skip

@@ -42,9 +42,8 @@ def test_no_label_is_lost_and_none_spreads_far(
     assert set(np.unique(refined.id_map[~background])) == set(np.unique(id_map[labelled])), "no id is lost, none is new"
     for one in np.unique(id_map[labelled]):
         away = distance_transform_edt(id_map != one)
-        # A disk of pixels has corners a little farther away than its radius.
-        assert away[refined.id_map == one].max() <= spread + 0.5
-    told = score("a", len(found), id_map, refined, None, None)
+        assert away[refined.id_map == one].max() <= spread
+    told = score("a", len(found), id_map, refined)
     assert told.lost == []
     assert told.changed == pytest.approx((refined.id_map != id_map).mean())
 
@@ -55,7 +54,7 @@ def test_true_masks_mend_every_kind_of_damage(kind: str) -> None:
     before = KINDS[kind](truth, 4.0, np.random.default_rng(1))
     refined = refine_map(image, before, regions(truth), Settings())
     assert mean_iou(before, truth) < 0.99
-    assert mean_iou(refined.id_map, truth) > 0.99
+    assert mean_iou(refined.id_map, truth) > 0.98  # a cut at the edge of a thing is no gap within it
 
 
 def test_masks_that_the_picture_contradicts_change_nothing() -> None:
@@ -64,6 +63,7 @@ def test_masks_that_the_picture_contradicts_change_nothing() -> None:
     trusting = refine_map(image, truth, shifted, Settings(min_evidence=-5))
     wary = refine_map(image, truth, shifted, Settings())
     assert mean_iou(trusting.id_map, truth) < 0.9
+    assert wary.borne_out is not None
     assert wary.borne_out < 0.05
     assert mean_iou(wary.id_map, truth) > 0.99
 
@@ -95,5 +95,41 @@ def test_a_map_without_ids_and_a_picture_without_masks() -> None:
     nothing = np.full((HEIGHT, WIDTH), -1)
     np.testing.assert_array_equal(refine_map(image, nothing, regions(truth), Settings()).id_map, nothing)
     np.testing.assert_array_equal(refine_map(image, truth, [], Settings()).id_map, truth)
-    told = score("a", 0, nothing, refine_map(image, nothing, [], Settings()), truth, None)
+    told = score("a", 0, nothing, refine_map(image, nothing, [], Settings()))
     assert (told.objects, told.mean_iou, told.invalid_ratio, told.unlabelled_after) == (0, 1.0, 1.0, 1.0)
+
+
+def test_the_purest_mask_wins_and_of_equal_ones_the_smaller() -> None:
+    image = np.zeros((20, 40, 3), np.uint8)
+    id_map = np.full((20, 40), 1)
+    id_map[:, 20:] = 2
+    loose, tight = np.zeros((2, 20, 40), np.bool_)
+    loose[:, :23] = True  # of 1, 20 of 23 columns pure
+    tight[:, 19:] = True  # of 2, 20 of 21
+    found = [Region.of(loose), Region.of(tight)]
+    trusting = Settings(min_evidence=-5)
+    refined = refine_map(image, id_map, found, trusting)
+    assert refined.id_map[0, 17:24].tolist() == [1, 1, 2, 2, 2, 2, 2]
+    np.testing.assert_array_equal(refine_map(image, id_map, found[::-1], trusting).id_map, refined.id_map)
+
+
+def test_an_id_that_no_mask_fits_keeps_all_its_pixels() -> None:
+    image, truth = blocks()
+    before = truth.copy()
+    before[10:14, 4:8] = 77  # over a corner of 3
+    refined = refine_map(image, before, regions(truth), Settings(min_evidence=-5))
+    np.testing.assert_array_equal(refined.id_map == 77, before == 77)
+
+
+def test_a_strip_of_background_between_two_ids_is_no_gap() -> None:
+    image, truth = blocks()
+    before = truth.copy()
+    before[truth == 9] = 0
+    before[12:48, 30:36] = 0  # between 3 and 70,000 there are six columns of ground
+    wide = [
+        Region.of(np.pad(truth == one, ((0, 0), (3, 3)))[:, 3 + off : 3 + off + WIDTH])
+        for one, off in ((3, -3), (70_000, 3))
+    ]
+    wide = [Region.of(one.full(truth.shape) | (truth == two)) for one, two in zip(wide, (3, 70_000), strict=True)]
+    assert (refine_map(image, before, wide, Settings(min_evidence=-5)).id_map[12:48, 30:36] > 0).all()
+    np.testing.assert_array_equal(refine_map(image, before, wide, Settings()).id_map[12:48, 30:36], 0)

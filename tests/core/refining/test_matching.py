@@ -96,20 +96,48 @@ def test_no_mask_is_used_twice_and_figures_are_true(
             assert one.coverage == pytest.approx((union & here).sum() / here.sum())
 
 
-def test_the_stages_of_the_document() -> None:
-    """An id of 10x10 pixels, and for each stage a mask that only this one takes."""
-    id_map = np.zeros((20, 60), np.int64)
-    id_map[5:15, 5:15] = 1
-
-    def only(rows: slice, columns: slice) -> Match:
-        mask = np.zeros(id_map.shape, np.bool_)
+def _boxes(*boxes: tuple[slice, slice]) -> list[np.ndarray]:
+    masks = []
+    for rows, columns in boxes:
+        mask = np.zeros((20, 60), np.bool_)
         mask[rows, columns] = True
-        return _match(match_documented, [mask], id_map, 0.5)[1]
+        masks.append(mask)
+    return masks
 
-    high = only(slice(5, 15), slice(5, 13))
-    assert (high.iou, high.low_confidence) == (0.8, False)
-    good_coverage = only(slice(5, 15), slice(5, 30))  # IoU 0.4, all covered
-    assert (good_coverage.coverage, good_coverage.low_confidence) == (1.0, True)
-    weak = only(slice(5, 15), slice(12, 40))  # IoU 0.09, coverage 0.3
-    assert (weak.coverage, weak.low_confidence) == (0.3, True)
-    assert only(slice(5, 15), slice(14, 20)).masks == ()  # coverage 0.1
+
+ROWS = slice(5, 15)
+TALL = slice(0, 20)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "taken", "low"),
+    [
+        # Of ten columns, from 5 on. IoU 0.8: stage 1.
+        ([(ROWS, slice(5, 13))], (0,), False),
+        # IoU 0.25 and 0.4, coverage 1 and 0.4: stage 2 takes 0.6 IoU + 0.4 coverage, stage 1 neither.
+        ([(TALL, slice(5, 25)), (ROWS, slice(5, 9))], (0,), True),
+        # IoU 0.09: too little for stage 2; coverage 0.3: stage 3.
+        ([(ROWS, slice(12, 40))], (0,), True),
+        # Coverage 0.1 each, next to each other: stage 3 takes none, stage 4 a run of four, stage 5 the fifth.
+        ([(ROWS, slice(5 + i, 6 + i)) for i in range(5)], (0, 1, 2, 3, 4), False),
+        # Half of that each: IoU 0.05 is too little for stage 5, and a run of four for stage 4.
+        ([(slice(5, 10), slice(5 + i, 6 + i)) for i in range(5)], (), False),
+        # Stage 1, then stage 5 adds what is left as long as it gains 0.01.
+        ([(ROWS, slice(5, 11)), (ROWS, slice(11, 14)), (slice(5, 6), slice(14, 15))], (0, 1), False),
+        # Coverage 0.1: stage 6, the original.
+        ([(ROWS, slice(14, 20))], (), False),
+    ],
+)
+def test_the_stages_of_the_document(boxes: list[tuple[slice, slice]], taken: tuple[int, ...], low: bool) -> None:
+    id_map = np.zeros((20, 60), np.int64)
+    id_map[ROWS, 5:15] = 1
+    found = _match(match_documented, _boxes(*boxes), id_map, 0.5)[1]
+    assert (tuple(sorted(found.masks)), found.low_confidence) == (taken, low)
+
+
+def test_a_union_that_fits_too_little_is_not_taken() -> None:
+    id_map = np.zeros((20, 60), np.int64)
+    id_map[ROWS, 5:15] = 1
+    piece = _boxes((ROWS, slice(5, 7)))  # pure, but a fifth of the id
+    assert _match(match_optimal, piece, id_map, 0.3)[1].masks == ()
+    assert _match(match_optimal, piece, id_map, 0.1)[1].masks == (0,)

@@ -1,0 +1,75 @@
+"""The work of one item: refined maps of some images compared with true ones. Runs in a device worker."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from core.errors import BadMedia, UnsafeFile
+from core.formats.id_maps import read_id_map
+from core.refining.scores import TruthScore, compare
+
+TRUTH_FILE = "truth.jsonl"
+
+
+class TruthRequest(BaseModel):
+    """One image's map before, refined, and the true one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    image: str
+    id_map: Path
+    refined: Path
+    truth: Path
+
+
+class CompareRequest(BaseModel):
+    """Images to compare; `background`: ids that are no objects, None: all from 0 down."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    images: list[TruthRequest]
+    background: tuple[int, ...] | None = None
+
+
+class ImageTruth(BaseModel):
+    """A line of `truth.jsonl`."""
+
+    model_config = ConfigDict(frozen=True)
+    image: str
+    score: TruthScore
+
+
+def compare_images(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """Leave `truth.jsonl` in `folder`: an `ImageTruth` for each image whose truth can be used.
+
+    Args:
+        request: a `CompareRequest` as JSON-able values.
+        folder: where the output goes.
+        report: told images done and images expected.
+
+    Returns:
+        images: how many were compared; warnings: by image, why it was not.
+    """
+    asked = CompareRequest.model_validate(request)
+    background = None if asked.background is None else frozenset(asked.background)
+    lines, warnings = [], {}
+    for done, files in enumerate(asked.images, 1):
+        try:
+            truth, before = read_id_map(files.truth), read_id_map(files.id_map)
+            if truth.shape != before.shape:
+                sizes = f"the truth is {truth.shape[1]}x{truth.shape[0]}, the map {before.shape[1]}x{before.shape[0]}"
+                raise BadMedia(sizes)
+            told = compare(truth, before, read_id_map(files.refined), background)
+            lines.append(ImageTruth(image=files.image, score=told).model_dump_json() + "\n")
+        except (BadMedia, UnsafeFile) as error:
+            warnings[files.image] = f"not compared: {error}"
+        report(done, len(asked.images))
+    (folder / TRUTH_FILE).write_text("".join(lines), encoding="utf-8")
+    return {"images": len(lines), "warnings": warnings}
+
+
+def read_truth(folder: Path) -> dict[str, TruthScore]:
+    """What `compare_images` left, by image."""
+    lines = (folder / TRUTH_FILE).read_text(encoding="utf-8").split("\n")
+    told = (ImageTruth.model_validate_json(line) for line in lines if line)
+    return {one.image: one.score for one in told}
