@@ -45,13 +45,13 @@ def compose(
       mask was matched with.
     - Where masks of several ids overlap, the one that lies most purely on its id wins; of equal ones the smaller.
     - What one mask takes from one id, or from the background, is given back as a whole where its colours, on average,
-      do not fit the new id better than the old by `min_evidence` (see `evidence`). Only gaps up to `max_spread` wide
-      within one id are filled without that.
+      do not fit the new id better than the old by `min_evidence` (see `evidence`). Only gaps within one id, up to twice
+      `max_spread` wide, are filled without that.
     - An id that would be left without a pixel gets all of its own back.
     """
     proposed, piece = _paint(masks, labels, overlaps, matches, max_spread)
     changed = proposed != labels.number
-    gaps = _gaps(labels, proposed, max_spread // 2)
+    gaps = _gaps(labels, proposed, max_spread)
     doubtful = _doubtful(evidence(image, labels, proposed, gaps), changed & ~gaps, piece, labels, min_evidence)
     number = np.where(doubtful, labels.number, proposed)
     _give_back(number, labels)
