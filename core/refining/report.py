@@ -141,7 +141,7 @@ def _sections(
 _ABOUT_SCENES = (
     "invalid: pixels under no matched mask (they keep their id). changed: pixels with another id than before. "
     "made: share of the changes proposed by masks that were made, because the colours of the picture bear them out. "
-    "IoU and F (of boundaries): of the refined map with the one before, which is no accuracy; to truth: before and after."
+    "IoU and F (of boundaries): of the refined map with the one before, no accuracy; to truth: before and after."
 )
 _ABOUT_IDS = "Lowest IoU of an id's pixels after with those before; 0 masks: no mask fits, it kept its own."
 
