@@ -89,7 +89,9 @@ def summarise_run(
     """What the run did, for people."""
     truth = any(summary["truth"] for summary in summaries.values())
     rows = [_row(name, run, summaries.get(name), truth) for name, run in runs.items()]
-    outputs = [("Refined maps", str(plan.output / "SCENE" / "obj_ids_refine"))]
+    refined = sum(summary["successful"] for summary in summaries.values())
+    outputs = [("Images", f"{refined} of {sum(run.total for run in runs.values())} refined")]
+    outputs += [("Refined maps", str(plan.output / "SCENE" / "obj_ids_refine"))]
     if no_report is None:
         outputs.append(("Report", str(plan.output / f"{REPORT}.html")))
     else:
