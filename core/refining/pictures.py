@@ -1,5 +1,7 @@
 """An id map drawn on its photograph, before and after, and where the two differ most."""
 
+from collections.abc import Set
+
 import cv2
 import numpy as np
 
@@ -14,28 +16,32 @@ _BLEND = 0.45
 _DETAIL_SHARE = 0.25  # of the longer side
 
 
-def draw_id_map(image: RGB, id_map: IdMap) -> RGB:
+def draw_id_map(image: RGB, id_map: IdMap, background: Set[int] | None = None) -> RGB:
     """The photograph [H, W, 3] tinted by id, with white borders; background as it is."""
-    labels = label(id_map)
+    labels = label(id_map, background)
     tints = np.array([colour(one % 2**31) for one in labels.ids.tolist()] + [(0, 0, 0)], np.float32)
     drawn = ((1 - _BLEND) * image + _BLEND * tints[labels.number]).astype(np.uint8)
     drawn = np.where((labels.number < len(labels.ids))[..., None], drawn, image)
     line = max(1, round(max(id_map.shape) / 800))
-    edges = cv2.dilate(boundary(id_map).view(np.uint8), np.ones((line, line), np.uint8)).view(np.bool_)
+    edges = cv2.dilate(boundary(labels.number).view(np.uint8), np.ones((line, line), np.uint8)).view(np.bool_)
     drawn[edges] = 255
     return np.asarray(drawn, np.uint8)
 
 
-def before_and_after(image: RGB, before: IdMap, after: IdMap, truth: IdMap | None) -> list[Picture]:
+def before_and_after(
+    image: RGB, before: IdMap, after: IdMap, truth: IdMap | None, background: Set[int] | None = None
+) -> list[Picture]:
     """Both maps whole, and the part where they differ most, with the truth there where it is known."""
     if image.shape[:2] != before.shape:
         image = np.asarray(cv2.resize(image, before.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     window = _most_changed(before != after)
     maps = {"before": before, "after": after}
-    pictures = [Picture(draw_id_map(image, one), name) for name, one in maps.items()]
+    pictures = [Picture(draw_id_map(image, one, background), name) for name, one in maps.items()]
     if truth is not None and truth.shape == before.shape:
         maps["truth"] = truth
-    return pictures + [Picture(draw_id_map(image, one)[window], f"detail, {name}") for name, one in maps.items()]
+    return pictures + [
+        Picture(draw_id_map(image, one, background)[window], f"detail, {name}") for name, one in maps.items()
+    ]
 
 
 def _most_changed(changed: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]") -> tuple[slice, slice]:

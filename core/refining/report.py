@@ -43,12 +43,13 @@ class SceneRequest(BaseModel):
 
 
 class ReportRequest(BaseModel):
-    """All scenes, and what the page says about the run: settings and models, name and value."""
+    """All scenes, what the page says of the run (settings and models, name and value), and ids that are no objects."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     title: str
     scenes: list[SceneRequest]
     facts: list[tuple[str, str]] = Field(default_factory=list)
+    background: tuple[int, ...] | None = None
 
 
 class RunSummary(BaseModel):
@@ -131,7 +132,7 @@ def _sections(
     others = [one for one in shown if one not in worst]
     sample = random.Random(0).sample(others, min(_SAMPLE, len(others)))  # noqa: S311 - the same at every run
     for done, (why, one) in enumerate([*(("worst", one) for one in worst), *(("sample", one) for one in sample)], 1):
-        sections.append(_pictures(why, one))
+        sections.append(_pictures(why, one, asked.background))
         report(done, len(worst) + len(sample))
     if shown:
         sections.append(Section("Ids that changed most", _ABOUT_IDS, table=_id_table(shown)))
@@ -188,11 +189,12 @@ def _scene_row(scene: SceneSummary, truth: bool) -> list[str]:
     return row
 
 
-def _pictures(why: str, one: Shown) -> Section:
+def _pictures(why: str, one: Shown, background: tuple[int, ...] | None) -> Section:
     try:
         truth = None if one.truth is None else read_id_map(one.truth)
         before, after = read_id_map(one.files.id_map), read_id_map(one.refined)
-        pictures = before_and_after(read_image(one.files.image), before, after, truth)
+        ignored = None if background is None else frozenset(background)
+        pictures = before_and_after(read_image(one.files.image), before, after, truth, ignored)
     except (BadMedia, UnsafeFile) as error:  # changed since it was refined
         return Section(one.name, f"{why}: no pictures ({error})")
     score = one.score

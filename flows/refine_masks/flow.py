@@ -155,7 +155,7 @@ def refine_masks(
                 log.info(note)
             notes += found
             facts = [("input", str(plan.data_root)), *_facts(plan, settings, notes)]
-            summaries, no_report = make_report(run, refine, plan, runs, compared, facts, resume)
+            summaries, no_report = make_report(run, refine, plan, runs, compared, facts, settings.background, resume)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     for name, summary in summaries.items():

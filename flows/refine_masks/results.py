@@ -27,6 +27,7 @@ def make_report(
     runs: dict[str, SceneRun],
     compared: dict[str, Outcome],
     facts: list[tuple[str, str]],
+    background: tuple[int, ...] | None,
     resume: bool,
 ) -> tuple[dict[str, Any], str | None]:
     """Put the report together and where it belongs; each scene's summary by name, and why there is no report."""
@@ -45,7 +46,8 @@ def make_report(
         told.append({**about, "chunks": [_chunk(scene, one, compared.get(one.item.name)) for one in done]})
         keys = [item_key(refine, one.item) for one in done] + [item_key(COMPARE, one.item) for one in with_truth]
         inputs.append({**about, "chunks": keys})
-    what = {"title": f"Refined maps of {plan.data_root.resolve().name}", "facts": facts}
+    title = f"Refined maps of {plan.data_root.resolve().name}"
+    what = {"title": title, "facts": facts, "background": background}
     item = Item("report", {"scenes": inputs, **what}, {"scenes": told, **what}, 1.0)
     (outcome,) = run_items(run, MAKE_REPORT, [item], resume)
     for made, wanted in _DELIVERED:
