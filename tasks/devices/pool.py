@@ -34,6 +34,12 @@ class _Lease:
     since_s: float
 
 
+def threads_each(slots: int, items: int | None) -> int:
+    """Threads for each worker: this host's cores, shared by as many workers as can be busy at once."""
+    at_once = min(slots, max(1, items or slots))
+    return max(1, cpu_cores() // at_once)
+
+
 class DeviceSlots:
     """Use as a context manager around everything that runs items; leaving it ends the workers.
 
@@ -51,8 +57,7 @@ class DeviceSlots:
         self._closed = threading.Event()
         self._on_progress = on_progress
         self._workers: dict[Slot, WorkerProcess] = {}
-        at_once = min(len(self.slots), max(1, items or len(self.slots)))
-        self._threads = max(1, cpu_cores() // at_once)
+        self._threads = threads_each(len(self.slots), items)
         self._limits = DeviceLimits(self.slots)
         self._waiting: list[tuple[float, int]] = []
         self._tickets = itertools.count()

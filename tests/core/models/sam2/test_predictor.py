@@ -112,6 +112,7 @@ def test_prompts_ahead_of_time_then_forward_then_backward_in_one_session(ours: O
     assert_equal(ours.logits, package.logits)
 
 
+@pytest.mark.slow
 def test_corrections_on_a_tracked_frame_and_a_second_thought_on_the_same(ours: Ours, package: Package) -> None:
     more = Prompt(box=BOX.box, points=POINTS.points)
     ours.seek(0)
