@@ -1,6 +1,6 @@
 """How masks and the ids of an instance-id map overlap, all pairs in one pass."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,7 @@ class Labels:
     area: Counts
 
 
-def label(id_map: npt.NDArray[np.integer], background: Set[int] | None = None) -> Labels:
+def label(id_map: npt.NDArray[np.integer], background: Collection[int] | None = None) -> Labels:
     """Number the ids of a map [H, W].
 
     Args:

@@ -51,7 +51,6 @@ def compare_images(request: dict[str, Any], folder: Path, report: Callable[[int,
         images: how many were compared; warnings: by image, why it was not.
     """
     asked = CompareRequest.model_validate(request)
-    background = None if asked.background is None else frozenset(asked.background)
     lines, warnings = [], {}
     for done, files in enumerate(asked.images, 1):
         try:
@@ -59,7 +58,7 @@ def compare_images(request: dict[str, Any], folder: Path, report: Callable[[int,
             if truth.shape != before.shape:
                 sizes = f"the truth is {truth.shape[1]}x{truth.shape[0]}, the map {before.shape[1]}x{before.shape[0]}"
                 raise BadMedia(sizes)
-            told = compare(truth, before, read_id_map(files.refined), background)
+            told = compare(truth, before, read_id_map(files.refined), asked.background)
             lines.append(ImageTruth(image=files.image, score=told).model_dump_json() + "\n")
         except (BadMedia, UnsafeFile) as error:
             warnings[files.image] = f"not compared: {error}"

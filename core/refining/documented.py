@@ -13,7 +13,7 @@ import numpy as np
 from core.masks import Mask
 from core.masks.contingency import Contingency, Labels
 from core.masks.region import Region
-from core.refining.matching import Match, Union
+from core.refining.matching import Match, Union, match_of
 
 _TOUCHING_PX = 5.0
 _MOST_SAMPLES = 100
@@ -53,14 +53,9 @@ def match_documented(masks: Sequence[Region], labels: Labels, overlaps: Continge
     _merged_runs(state)
     for number, union in sorted(state.found.items()):
         _grow(state, number, union)
-    return [_match(state, number) for number in range(len(labels.ids))]
-
-
-def _match(state: _State, number: int) -> Match:
-    one, union = int(state.labels.ids[number]), state.found.get(number)
-    if union is None:
-        return Match(one, (), 0.0, 1.0)
-    return Match(one, tuple(union.masks), union.iou, union.coverage, number in state.low)
+    return [
+        match_of(one, state.found.get(number), number in state.low) for number, one in enumerate(labels.ids.tolist())
+    ]
 
 
 def _high_iou(state: _State) -> None:

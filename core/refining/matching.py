@@ -99,13 +99,13 @@ def match_optimal(masks: Sequence[Region], labels: Labels, overlaps: Contingency
             union.add(chosen[number], masks[chosen[number]])
         pieces = np.flatnonzero(pure[:, number] & (overlaps.intersection[:, number] > 0))
         _grow(union, masks, pieces)
-        matches.append(match_of(one, union, least_iou))
+        matches.append(match_of(one, union if union.iou >= least_iou else None))
     return matches
 
 
-def match_of(one: int, union: Union, least_iou: float, low_confidence: bool = False) -> Match:
-    """What the union comes to: a match, or the original kept."""
-    if not union.masks or union.iou < least_iou:
+def match_of(one: int, union: Union | None, low_confidence: bool = False) -> Match:
+    """What an id comes to: the union found for it, or the original kept."""
+    if union is None or not union.masks:
         return Match(one, (), 0.0, 1.0)
     return Match(one, tuple(union.masks), union.iou, union.coverage, low_confidence)
 

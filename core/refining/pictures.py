@@ -1,6 +1,6 @@
 """An id map drawn on its photograph, before and after, and where the two differ most."""
 
-from collections.abc import Set
+from collections.abc import Collection
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ _BLEND = 0.45
 _DETAIL_SHARE = 0.25  # of the longer side
 
 
-def draw_id_map(image: RGB, id_map: IdMap, background: Set[int] | None = None) -> RGB:
+def draw_id_map(image: RGB, id_map: IdMap, background: Collection[int] | None = None) -> RGB:
     """The photograph [H, W, 3] tinted by id, with white borders; background as it is."""
     labels = label(id_map, background)
     tints = np.array([colour(one % 2**31) for one in labels.ids.tolist()] + [(0, 0, 0)], np.float32)
@@ -29,19 +29,18 @@ def draw_id_map(image: RGB, id_map: IdMap, background: Set[int] | None = None) -
 
 
 def before_and_after(
-    image: RGB, before: IdMap, after: IdMap, truth: IdMap | None, background: Set[int] | None = None
+    image: RGB, before: IdMap, after: IdMap, truth: IdMap | None, background: Collection[int] | None = None
 ) -> list[Picture]:
     """Both maps whole, and the part where they differ most, with the truth there where it is known."""
     if image.shape[:2] != before.shape:
         image = np.asarray(cv2.resize(image, before.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     window = _most_changed(before != after)
     maps = {"before": before, "after": after}
-    pictures = [Picture(draw_id_map(image, one, background), name) for name, one in maps.items()]
     if truth is not None and truth.shape == before.shape:
         maps["truth"] = truth
-    return pictures + [
-        Picture(draw_id_map(image, one, background)[window], f"detail, {name}") for name, one in maps.items()
-    ]
+    drawn = {name: draw_id_map(image, one, background) for name, one in maps.items()}
+    whole = [Picture(drawn[name], name) for name in ("before", "after")]
+    return whole + [Picture(one[window], f"detail, {name}") for name, one in drawn.items()]
 
 
 def _most_changed(changed: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]") -> tuple[slice, slice]:

@@ -70,7 +70,7 @@ def refine_map(image: RGB, id_map: IdMap, masks: Sequence[Region], settings: Set
         masks: of everything in the image.
         settings: see there.
     """
-    labels = label(id_map, None if settings.background is None else frozenset(settings.background))
+    labels = label(id_map, settings.background)
     overlaps = contingency(masks, labels)
     matches = _MATCHERS[settings.matching](masks, labels, overlaps, settings.iou_threshold)
     composed = compose(image, masks, labels, overlaps, matches, settings.max_spread, settings.min_evidence)

@@ -193,8 +193,7 @@ def _pictures(why: str, one: Shown, background: tuple[int, ...] | None) -> Secti
     try:
         truth = None if one.truth is None else read_id_map(one.truth)
         before, after = read_id_map(one.files.id_map), read_id_map(one.refined)
-        ignored = None if background is None else frozenset(background)
-        pictures = before_and_after(read_image(one.files.image), before, after, truth, ignored)
+        pictures = before_and_after(read_image(one.files.image), before, after, truth, background)
     except (BadMedia, UnsafeFile) as error:  # changed since it was refined
         return Section(one.name, f"{why}: no pictures ({error})")
     score = one.score

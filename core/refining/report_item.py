@@ -25,11 +25,12 @@ def report_refined(request: dict[str, Any], folder: Path, report: Callable[[int,
         `scenes`: a `SceneSummary` for each, by name; `total`: of all.
     """
     asked = ReportRequest.model_validate(request)
-    shown = [one for scene in asked.scenes for one in _images(scene)]
-    scenes = {
-        scene.name: summarise([one.score for one in shown if one.scene == scene.name], scene.total_images)
-        for scene in asked.scenes
-    }
+    shown: list[Shown] = []
+    scenes = {}
+    for scene in asked.scenes:
+        found = _images(scene)
+        scenes[scene.name] = summarise([one.score for one in found], scene.total_images)
+        shown += found
     total = summarise([one.score for one in shown], sum(scene.total_images for scene in asked.scenes))
     summary = RunSummary(total=total, scenes=scenes)
     with (folder / IMAGES_FILE).open("w", encoding="utf-8") as lines:

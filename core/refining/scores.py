@@ -1,7 +1,7 @@
 """What refining did to a map, in numbers; and, where there is a truth, whether it helped."""
 
 import math
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -114,9 +114,12 @@ def tolerance_px(shape: Sequence[int]) -> int:
     return max(1, round(_TOLERANCE_SHARE_OF_DIAGONAL * math.hypot(*shape)))
 
 
-def mean_iou(id_map: IdMap, truth: IdMap, background: Set[int] | None = None) -> float:
+def mean_iou(id_map: IdMap, truth: IdMap, background: Collection[int] | None = None) -> float:
     """Mean over the truth's ids of the IoU of the pixels with this id in both; 1 where the truth has none."""
-    known, wanted = label(id_map, background), label(truth, background)
+    return _mean_iou(label(id_map, background), label(truth, background))
+
+
+def _mean_iou(known: Labels, wanted: Labels) -> float:
     if not len(wanted.ids):
         return 1.0
     both = np.searchsorted(wanted.ids, known.ids)
@@ -136,14 +139,13 @@ def _self_iou(one: Labels, other: Labels) -> "np.ndarray[tuple[int, ...], np.dty
     return np.asarray(common / np.maximum(one.area + other.area - common, 1), np.float64)
 
 
-def compare(truth: IdMap, before: IdMap, after: IdMap, background: Set[int] | None = None) -> TruthScore:
+def compare(truth: IdMap, before: IdMap, after: IdMap, background: Collection[int] | None = None) -> TruthScore:
     """Both maps against a true one of the same size."""
     tolerance = tolerance_px(truth.shape)
-    numbered = [label(one, background) for one in (truth, before, after)]
-    wanted, was, became = (np.append(one.ids, 0)[one.number] for one in numbered)
+    wanted, was, became = (label(one, background) for one in (truth, before, after))
     return TruthScore(
-        miou_before=mean_iou(before, truth, background),
-        miou_after=mean_iou(after, truth, background),
-        boundary_f_before=boundary_f(was, wanted, tolerance),
-        boundary_f_after=boundary_f(became, wanted, tolerance),
+        miou_before=_mean_iou(was, wanted),
+        miou_after=_mean_iou(became, wanted),
+        boundary_f_before=boundary_f(was.number, wanted.number, tolerance),
+        boundary_f_after=boundary_f(became.number, wanted.number, tolerance),
     )
