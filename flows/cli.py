@@ -29,6 +29,11 @@ app.command(
     name="refine-masks",
     help="Refine instance-id maps of many scenes with masks, and report what it did.",
 )
+app.command(
+    "flows.commands:reconstruct_windows",
+    name="reconstruct-windows",
+    help="Reconstruct sliding windows of frames as COLMAP models, and merge them into one.",
+)
 app.command("flows.commands:devices", name="devices", help="Show this host's device slots and their limits.")
 app.command("flows.weights:app", name="weights", help="List, get and verify model weights.")
 app.command("flows.commands:demo", name="demo", help="Render clips with exact truth, track them, and score the result.")

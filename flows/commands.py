@@ -15,6 +15,8 @@ from rich.table import Table
 
 import flows.annotate_long_video.flow
 import flows.annotate_long_video.plan
+import flows.reconstruct_windows.flow
+import flows.reconstruct_windows.plan
 import flows.refine_masks.flow
 import flows.refine_masks.plan
 import flows.track_videos
@@ -95,6 +97,7 @@ def _command(flow: Flow[..., Any], check: Callable[..., object]) -> Callable[...
 
 track_videos = _command(flows.track_videos.track_videos, flows.track_videos_plan.check)
 annotate_long_video = _command(flows.annotate_long_video.flow.annotate_long_video, flows.annotate_long_video.plan.check)
+reconstruct_windows = _command(flows.reconstruct_windows.flow.reconstruct_windows, flows.reconstruct_windows.plan.check)
 refine_masks = _command(flows.refine_masks.flow.refine_masks, flows.refine_masks.plan.check)
 
 

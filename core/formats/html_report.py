@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from core.formats.plot import Plot
 from core.masks.draw import colour
 from core.video.frames import RGB
 
@@ -60,6 +61,7 @@ class Section:
     title: str
     note: str = ""
     pictures: Sequence[Picture] = ()
+    plots: Sequence[Plot] = ()
     timeline: Sequence[Bar] = ()
     duration_s: float = 0.0
     table: Table | None = None
@@ -82,7 +84,7 @@ def clock(seconds: float) -> str:
 
 
 def _hex(number: int) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*(round(0.8 * part) for part in colour(number)))
+    return "#888888" if number == 0 else "#{:02x}{:02x}{:02x}".format(*(round(0.8 * part) for part in colour(number)))
 
 
 def write_page(path: Path, page: Page) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from core.models.roles import Detector, MaskGenerator, VideoSegmenter
+from core.models.roles import Detector, MaskGenerator, VideoSegmenter, WindowReconstructor
 from core.models.sam2.names import SamType
 from core.models.spec import GeneratorSettings, ModelOptions, ModelSpec
 
@@ -123,3 +123,11 @@ def check_sam3(_: ModelOptions, path: Path) -> None:
 def _path(spec: ModelSpec) -> Path:
     assert spec.path is not None, f"{spec.backend} has weights"
     return spec.path
+
+
+def vggt(spec: ModelSpec) -> WindowReconstructor:
+    """VGGT with the weights at `spec.path`."""
+    from core.models.vggt.model import Vggt
+
+    assert spec.path is not None
+    return Vggt.load(spec.path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from core.masks import Box, Mask
 from core.masks.region import Region
@@ -152,4 +153,63 @@ class PromptedSegmenter(Protocol):
 
     def segment(self, image: RGB, prompts: Sequence[Prompt]) -> list[TrackedMask]:
         """A mask for each prompt, in their order; `image` is uint8 RGB [H, W, 3]."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class WindowGeometry:
+    """What a network says of a window of S frames, each a square of `side` pixels, in a frame and scale of its own.
+
+    Attributes:
+        cam_from_world: float32 [S, 3, 4], OpenCV axes.
+        intrinsics: float32 [S, 3, 3], in pixels of the square.
+        depth: float32 [S, side, side], along the optical axis.
+        confidence: float32 [S, side, side], from 1 up.
+    """
+
+    cam_from_world: npt.NDArray[np.float32]
+    intrinsics: npt.NDArray[np.float32]
+    depth: npt.NDArray[np.float32]
+    confidence: npt.NDArray[np.float32]
+
+    def world_points(self) -> npt.NDArray[np.float32]:
+        """Each pixel's point [S, side, side, 3] in the window's frame; whole numbers are pixel centres."""
+        side = self.depth.shape[-1]
+        rows, columns = np.mgrid[:side, :side].astype(np.float32)
+        focal, centre = self.intrinsics[:, [0, 1], [0, 1]], self.intrinsics[:, :2, 2]
+        x = (columns - centre[:, 0, None, None]) / focal[:, 0, None, None] * self.depth
+        y = (rows - centre[:, 1, None, None]) / focal[:, 1, None, None] * self.depth
+        seen = np.stack([x, y, self.depth], -1) - self.cam_from_world[:, None, None, :, 3]
+        turned = np.einsum("sij,shwi->shwj", self.cam_from_world[:, :, :3], seen)
+        return np.asarray(turned, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class WindowTracks:
+    """P points followed through a window of S frames.
+
+    Attributes:
+        xy: [S, P, 2], in pixels of the squares that were tracked on.
+        visibility: [S, P], 0..1.
+        xyz: [P, 3], in the window's frame.
+        colours: uint8 [P, 3].
+    """
+
+    xy: npt.NDArray[np.float64]
+    visibility: npt.NDArray[np.float64]
+    xyz: npt.NDArray[np.float64]
+    colours: npt.NDArray[np.uint8]
+
+
+class WindowReconstructor(Protocol):
+    """Windows of frames to poses and depth, by a network; frames are squares, uint8 RGB [1024, 1024, 3]."""
+
+    def predict(self, windows: Sequence[Sequence[RGB]], most: int) -> list[WindowGeometry]:
+        """The geometry of windows of equal length, at most `most` in one pass, fewer where memory runs out."""
+        ...
+
+    def track(
+        self, window: Sequence[RGB], geometry: WindowGeometry, max_query_pts: int, query_frame_num: int, fine: bool
+    ) -> WindowTracks:
+        """Points of some frames, followed through all. Raises `Unavailable` where that cannot be done here."""
         ...

@@ -60,6 +60,11 @@ def cuda_devices() -> list[int]:
     return [int(part) for part in allowed.split(",") if part.strip().isdigit() and int(part) in found]
 
 
+def cpu_slots(num_workers: int | None) -> list[Slot]:
+    """Slots for work that needs no GPU, also where there is one: `num_workers`, or one per core."""
+    return [Slot(None, index) for index in range(min(MAX_SLOTS, num_workers or cpu_cores()))]
+
+
 def plan_slots(gpu_ids: Sequence[int] | None, num_workers: int | None) -> list[Slot]:
     """The slots of a run.
 

@@ -15,9 +15,9 @@ from sam2.utils.amg import remove_small_regions
 from torch.nn import functional
 
 from core.masks.region import Region
+from core.models.backoff import in_batches
 from core.models.device import half_precision
 from core.models.roles import GeneratedMask, Prompt, TrackedMask
-from core.models.sam2.backoff import in_batches
 from core.models.spec import GeneratorSettings
 from core.video.frames import RGB
 

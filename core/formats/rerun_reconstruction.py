@@ -1,0 +1,70 @@
+"""A merged model as a Rerun recording: points, cameras, windows in their colours."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import rerun as rr
+
+from core.geometry.colmap import pycolmap
+from core.masks.draw import colour
+
+_MOST_POINTS = 200_000
+
+
+def record_reconstruction(path: Path, model: pycolmap.Reconstruction, windows: Mapping[int, Sequence[int]]) -> None:
+    """Write a recording.
+
+    `world/points` has the points in their own colours, `world/path` the camera's way, `world/windows/N` the cameras of
+    each window in the window's colour; on the timeline `frame`, `world/camera` goes from frame to frame.
+
+    Args:
+        path: the `.rrd` to make.
+        model: merged.
+        windows: image ids of each window's frames.
+    """
+    names = [model.image(i).name for i in sorted(model.reg_image_ids())]
+    identity = hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
+    with rr.RecordingStream("maskflow", recording_id=identity) as recording:
+        recording.save(path)
+        recording.log("world", rr.ViewCoordinates.RIGHT_HAND_Y_DOWN, static=True)
+        ids = sorted(model.point3D_ids())
+        ids = ids[:: max(1, -(-len(ids) // _MOST_POINTS))]
+        points = [model.point3D(i) for i in ids]
+        xyz, colours = np.array([p.xyz for p in points]), np.array([p.color for p in points], np.uint8)
+        recording.log("world/points", rr.Points3D(xyz.reshape(-1, 3), colors=colours.reshape(-1, 3)), static=True)
+        for number, image_ids in windows.items():
+            centres = [model.image(i).projection_center() for i in image_ids if model.exists_image(i)]
+            if centres:
+                entity = f"world/windows/{number:03d}"
+                recording.log(entity, rr.LineStrips3D([np.array(centres)], colors=[colour(number + 1)]), static=True)
+                recording.log(f"{entity}/cameras", rr.Points3D(centres, colors=[colour(number + 1)]), static=True)
+        path_xyz = np.array([model.image(i).projection_center() for i in sorted(model.reg_image_ids())])
+        recording.log("world/path", rr.LineStrips3D([path_xyz], colors=[(128, 128, 128)]), static=True)
+        for image_id in sorted(model.reg_image_ids()):
+            _log_camera(recording, model, image_id)
+
+
+def _log_camera(recording: rr.RecordingStream, model: pycolmap.Reconstruction, image_id: int) -> None:
+    image = model.image(image_id)
+    camera = model.camera(image.camera_id)
+    cam_from_world = image.cam_from_world()
+    recording.set_time("frame", sequence=image_id - 1)
+    recording.log(
+        "world/camera",
+        rr.Transform3D(
+            translation=cam_from_world.translation,
+            mat3x3=cam_from_world.rotation.matrix(),
+            relation=rr.TransformRelation.ChildFromParent,
+        ),
+    )
+    recording.log(
+        "world/camera",
+        rr.Pinhole(
+            image_from_camera=camera.calibration_matrix(),
+            resolution=[camera.width, camera.height],
+            camera_xyz=rr.ViewCoordinates.RDF,
+        ),
+    )
+    recording.log("world/camera/name", rr.TextLog(image.name))

@@ -1,0 +1,83 @@
+"""Robust bundle adjustment, and what a model is like after it."""
+
+import numpy as np
+
+from core.geometry.colmap import pycolmap
+from core.geometry.sim3 import Array
+
+_LEAST_ANGLE_DEG = 0.5
+_ANGLE_FOR_FOCAL_DEG = 4.0
+_FOCAL_WITHIN = 0.35
+_ROUNDS = 2
+
+
+def bundle_adjust(model: pycolmap.Reconstruction, fixed_camera: bool, max_reproj_error: float) -> None:
+    """Refine poses, points and, where the views tell them, the camera, with a loss that outliers do not dominate.
+
+    COLMAP's bundle adjustment with a soft-L1 loss, on one thread, so that the result is the same every time; then
+    points off by more than `max_reproj_error` pixels, behind a camera, or seen under less than half a degree go.
+
+    Args:
+        model: changed in place.
+        fixed_camera: leave the camera as it is. It is left so anyway where points are seen under small angles, for
+            then focal length and depth cannot be told apart.
+        max_reproj_error: in pixels.
+    """
+    refine = not fixed_camera and median_angle_deg(model) >= _ANGLE_FOR_FOCAL_DEG
+    for _ in range(_ROUNDS):
+        before = {camera_id: np.array(camera.params) for camera_id, camera in model.cameras.items()}
+        _adjust(model, refine)
+        if refine and not _plausible(model, before):
+            for camera_id, params in before.items():
+                model.camera(camera_id).params = params.tolist()
+            refine = False
+            _adjust(model, refine)
+        pycolmap.ObservationManager(model).filter_all_points3D(max_reproj_error, _LEAST_ANGLE_DEG)
+    model.update_point_3d_errors()
+
+
+def _adjust(model: pycolmap.Reconstruction, refine: bool) -> None:
+    options = pycolmap.BundleAdjustmentOptions()
+    options.refine_focal_length = options.refine_extra_params = refine
+    options.print_summary = False
+    options.min_track_length = 2
+    options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
+    options.ceres.solver_options.num_threads = 1
+    options.ceres.solver_options.function_tolerance = 1e-6
+    config = pycolmap.BundleAdjustmentConfig()
+    for image_id in sorted(model.reg_image_ids()):
+        config.add_image(image_id)
+    # No gauge is fixed: fixing two cameras that happen to stand together lets the scale run away.
+    model.normalize()
+    pycolmap.create_default_bundle_adjuster(options, config, model).solve()
+    model.normalize()
+
+
+def _plausible(model: pycolmap.Reconstruction, before: dict[int, Array]) -> bool:
+    def ratio(camera_id: int) -> float:
+        camera = model.camera(camera_id)
+        old = float(np.mean(before[camera_id][list(camera.focal_length_idxs())]))
+        return float(camera.mean_focal_length()) / old
+
+    return all(abs(ratio(camera_id) - 1) <= _FOCAL_WITHIN for camera_id in before)
+
+
+def centres(model: pycolmap.Reconstruction) -> dict[int, Array]:
+    """Centre of projection of each registered image, by image id."""
+    return {i: np.asarray(model.image(i).projection_center(), float) for i in sorted(model.reg_image_ids())}
+
+
+def median_angle_deg(model: pycolmap.Reconstruction) -> float:
+    """Median over the points of the angle between the rays of their first and last view, in degrees; 0 without any."""
+    places = centres(model)
+    ends = []
+    for point_id in sorted(model.point3D_ids()):
+        point = model.point3D(point_id)
+        seen = sorted(element.image_id for element in point.track.elements)
+        ends.append((point.xyz - places[seen[0]], point.xyz - places[seen[-1]]))
+    if not ends:
+        return 0.0
+    first, last = (np.array(side) for side in zip(*ends, strict=True))
+    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(last, axis=1)
+    cosine = (first * last).sum(1) / np.maximum(lengths, 1e-300)
+    return float(np.degrees(np.median(np.arccos(np.clip(cosine, -1, 1)))))

@@ -1,0 +1,109 @@
+"""The work of one item: the focal length that the matches of all frames tell."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from core.geometry.colmap import pycolmap
+from core.geometry.sim3 import Array
+from core.reconstruction.features import Features
+from core.reconstruction.matching import PairGeometry
+from core.reconstruction.pairs import read_pairs
+from core.reconstruction.settings import DEFAULT_FOCAL, FrameRequest, MatchFile
+from core.reconstruction.windowing import Pair
+
+_PLAUSIBLE = (0.4, 4.0)
+_LEAST_PAIRS = 3
+_MOST_PAIRS = 500
+_ERROR_PX = 1.0
+_UNCALIBRATED = int(pycolmap.TwoViewGeometryConfiguration.UNCALIBRATED)
+
+
+Keypoints = npt.NDArray[np.float32]
+
+
+class CameraRequest(BaseModel):
+    """All frames and matches."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    frames: list[FrameRequest]
+    matches: list[MatchFile]
+
+
+def calibrate(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:  # noqa: ARG001
+    """Estimate the focal length from fundamental matrices (COLMAP's view graph calibration).
+
+    Over the frames of the most frequent size, with square pixels and the principal point in the middle. Where too few
+    pairs have a fundamental matrix (no parallax, or flat scenes), COLMAP's usual guess of 1.2 longer sides is taken.
+
+    Args:
+        request: a `CameraRequest` as JSON-able values.
+        folder: unused: the record is the output.
+        report: unused: this is quick.
+
+    Returns:
+        `focal`: as a share of the longer side, to a hundredth; `pairs`: that told it; `source`: "estimated" or
+        "default".
+    """
+    asked = CameraRequest.model_validate(request)
+    sizes = Counter((frame.width, frame.height) for frame in asked.frames if frame.features is not None)
+    if sizes:
+        size = max(sorted(sizes), key=lambda one: sizes[one])
+        frames = [frame for frame in asked.frames if (frame.width, frame.height) == size and frame.features is not None]
+        wanted = {frame.number for frame in frames}
+        pairs = [pair for file in asked.matches for pair in read_pairs(file, wanted)]
+        pairs = [pair for pair in pairs if pair[1].config == _UNCALIBRATED]
+        if len(pairs) >= _LEAST_PAIRS:
+            focal = _focal(frames, pairs[:: max(1, -(-len(pairs) // _MOST_PAIRS))]) / max(size)
+            if _PLAUSIBLE[0] <= focal <= _PLAUSIBLE[1]:
+                # A frame that is added later then seldom changes it, and with it every window.
+                return {"focal": round(focal, 2), "pairs": len(pairs), "source": "estimated"}
+    return {"focal": DEFAULT_FOCAL, "pairs": 0, "source": "default"}
+
+
+def _focal(frames: Sequence[FrameRequest], pairs: Sequence[tuple[Pair, PairGeometry]]) -> float:
+    """In pixels."""
+    width, height = frames[0].width, frames[0].height
+    with tempfile.TemporaryDirectory(prefix="maskflow-") as folder:
+        path = Path(folder) / "database.db"
+        with pycolmap.Database.open(path) as database, pycolmap.DatabaseTransaction(database):
+            focal = DEFAULT_FOCAL * max(width, height)
+            camera = pycolmap.Camera.create_from_model_name(1, "SIMPLE_PINHOLE", focal, width, height)
+            database.write_camera(camera, use_camera_id=True)
+            rig = pycolmap.Rig(rig_id=1)
+            rig.add_ref_sensor(camera.sensor_id)
+            database.write_rig(rig, use_rig_id=True)
+            known = {}
+            for frame in frames:
+                assert frame.features is not None
+                known[frame.number] = Features.read(frame.features).keypoints[:, :2]
+                image = pycolmap.Image(name=frame.name, camera_id=1, image_id=frame.image_id)
+                database.write_image(image, use_image_id=True)
+                posed = pycolmap.Frame(frame_id=frame.image_id, rig_id=1)
+                posed.add_data_id(image.data_id)
+                database.write_frame(posed, use_frame_id=True)
+            for (one, other), geometry in pairs:
+                matrix = _fundamental(geometry, known[one], known[other])
+                if matrix is not None:
+                    found = pycolmap.TwoViewGeometry(config=geometry.config, inlier_matches=geometry.matches, F=matrix)
+                    database.write_two_view_geometry(one + 1, other + 1, found)
+        options = pycolmap.ViewGraphCalibrationOptions()
+        options.random_seed = 0
+        options.reestimate_relative_pose = False
+        pycolmap.calibrate_view_graph(path, options)
+        with pycolmap.Database.open(path) as database:
+            return float(database.read_camera(1).mean_focal_length())
+
+
+def _fundamental(geometry: PairGeometry, one: Keypoints, other: Keypoints) -> Array | None:
+    """The pair's fundamental matrix to within a pixel: the matches were verified more loosely."""
+    first, second = one[geometry.matches[:, 0]].astype(np.float64), other[geometry.matches[:, 1]].astype(np.float64)
+    found, _ = cv2.findFundamentalMat(first, second, cv2.USAC_MAGSAC, _ERROR_PX, 0.999, 2000)
+    return None if found is None else np.asarray(found, np.float64)

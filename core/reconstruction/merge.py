@@ -1,0 +1,138 @@
+"""Placed windows to one COLMAP model: each frame once, points that share an observation one point."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array, csgraph
+
+from core.geometry.colmap import pycolmap
+from core.geometry.sim3 import Array, Sim3
+from core.reconstruction.shared_points import Numbers, WindowModel
+
+
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """Points with their observations, each frame at most once.
+
+    Attributes:
+        xyz: [P, 3] in the common frame.
+        colours: uint8 [P, 3].
+        observations: int64 [O, 3]: point, frame, feature; ordered.
+    """
+
+    xyz: Array
+    colours: npt.NDArray[np.uint8]
+    observations: Numbers
+
+
+def merge_tracks(windows: Sequence[WindowModel], placed: Mapping[int, Sim3]) -> Tracks:
+    """Points of several windows are one where the same feature of a frame sees them; its place is their mean.
+
+    Where such a point has two features in one frame, the lower number stays.
+    """
+    used = [window for window in windows if window.number in placed]
+    starts = np.cumsum([0, *(len(window.xyz) for window in used)])
+    rows = [
+        np.stack(
+            [window.points[frame][1] + start, np.full_like(window.points[frame][0], frame), window.points[frame][0]]
+        )
+        for window, start in zip(used, starts, strict=False)
+        for frame in window.points
+    ]
+    seen = np.concatenate([np.zeros((3, 0), np.int64), *rows], axis=1).T
+    _, feature = np.unique(seen[:, 1:], axis=0, return_inverse=True)
+    points = int(starts[-1])
+    nodes = points + int(feature.max(initial=-1)) + 1
+    graph = coo_array((np.ones(len(seen)), (seen[:, 0], points + feature)), shape=(nodes, nodes))
+    _, label = csgraph.connected_components(graph, directed=False)
+    _, track = np.unique(label[:points], return_inverse=True)
+    counts = np.bincount(track).astype(float)[:, None]
+    xyz = np.concatenate([np.zeros((0, 3)), *(placed[window.number].apply(window.xyz) for window in used)])
+    colours = np.concatenate([np.zeros((0, 3)), *(window.colours.astype(float) for window in used)])
+    observations = np.unique(np.column_stack([track[seen[:, 0]], seen[:, 1:]]), axis=0)
+    first = np.ones(len(observations), np.bool_)
+    first[1:] = (observations[1:, :2] != observations[:-1, :2]).any(1)
+    return Tracks(
+        _sums(xyz, track, len(counts)) / counts,
+        np.round(_sums(colours, track, len(counts)) / counts).astype(np.uint8),
+        observations[first],
+    )
+
+
+def _sums(values: Array, label: npt.NDArray[np.intp], count: int) -> Array:
+    sums = np.zeros((count, 3))
+    np.add.at(sums, label, values)
+    return sums
+
+
+def merge_models(
+    windows: Sequence[WindowModel],
+    models: Mapping[int, pycolmap.Reconstruction],
+    placed: Mapping[int, Sim3],
+    points_xy: Mapping[int, Array],
+) -> pycolmap.Reconstruction:
+    """One model of all placed windows; `points_xy` [N, 2] are each frame's features, in pixels, by their number.
+
+    A frame's pose is taken from the window that sees most points in it; a camera's parameters are the median over
+    the windows. Bundle adjustment is to follow.
+    """
+    used = [window for window in windows if window.number in placed]
+    tracks = merge_tracks(used, placed)
+    best: dict[int, int] = {}
+    for window in used:
+        for frame, points in window.points.items():
+            before = best.get(frame)
+            if before is None or points.shape[1] > used[before].points[frame].shape[1]:
+                best[frame] = used.index(window)
+    merged = pycolmap.Reconstruction()
+    _add_cameras(merged, [models[window.number] for window in used])
+    for frame in sorted(best):
+        number = used[best[frame]].number
+        _add_image(merged, models[number].image(frame + 1), placed[number], points_xy[frame])
+    _add_points(merged, tracks)
+    return merged
+
+
+def _add_cameras(merged: pycolmap.Reconstruction, models: Sequence[pycolmap.Reconstruction]) -> None:
+    params: dict[int, list[Array]] = {}
+    some: dict[int, pycolmap.Camera] = {}
+    for model in models:
+        for camera_id, camera in model.cameras.items():
+            params.setdefault(camera_id, []).append(np.array(camera.params))
+            some.setdefault(camera_id, camera)
+    for camera_id, camera in sorted(some.items()):
+        merged.add_camera_with_trivial_rig(
+            pycolmap.Camera(
+                camera_id=camera_id,
+                model=camera.model,
+                width=camera.width,
+                height=camera.height,
+                params=np.median(params[camera_id], axis=0),
+                has_prior_focal_length=True,
+            )
+        )
+
+
+def _add_image(
+    merged: pycolmap.Reconstruction, source: pycolmap.Image, world_from_window: Sim3, points_xy: Array
+) -> None:
+    image = pycolmap.Image(name=source.name, camera_id=source.camera_id, image_id=source.image_id)
+    image.points2D = pycolmap.Point2DList([pycolmap.Point2D(xy) for xy in points_xy])
+    merged.add_image_with_trivial_frame(image, moved(source.cam_from_world(), world_from_window))
+
+
+def moved(cam_from_window: pycolmap.Rigid3d, world_from_window: Sim3) -> pycolmap.Rigid3d:
+    """The pose in the common frame, in its scale."""
+    rotation = cam_from_window.rotation.matrix() @ world_from_window.rotation.T
+    translation = world_from_window.scale * np.asarray(cam_from_window.translation)
+    return pycolmap.Rigid3d(pycolmap.Rotation3d(rotation), translation - rotation @ world_from_window.translation)
+
+
+def _add_points(merged: pycolmap.Reconstruction, tracks: Tracks) -> None:
+    points, starts = np.unique(tracks.observations[:, 0], return_index=True)
+    for point, seen in zip(points, np.split(tracks.observations, starts[1:]), strict=True):
+        if len(seen) > 1:
+            elements = [pycolmap.TrackElement(int(frame) + 1, int(feature)) for _, frame, feature in seen]
+            merged.add_point3D(tracks.xyz[point], pycolmap.Track(elements), tracks.colours[point])

@@ -1,0 +1,199 @@
+"""The work of one item: all windows aligned and merged into one model."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from core.errors import BadMedia
+from core.formats import alignment_json as told
+from core.geometry.colmap import pycolmap
+from core.geometry.placing import Placement, place
+from core.geometry.robust import align_points
+from core.geometry.sim3 import Array
+from core.reconstruction.anchors import read_anchors, renumber
+from core.reconstruction.bundle import bundle_adjust
+from core.reconstruction.complete import complete
+from core.reconstruction.merge import merge_models
+from core.reconstruction.reference import align_with_reference
+from core.reconstruction.settings import ALIGNMENT, SPARSE, CameraSettings, FrameRequest, MatchFile, SolveSettings
+from core.reconstruction.shared_points import Aligned, WindowModel, align, find_shared, read_window
+from core.reconstruction.window_item import colour_points, write_model
+
+_ROUNDS = 2
+
+
+class WindowFolder(BaseModel):
+    """A solved window and where it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    window: int
+    folder: Path
+
+
+class MergeRequest(BaseModel):
+    """All there is to merge.
+
+    Attributes:
+        windows: those that have a model.
+        failed: those that have none, with the reason.
+        frames: all of the sequence.
+        matches: all of them; none where windows do not come from matches.
+        camera, settings: as for windows.
+        reference: poses to align with.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    windows: list[WindowFolder]
+    failed: list[tuple[int, str]]
+    frames: list[FrameRequest]
+    matches: list[MatchFile]
+    camera: CameraSettings
+    settings: SolveSettings
+    reference: Path | None = None
+
+
+def merge_windows(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """Leave `sparse/`, the one model of all windows, and `alignment.json`, how they lie in it.
+
+    Windows are aligned in pairs on what they share, placed together, and merged; then frames that no window placed are
+    registered, tracks continued over all matches, and everything adjusted once more. A window that does not fit the
+    others is left out, with its reason.
+
+    Args:
+        request: a `MergeRequest` as JSON-able values.
+        folder: where the outputs go.
+        report: told steps done and expected.
+
+    Returns:
+        The `Alignment` without its lists of pairs and frame errors.
+
+    Raises:
+        BadMedia: nothing to merge.
+    """
+    asked = MergeRequest.model_validate(request)
+    if not asked.windows:
+        raise BadMedia("no window has a model")
+    models = {one.window: pycolmap.Reconstruction(one.folder / SPARSE) for one in asked.windows}
+    windows = [read_window(number, model) for number, model in sorted(models.items())]
+    report(1, 5)
+    anchors = [read_anchors(one.window, one.folder, models[one.window]) for one in asked.windows]
+    bases = [a or w for a, w in zip(anchors, windows, strict=True)]
+    by_number = {one.number: one for one in bases}
+    pairs = [
+        align(by_number[shared.source], by_number[shared.target], shared)
+        for shared in find_shared(bases, asked.matches)
+    ]
+    placement = place(sorted(models), [pair.edge for pair in pairs if pair.edge is not None])
+    report(2, 5)
+    if any(anchors):
+        windows, points_xy = renumber(windows, models)
+    else:
+        points_xy = {
+            image_id - 1: np.array([point.xy for point in model.image(image_id).points2D], float).reshape(-1, 2)
+            for model in models.values()
+            for image_id in model.reg_image_ids()
+        }
+    merged = merge_models(windows, models, placement.world_from_model, points_xy)
+    before = set(merged.reg_image_ids())
+    _finish(merged, asked, report)
+    reference = None if asked.reference is None else align_with_reference(merged, asked.reference)
+    write_model(merged, folder / SPARSE)
+    alignment = _alignment(asked, placement, bases, pairs, merged, before)
+    if reference is not None:
+        alignment = alignment.model_copy(update=reference)
+    told.write_alignment(folder / ALIGNMENT, alignment)
+    report(5, 5)
+    return alignment.model_dump(mode="json", exclude={"pairs", "frame_errors"})
+
+
+def _finish(merged: pycolmap.Reconstruction, asked: MergeRequest, report: Callable[[int, int | None], None]) -> None:
+    """Adjust; with matches, complete and adjust again."""
+    limit = asked.settings.max_reproj_error
+    adjust = asked.settings.bundle_adjustment and merged.compute_mean_track_length() >= 2  # else nothing ties views
+    if adjust:
+        bundle_adjust(merged, asked.camera.fixed, limit)
+    report(3, 5)
+    if asked.matches:
+        for _ in range(_ROUNDS if adjust else 1):
+            complete(merged, asked.frames, asked.camera, asked.matches)
+            if adjust:
+                bundle_adjust(merged, asked.camera.fixed, limit)
+        colour_points(merged, asked.frames)
+    merged.update_point_3d_errors()
+    report(4, 5)
+
+
+def _alignment(
+    asked: MergeRequest,
+    placement: Placement,
+    bases: Sequence[WindowModel],
+    pairs: Sequence[Aligned],
+    merged: pycolmap.Reconstruction,
+    before: set[int],
+) -> told.Alignment:
+    final = read_window(-1, merged)
+    placed = [_window(one, placement, final) for one in bases]
+    failed = [told.WindowAlignment(window=number, status="failed", reason=why) for number, why in asked.failed]
+    registered = set(merged.reg_image_ids())
+    names = {frame.image_id: frame.name for frame in asked.frames}
+    root = min(placement.world_from_model)
+    return told.Alignment(
+        frame=f"that of window {root}, in its scale",
+        frames=len(asked.frames),
+        registered=len(registered),
+        missing=[name for image_id, name in names.items() if image_id not in registered],
+        added=[name for image_id, name in names.items() if image_id in registered - before],
+        points=merged.num_points3D(),
+        observations=merged.compute_num_observations(),
+        mean_reproj_error_px=merged.compute_mean_reprojection_error(),
+        mean_track_length=merged.compute_mean_track_length(),
+        windows=sorted([*placed, *failed], key=lambda one: one.window),
+        pairs=[_pair(pair) for pair in pairs],
+    )
+
+
+def _pair(pair: Aligned) -> told.PairAlignment:
+    return told.PairAlignment(
+        source=pair.shared.source,
+        target=pair.shared.target,
+        shared_frames=pair.shared.frames,
+        points=len(pair.shared.depth),
+        inliers=pair.inliers,
+        target_from_source=None if pair.edge is None else told.Transform(**pair.edge.sim3.to_json()),
+        median_residual=None if pair.edge is None else pair.edge.noise,
+        reason=pair.reason,
+    )
+
+
+def _window(window: WindowModel, placement: Placement, merged: WindowModel) -> told.WindowAlignment:
+    """Where a window lies in the finished model, found anew: bundle adjustment has moved everything a little."""
+    if window.number in placement.rejected:
+        reason = placement.rejected[window.number]
+        return told.WindowAlignment(window=window.number, status="rejected", reason=reason)
+    source, target, depth = _common(window, merged)
+    found = align_points(source, target, depth)
+    sim3 = placement.world_from_model[window.number] if found is None else found.sim3
+    return told.WindowAlignment(
+        window=window.number,
+        status="aligned",
+        merged_from_window=told.Transform(**sim3.to_json()),
+        points=len(source),
+        inliers=0 if found is None else int(found.inliers.sum()),
+        median_residual=None if found is None else found.noise,
+    )
+
+
+def _common(window: WindowModel, merged: WindowModel) -> tuple[Array, Array, Array]:
+    parts = []
+    for frame in sorted(window.points.keys() & merged.points.keys()):
+        one, other = window.points[frame], merged.points[frame]
+        _, left, right = np.intersect1d(one[0], other[0], assume_unique=True, return_indices=True)
+        xyz = merged.xyz[other[1, right]]
+        parts.append((window.xyz[one[1, left]], xyz, np.linalg.norm(xyz - merged.centres[frame], axis=1)))
+    if not parts:
+        return np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0)
+    source, target, depth = (np.concatenate(side) for side in zip(*parts, strict=True))
+    return source, target, np.maximum(depth, 1e-12)

@@ -1,0 +1,81 @@
+"""The work of one item: the report page and the recording of a finished reconstruction."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from core.formats.alignment_json import read_alignment
+from core.formats.rerun_reconstruction import record_reconstruction
+from core.formats.window_info import FrameInfo, WindowInfo, read_window_info
+from core.geometry.colmap import pycolmap
+from core.reconstruction.report import write_report
+from core.reconstruction.settings import ALIGNMENT, RECORDING_FILE, REPORT_FILE, SPARSE
+
+
+class FailedWindow(BaseModel):
+    """A window without a model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    window: int
+    first_frame: int
+    names: list[str]
+    reason: str
+
+
+class ReportRequest(BaseModel):
+    """What the page is about: folders of solved windows and of the merged model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    title: str
+    backend: str
+    windows: list[Path]
+    failed: list[FailedWindow]
+    merged: Path | None
+    facts: list[tuple[str, str]]
+    failures: list[tuple[str, str]]
+
+
+def report_reconstruction(
+    request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]
+) -> dict[str, Any]:
+    """Leave `report.html` and, where there is a merged model, `merged.rrd`.
+
+    Args:
+        request: a `ReportRequest` as JSON-able values.
+        folder: where the outputs go.
+        report: told steps done and expected.
+
+    Returns:
+        `recording`: whether there is one.
+    """
+    asked = ReportRequest.model_validate(request)
+    windows = [read_window_info(path) for path in asked.windows] + [_failed(one, asked.backend) for one in asked.failed]
+    windows.sort(key=lambda one: one.window)
+    alignment = model = None
+    if asked.merged is not None:
+        alignment, model = read_alignment(asked.merged / ALIGNMENT), pycolmap.Reconstruction(asked.merged / SPARSE)
+        model.update_point_3d_errors()
+        aligned = {one.window for one in alignment.windows if one.status == "aligned"}
+        shown = {
+            one.window: [one.first_frame + place + 1 for place, frame in enumerate(one.frames) if frame.registered]
+            for one in windows
+            if one.window in aligned
+        }
+        record_reconstruction(folder / RECORDING_FILE, model, shown)
+    report(1, 2)
+    write_report(folder / REPORT_FILE, asked.title, windows, alignment, model, asked.facts, asked.failures)
+    report(2, 2)
+    return {"recording": model is not None}
+
+
+def _failed(one: FailedWindow, backend: str) -> WindowInfo:
+    return WindowInfo(
+        window=one.window,
+        first_frame=one.first_frame,
+        status="failed",
+        reason=one.reason,
+        backend=backend,
+        frames=[FrameInfo(name=name, registered=False) for name in one.names],
+    )

@@ -1,0 +1,112 @@
+"""What a reconstruction is asked for, JSON-able: frames, matches, camera, settings. Light: loads no COLMAP."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+CameraType = Literal["SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV"]
+Mapper = Literal["auto", "incremental", "global"]
+DEFAULT_FOCAL = 1.2
+"""COLMAP's guess of an unknown focal length, as a share of the longer side."""
+SPARSE = "sparse"
+PAIRS_FILE = "pairs.npz"
+ALIGNMENT = "alignment.json"
+REPORT_FILE, RECORDING_FILE = "report.html", "merged.rrd"
+
+
+class FeatureSettings(BaseModel):
+    """How features are found.
+
+    Attributes:
+        max_image_size: longer sides are scaled down to this before, in pixels.
+        max_features: of the largest scales, so many are kept.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    max_image_size: int = 1024
+    max_features: int = 4096
+
+
+class VggtSettings(BaseModel):
+    """What document 001 calls these.
+
+    Attributes:
+        vis_thresh: visibility above which a track's view counts, 0..1.
+        query_frame_num: frames whose points are tracked.
+        max_query_pts: points tracked from each of them.
+        fine_tracking: refine tracks.
+        conf_thres_value: without bundle adjustment, depth confidence (1 and up) above which points are kept.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    vis_thresh: float = 0.2
+    query_frame_num: int = 8
+    max_query_pts: int = 4096
+    fine_tracking: bool = True
+    conf_thres_value: float = 5.0
+
+
+class FrameRequest(BaseModel):
+    """A frame of a window.
+
+    Attributes:
+        number: its place in the sequence from 0; its image id in every model is one more.
+        name: of the image, as models name it.
+        features: its features on disk; None where it has none.
+        width, height: in pixels of the source.
+        reason: why it has no features.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    number: int
+    name: str
+    features: Path | None
+    width: int = 0
+    height: int = 0
+    reason: str | None = None
+
+    @property
+    def image_id(self) -> int:
+        """As in all models and databases."""
+        return self.number + 1
+
+
+class CameraSettings(BaseModel):
+    """The camera.
+
+    Attributes:
+        model: COLMAP's name of the camera model.
+        shared: one camera for all frames; else one for each.
+        focal: start value of the focal length, as a share of the longer side.
+        fixed: the focal length is known: it is not refined in windows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    model: CameraType
+    shared: bool
+    focal: float
+    fixed: bool
+
+
+class MatchFile(BaseModel):
+    """A file of pairs, and which frame of the sequence each of its frames is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    path: Path
+    frames: list[int]
+
+
+class SolveSettings(BaseModel):
+    """How a window is solved.
+
+    Attributes:
+        mapper: which of COLMAP's.
+        bundle_adjustment: a robust one at the end.
+        max_reproj_error: in pixels, above which observations go.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    mapper: Mapper = "auto"
+    bundle_adjustment: bool = True
+    max_reproj_error: float = 8.0

@@ -1,0 +1,87 @@
+"""The work of one item: a window's COLMAP model from the shared features and matches."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from core.errors import BadMedia
+from core.formats.window_info import write_window_info
+from core.geometry.colmap import pycolmap
+from core.reconstruction.bundle import bundle_adjust
+from core.reconstruction.describe import describe, why_not_placed, why_unsolved
+from core.reconstruction.features import Features
+from core.reconstruction.mapping import map_window
+from core.reconstruction.settings import SPARSE, CameraSettings, FrameRequest, MatchFile, SolveSettings
+
+
+class WindowRequest(BaseModel):
+    """A window: its number, frames, and where their matches are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    window: int
+    frames: list[FrameRequest]
+    matches: list[MatchFile]
+    camera: CameraSettings
+    settings: SolveSettings
+
+
+def solve_window(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """Leave a window's model in `sparse/` (binary COLMAP, `points.ply`) and what it is like in `window_info.*`.
+
+    The points an image sees are numbered as its features are: that is how windows share them.
+
+    Args:
+        request: a `WindowRequest` as JSON-able values.
+        folder: where the outputs go.
+        report: told frames registered and expected.
+
+    Returns:
+        The `WindowInfo`.
+
+    Raises:
+        BadMedia: there is no model; the message tells why.
+    """
+    asked = WindowRequest.model_validate(request)
+    report(0, len(asked.frames))
+    limit = asked.settings.max_reproj_error
+    mapped = map_window(asked.frames, asked.camera, asked.matches, asked.settings.mapper, limit)
+    if mapped.model is None:
+        raise BadMedia(why_unsolved(asked.frames, mapped.matches))
+    if asked.settings.bundle_adjustment:
+        bundle_adjust(mapped.model, asked.camera.fixed, limit)
+    if mapped.model.num_points3D() == 0:
+        raise BadMedia("no point survived bundle adjustment: the matches contradict each other")
+    colour_points(mapped.model, asked.frames)
+    write_model(mapped.model, folder / SPARSE)
+    reasons = {frame.image_id: why_not_placed(frame, mapped.matches) for frame in asked.frames}
+    info = describe(asked.window, mapped.model, asked.frames, reasons, backend="colmap", method=mapped.mapper)
+    write_window_info(folder, info)
+    report(info.registered, len(asked.frames))
+    return info.model_dump(mode="json")
+
+
+def colour_points(model: pycolmap.Reconstruction, frames: Sequence[FrameRequest]) -> None:
+    """Give each point the mean colour of the features that see it."""
+    seen: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for point_id in model.point3D_ids():
+        for element in model.point3D(point_id).track.elements:
+            seen[element.image_id].append((point_id, element.point2D_idx))
+    sums: dict[int, np.typing.NDArray[np.float64]] = defaultdict(lambda: np.zeros(4))
+    for frame in frames:
+        if frame.features is not None and frame.image_id in seen:
+            colours = Features.read(frame.features).colours
+            for point_id, index in seen[frame.image_id]:
+                sums[point_id] += (*colours[index].astype(float), 1.0)
+    for point_id, total in sums.items():
+        model.point3D(point_id).color = np.round(total[:3] / total[3]).astype(np.uint8)
+
+
+def write_model(model: pycolmap.Reconstruction, folder: Path) -> None:
+    """Write a COLMAP model, binary, and its points as PLY."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.write(folder)
+    model.export_PLY(folder / "points.ply")

@@ -1,0 +1,1 @@
+"""Windows of frames to COLMAP models, merged into one. `flow.py` tells the story."""

@@ -1,0 +1,204 @@
+"""Sliding windows of frames to COLMAP models, aligned and merged into one."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Failed
+from pydantic import Field
+
+from core.errors import BadMedia
+from core.models.registry import RECONSTRUCTORS
+from core.reconstruction.settings import (
+    DEFAULT_FOCAL,
+    CameraSettings,
+    CameraType,
+    FeatureSettings,
+    Mapper,
+    MatchFile,
+    SolveSettings,
+    VggtSettings,
+)
+from core.reconstruction.windowing import Tail, sliding_windows
+from flows.reconstruct_windows.plan import Plan, check
+from flows.reconstruct_windows.results import make_report, note_failures, summarise_run
+from flows.reconstruct_windows.sequence import extract, find_frames, match
+from flows.reconstruct_windows.vggt import VGGT_WINDOW, solve_with_vggt
+from flows.reconstruct_windows.windows import (
+    WINDOW,
+    Settings,
+    colmap_items,
+    decide_camera,
+    deliver_window,
+    forget_other_windows,
+    merge,
+    plan_windows,
+)
+from tasks.cancellation import how_to_cancel
+from tasks.devices.slots import MAX_SLOTS
+from tasks.items import RunCancelled, item_run, item_runner, run_items
+from tasks.store import RunStore
+from tasks.summary import publish
+
+
+def _run_name() -> str:
+    return f"reconstruct {Path(str(flow_run.parameters.get('input_dir'))).name}"
+
+
+@flow(name="reconstruct-windows", flow_run_name=_run_name, task_runner=item_runner())
+def reconstruct_windows(
+    input_dir: Path,
+    output_dir: Path,
+    window_batch_size: Annotated[int, Field(ge=1)] = 4,
+    window_size: Annotated[int, Field(ge=2)] = 8,
+    window_stride: Annotated[int, Field(ge=1)] = 4,
+    tail: Tail = "shift",
+    fps: Annotated[float | None, Field(gt=0)] = None,
+    backend: Literal["auto", "vggt", "colmap"] = "auto",
+    use_ba: bool = True,
+    max_reproj_error: Annotated[float, Field(gt=0)] = 8.0,
+    shared_camera: bool = True,
+    camera_type: CameraType = "SIMPLE_PINHOLE",
+    focal_length: Annotated[float | None, Field(gt=0)] = None,
+    mask_dir: Path | None = None,
+    reference_poses: Path | None = None,
+    mapper: Mapper = "auto",
+    overlap: Annotated[int, Field(ge=1)] = 4,
+    loops: bool = True,
+    max_image_size: Annotated[int, Field(ge=64)] = 1024,
+    max_features: Annotated[int, Field(ge=64)] = 4096,
+    vis_thresh: Annotated[float, Field(ge=0, le=1)] = 0.2,
+    query_frame_num: Annotated[int, Field(ge=1)] = 8,
+    max_query_pts: Annotated[int, Field(ge=64)] = 4096,
+    fine_tracking: bool = True,
+    conf_thres_value: Annotated[float, Field(ge=1)] = 5.0,
+    model_path: Path | None = None,
+    gpu_ids: list[int] | None = None,
+    num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
+    resume: bool = True,
+) -> State[None]:
+    """Reconstruct sliding windows of frames as COLMAP models, and merge them into one.
+
+    Finished windows are kept: run the same command again to go on after an interruption, or to try failures again.
+
+    Args:
+        input_dir: folder of frames, taken in natural order; or a video.
+        output_dir: folder for the results; the state of the run goes below it.
+        window_batch_size: windows in a batch: a folder each, and with vggt one pass of the model.
+        window_size: frames in a window.
+        window_stride: frames from one window to the next.
+        tail: shift moves the last window back until it is full; keep makes a shorter one; drop leaves frames out.
+        fps: of a video, take so many frames a second; all when left out.
+        backend: what reconstructs windows; auto takes vggt where it is installed, with weights.
+        use_ba: refine with robust bundle adjustment.
+        max_reproj_error: in pixels, above which observations are dropped; colmap itself goes no higher than 4.
+        shared_camera: one camera for all frames, which then have one size; else one for each.
+        camera_type: COLMAP camera model; vggt knows SIMPLE_PINHOLE and PINHOLE.
+        focal_length: in pixels, where it is known; then no window changes it.
+        mask_dir: folder with NAME.png for an image NAME: what is black there is ignored, as moving objects should be.
+        reference_poses: COLMAP model, file of `name x y z qx qy qz qw`, or folder of 4x4 matrices, to align with.
+        mapper: COLMAP's; auto maps incrementally, and globally where that leaves frames out.
+        overlap: match each frame with so many next ones (and with some farther off).
+        loops: match frames far apart that look alike, too.
+        max_image_size: longer sides are scaled down to this, in pixels, to find features.
+        max_features: features kept in a frame.
+        vis_thresh: vggt: visibility above which a track's view counts.
+        query_frame_num: vggt: frames whose points are tracked.
+        max_query_pts: vggt: points tracked from each of them.
+        fine_tracking: vggt: refine tracks, slower and more exact.
+        conf_thres_value: vggt without bundle adjustment: depth confidence above which points are kept.
+        model_path: vggt's weights; models/vggt/model.safetensors or model.pt when left out.
+        gpu_ids: GPUs to use, for vggt; every GPU when left out.
+        num_workers: windows solved at once; one per core, with vggt one per GPU, when left out.
+        resume: keep finished windows; no-resume does all anew.
+    """
+    log = get_run_logger()
+    log.info(how_to_cancel())
+    plan = check(
+        input_dir=input_dir,
+        output_dir=output_dir,
+        window_size=window_size,
+        window_stride=window_stride,
+        camera_type=camera_type,
+        backend=backend,
+        fps=fps,
+        mask_dir=mask_dir,
+        reference_poses=reference_poses,
+        model_path=model_path,
+        gpu_ids=gpu_ids,
+        num_workers=num_workers,
+    )
+    notes = _backend_notes(plan, backend)
+    for note in notes:
+        log.info(note)
+    features = FeatureSettings(max_image_size=max_image_size, max_features=max_features)
+    solve = SolveSettings(mapper=mapper, bundle_adjustment=use_ba, max_reproj_error=max_reproj_error)
+    vggt = VggtSettings(
+        vis_thresh=vis_thresh,
+        query_frame_num=query_frame_num,
+        max_query_pts=max_query_pts,
+        fine_tracking=fine_tracking,
+        conf_thres_value=conf_thres_value,
+    )
+    store = RunStore(plan.output)
+    try:
+        with item_run(store, plan.slots, len(plan.images or ())) as run:
+            sources = find_frames(run, plan, fps, resume)
+            windows = plan_windows(
+                plan, sliding_windows(len(sources), window_size, window_stride, tail), window_batch_size
+            )
+            forget_other_windows(plan, windows)
+            names = [source.path.name for source in sources]
+            matches: list[MatchFile] = []
+            settled = partial(deliver_window, windows, names, plan.backend.name, run)
+            if plan.backend.uses_gpu:
+                camera = CameraSettings(model=camera_type, shared=shared_camera, focal=DEFAULT_FOCAL, fixed=False)
+                sequence = solve_with_vggt(
+                    run, plan, windows, sources, window_batch_size, camera, solve, vggt, resume, settled
+                )
+                settings, stage = Settings(camera, solve), VGGT_WINDOW
+            else:
+                sequence = extract(run, sources, features, shared_camera, resume)
+                matches, pairs = match(run, sequence, overlap, window_size, loops, resume)
+                camera, told = decide_camera(run, sequence, matches, camera_type, shared_camera, focal_length, resume)
+                found = [f"Focal length at the start: {camera.focal:.2f} longer sides ({told})", *sequence.notes]
+                for note in found:
+                    log.info(note)
+                notes += found
+                settings, stage = Settings(camera, solve), WINDOW
+                run_items(run, WINDOW, colmap_items(windows, sequence, matches, pairs, settings), resume, settled)
+            merged = merge(run, plan, windows, sequence, matches, settings, stage, resume)
+            failures = note_failures(plan, windows, sequence, merged)
+            facts = _facts(plan, windows.windows, notes, window_size, window_stride, settings)
+            no_report = make_report(run, plan, windows, sequence, stage, merged, facts, failures, resume)
+    except RunCancelled as cancelled:
+        return Cancelled(message=str(cancelled))
+    except BadMedia as error:  # the video itself
+        return Failed(message=f"{plan.source.name}: {error}")
+    summary = summarise_run(plan, windows, sequence, merged, failures, no_report, notes)
+    for note in summary.notes[len(notes) :]:
+        log.info(note)
+    return publish(summary)
+
+
+def _backend_notes(plan: Plan, asked: str) -> list[str]:
+    notes = [f"Reconstructor: {plan.backend.name}{' (auto)' if asked == 'auto' else ''}"]
+    if asked == "auto" and not plan.backend.uses_gpu:
+        notes.append(f"{RECONSTRUCTORS[0].name} is not used: {RECONSTRUCTORS[0].missing()}")
+    return notes
+
+
+def _facts(
+    plan: Plan, windows: list[range], notes: list[str], window_size: int, window_stride: int, settings: Settings
+) -> list[tuple[str, str]]:
+    camera = settings.camera
+    return [
+        ("input", str(plan.source)),
+        ("windows", f"{len(windows)}, of {window_size} frames every {window_stride}"),
+        ("camera", f"{camera.model}, {'shared' if camera.shared else 'one for each frame'}"),
+        *(("", note) for note in notes),
+    ]

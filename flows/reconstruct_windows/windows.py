@@ -1,0 +1,216 @@
+"""Windows solved, delivered as soon as they are, and merged."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.formats.window_info import INFO_JSON, INFO_TEXT, FrameInfo, WindowInfo, write_window_info
+from core.reconstruction.settings import ALIGNMENT, DEFAULT_FOCAL, SPARSE, CameraSettings, MatchFile, SolveSettings
+from core.reconstruction.windowing import Pair
+from core.store.atomic import atomic_folder
+from core.store.paths import inside
+from flows.reconstruct_windows.plan import Plan
+from flows.reconstruct_windows.sequence import FrameSequence
+from tasks.deliver import deliver_all
+from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
+
+MODEL_FILES = tuple(f"{SPARSE}/{name}" for name in (
+    "cameras.bin", "images.bin", "points3D.bin", "rigs.bin", "frames.bin", "points.ply",
+))  # fmt: skip
+CAMERA = Stage(
+    "camera",
+    "core.reconstruction.camera_item:calibrate",
+    lambda done: [f"focal length {done['focal']:.2f} longer sides ({done['source']}, {done['pairs']} pairs)"],
+)
+
+
+def describe_window(done: dict[str, Any]) -> list[str]:
+    """A solved window, for the log."""
+    info = WindowInfo.model_validate(done)
+    error = f"{info.mean_reproj_error_px or 0:.2f} px ({info.method})"
+    return [f"{info.registered} of {len(info.frames)} frames, {info.points} points, {error}"]
+
+
+WINDOW = Stage("window", "core.reconstruction.window_item:solve_window", describe_window)
+MERGE = Stage(
+    "merge",
+    "core.reconstruction.merge_item:merge_windows",
+    lambda done: [f"{done['registered']} of {done['frames']} frames, {done['points']} points"],
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every window shares."""
+
+    camera: CameraSettings
+    solve: SolveSettings
+
+
+@dataclass(eq=False)
+class WindowRun:
+    """The windows of a run: which frames, where each goes, what became of it."""
+
+    windows: list[range]
+    folders: list[Path]
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+
+    def number(self, name: str) -> int:
+        """The window an item is."""
+        return int(name.split()[1])
+
+    def solved(self) -> dict[int, Outcome]:
+        """Windows that have a model, in order."""
+        return {number: one for number, one in sorted(self.outcomes.items()) if one.record is not None}
+
+    def failed(self) -> list[tuple[int, str]]:
+        """Windows that have none, and why."""
+        return [(number, one.reason or "failed") for number, one in sorted(self.outcomes.items()) if one.record is None]
+
+
+def plan_windows(plan: Plan, windows: list[range], batch_size: int) -> WindowRun:
+    """Where each window goes: `batch_000/window_000`, numbered through all batches, whatever fails."""
+    folders = [
+        inside(plan.output, f"batch_{number // batch_size:03d}", f"window_{number:03d}")
+        for number in range(len(windows))
+    ]
+    return WindowRun(windows, folders)
+
+
+def decide_camera(
+    run: ItemRun,
+    sequence: FrameSequence,
+    matches: Sequence[MatchFile],
+    model: str,
+    shared: bool,
+    focal_length: float | None,
+    resume: bool,
+) -> tuple[CameraSettings, str]:
+    """The camera all windows start from, and how it is known: given, by EXIF, from the matches, or a guess."""
+    usable = [frame for frame in sequence.frames if frame.features is not None]
+    if focal_length is not None and usable:
+        focal, told = focal_length / max(usable[0].width, usable[0].height), "given"
+    elif sequence.focals and 2 * len(sequence.focals) >= len(usable):
+        focal, told = sorted(sequence.focals)[len(sequence.focals) // 2], "by EXIF"
+    elif matches:
+        frames = [frame.model_dump(mode="json") for frame in usable]
+        request = {"frames": frames, "matches": [file.model_dump(mode="json") for file in matches]}
+        inputs = {"keys": sequence.keys, "matches": [[file.path.parent.name, file.frames] for file in matches]}
+        (outcome,) = run_items(run, CAMERA, [Item("camera", inputs, request, 1.0)], resume)
+        known = outcome.record or {"focal": DEFAULT_FOCAL, "source": "default"}
+        focal = known["focal"]
+        told = "from the matches" if known["source"] == "estimated" else "a guess: no parallax to tell it by"
+    else:
+        focal, told = DEFAULT_FOCAL, "a guess"
+    settings = CameraSettings.model_validate(
+        {"model": model, "shared": shared, "focal": round(focal, 4), "fixed": focal_length is not None}
+    )
+    return settings, told
+
+
+def colmap_items(
+    run: WindowRun, sequence: FrameSequence, matches: Sequence[MatchFile], pairs: Sequence[Pair], settings: Settings
+) -> list[Item]:
+    """An item for each window: its frames' features, the matches among them, the camera."""
+    items = []
+    what = {"camera": settings.camera.model_dump(mode="json"), "settings": settings.solve.model_dump(mode="json")}
+    for number, window in enumerate(run.windows):
+        frames = [sequence.frames[frame] for frame in window]
+        own = [pair for pair in pairs if pair[0] in window and pair[1] in window]
+        used = [file for file in matches if len(set(file.frames) & set(window)) > 1]
+        inputs = {
+            "window": number,
+            "first": window.start,
+            "frames": [[one.name, sequence.keys[one.number] or one.reason] for one in frames],
+            "pairs": own,
+            **what,
+        }
+        request = {
+            "window": number,
+            "frames": [one.model_dump(mode="json") for one in frames],
+            "matches": [file.model_dump(mode="json") for file in used],
+            **what,
+        }
+        items.append(Item(window_name(number, window), inputs, request, float(len(window))))
+    return items
+
+
+def window_name(number: int, window: range) -> str:
+    """As people know it; frames count from 1."""
+    return f"window {number} (frames {window.start + 1}-{window.stop})"
+
+
+def deliver_window(run: WindowRun, names: Sequence[str], backend: str, items: ItemRun, one: Outcome) -> None:
+    """Put a window where it belongs as soon as it is known: its model, or why there is none."""
+    number = run.number(one.item.name)
+    run.outcomes[number] = one
+    folder = run.folders[number]
+    if one.record is not None:
+        deliver_all(one.folder, [*MODEL_FILES, INFO_TEXT, INFO_JSON], folder, items.store.digests)
+        return
+    window = run.windows[number]
+    info = WindowInfo(
+        window=number,
+        first_frame=window.start,
+        status="failed",
+        reason=one.reason or "failed",
+        backend=backend,
+        frames=[FrameInfo(name=names[frame], registered=False) for frame in window],
+    )
+    with atomic_folder(folder) as temporary:  # the model of an earlier run would not be true
+        write_window_info(temporary, info)
+
+
+def forget_other_windows(plan: Plan, run: WindowRun) -> None:
+    """Remove windows that an earlier run with other settings left: they are not part of this one."""
+    for folder in plan.output.glob("batch_[0-9]*/window_[0-9]*"):
+        if folder not in run.folders and (folder / INFO_JSON).is_file() and not folder.is_symlink():
+            shutil.rmtree(folder)
+            if not any(folder.parent.iterdir()):
+                folder.parent.rmdir()
+
+
+def merge(
+    run: ItemRun,
+    plan: Plan,
+    windows: WindowRun,
+    sequence: FrameSequence,
+    matches: Sequence[MatchFile],
+    settings: Settings,
+    stage: Stage,
+    resume: bool,
+) -> Outcome | None:
+    """One model of all windows, delivered as `merged/` and `alignment.json`; None where no window has a model."""
+    solved = windows.solved()
+    for left in (plan.output / "merged", plan.output / ALIGNMENT):
+        if not solved:
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    if not solved:
+        return None
+    reference = plan.reference
+    what = {
+        "failed": windows.failed(),
+        "camera": settings.camera.model_dump(mode="json"),
+        "settings": settings.solve.model_dump(mode="json"),
+    }
+    inputs = {
+        "windows": [[number, item_key(stage, one.item)] for number, one in solved.items()],
+        "frames": [[frame.name, key] for frame, key in zip(sequence.frames, sequence.keys, strict=True)],
+        "matches": [[file.path.parent.name, file.frames] for file in matches],
+        "reference": None if reference is None else run.store.digests.content(reference),
+        **what,
+    }
+    request = {
+        "windows": [{"window": number, "folder": str(one.folder)} for number, one in solved.items()],
+        "frames": [frame.model_dump(mode="json") for frame in sequence.frames],
+        "matches": [file.model_dump(mode="json") for file in matches],
+        "reference": None if reference is None else str(reference.absolute()),
+        **what,
+    }
+    (outcome,) = run_items(run, MERGE, [Item("merged model", inputs, request, 1.0)], resume)
+    if outcome.record is not None:
+        deliver_all(outcome.folder, MODEL_FILES, plan.output / "merged", run.store.digests)
+        deliver_all(outcome.folder, [ALIGNMENT], plan.output, run.store.digests)
+    return outcome
