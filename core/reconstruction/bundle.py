@@ -26,19 +26,20 @@ def bundle_adjust(model: pycolmap.Reconstruction, fixed_camera: bool, max_reproj
     refine = not fixed_camera and median_angle_deg(model) >= _ANGLE_FOR_FOCAL_DEG
     for _ in range(_ROUNDS):
         before = {camera_id: np.array(camera.params) for camera_id, camera in model.cameras.items()}
-        _adjust(model, refine)
+        adjust(model, refine)
         if refine and not _plausible(model, before):
             for camera_id, params in before.items():
                 model.camera(camera_id).params = params.tolist()
             refine = False
-            _adjust(model, refine)
+            adjust(model, refine)
         pycolmap.ObservationManager(model).filter_all_points3D(max_reproj_error, _LEAST_ANGLE_DEG)
     model.update_point_3d_errors()
 
 
-def _adjust(model: pycolmap.Reconstruction, refine: bool) -> None:
+def adjust(model: pycolmap.Reconstruction, refine_camera: bool) -> None:
+    """One bundle adjustment with a soft-L1 loss, in place; nothing is filtered."""
     options = pycolmap.BundleAdjustmentOptions()
-    options.refine_focal_length = options.refine_extra_params = refine
+    options.refine_focal_length = options.refine_extra_params = refine_camera
     options.print_summary = False
     options.min_track_length = 2
     options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1

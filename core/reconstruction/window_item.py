@@ -12,9 +12,11 @@ from core.errors import BadMedia
 from core.formats.window_info import write_window_info
 from core.geometry.colmap import pycolmap
 from core.reconstruction.bundle import bundle_adjust
+from core.reconstruction.complete import complete
 from core.reconstruction.describe import describe, why_not_placed, why_unsolved
 from core.reconstruction.features import Features
 from core.reconstruction.mapping import map_window
+from core.reconstruction.reversal import better_reversed
 from core.reconstruction.settings import SPARSE, CameraSettings, FrameRequest, MatchFile, SolveSettings
 
 
@@ -51,14 +53,20 @@ def solve_window(request: dict[str, Any], folder: Path, report: Callable[[int, i
     mapped = map_window(asked.frames, asked.camera, asked.matches, asked.settings.mapper, limit)
     if mapped.model is None:
         raise BadMedia(why_unsolved(asked.frames, mapped.matches))
+    model, notes = mapped.model, []
     if asked.settings.bundle_adjustment:
-        bundle_adjust(mapped.model, asked.camera.fixed, limit)
-    if mapped.model.num_points3D() == 0:
+        bundle_adjust(model, asked.camera.fixed, limit)
+        other = better_reversed(model)
+        if other is not None:
+            complete(other, asked.frames, asked.camera, asked.matches)
+            bundle_adjust(other, asked.camera.fixed, limit)
+            model, notes = other, ["depth reversed: that explains the small motion better than what the mapper found"]
+    if model.num_points3D() == 0:
         raise BadMedia("no point survived bundle adjustment: the matches contradict each other")
-    colour_points(mapped.model, asked.frames)
-    write_model(mapped.model, folder / SPARSE)
+    colour_points(model, asked.frames)
+    write_model(model, folder / SPARSE)
     reasons = {frame.image_id: why_not_placed(frame, mapped.matches) for frame in asked.frames}
-    info = describe(asked.window, mapped.model, asked.frames, reasons, backend="colmap", method=mapped.mapper)
+    info = describe(asked.window, model, asked.frames, reasons, backend="colmap", method=mapped.mapper, notes=notes)
     write_window_info(folder, info)
     report(info.registered, len(asked.frames))
     return info.model_dump(mode="json")
