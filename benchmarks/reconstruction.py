@@ -58,7 +58,7 @@ def mapped_at_once(frames: Set, run: Reconstruction, folder: Path) -> tuple[Refe
     """Pycolmap's incremental mapper with its defaults, on our features and matches: matching all would take an hour."""
     started = time.perf_counter()
     database = folder / "plain.db"
-    camera = CameraSettings(model="SIMPLE_PINHOLE", shared=True, focal=1.2, fixed=False)
+    camera = CameraSettings(model="SIMPLE_PINHOLE", shared=True, focal=1.2)
     requests = [FrameRequest.model_validate(frame) for frame in run.frames]
     write_database(database, requests, camera, [MatchFile.model_validate(file) for file in run.matches])
     with pycolmap.Database.open(database) as opened:
@@ -148,7 +148,7 @@ def _matchers(run: Reconstruction) -> None:
 
 def main() -> None:
     """Run what the command line names."""
-    need_data("strecha")
+    need_data()
     what = sys.argv[1] if len(sys.argv) > 1 else "short"
     with tempfile.TemporaryDirectory() as folder:
         if what == "short":

@@ -24,7 +24,7 @@ from core.reconstruction.settings import PAIRS_FILE, SPARSE
 from core.reconstruction.window_item import solve_window
 from core.reconstruction.windowing import Pair, sequential_pairs, sliding_windows
 
-OVERLAP, MAX_SIDE, MAX_FEATURES = 4, 1024, 4096
+OVERLAP, MAX_SIDE, MAX_FEATURES = 2, 1024, 4096
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Reconstruction:
     def calibrate(self) -> None:
         """Decide the focal length."""
         found = calibrate({"frames": self.frames, "matches": self.matches}, self.folder, quiet)
-        self.camera = {"model": "SIMPLE_PINHOLE", "shared": True, "focal": found["focal"], "fixed": False}
+        self.camera = {"model": "SIMPLE_PINHOLE", "shared": True, "focal": found["focal"]}
 
     def solve(self, number: int, window: range) -> dict[str, Any] | None:
         """A window's `WindowInfo`; None where it has no model."""

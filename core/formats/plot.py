@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import floor, log10
 
 import numpy as np
@@ -51,6 +52,7 @@ class Plot:
         """Width and height of the drawing."""
         return _WIDTH, _WIDTH if self.equal else _HEIGHT
 
+    @cached_property
     def _limits(self) -> tuple[Array, Array]:
         points = np.concatenate([np.zeros((0, 2)), *(one.xy for one in self.series)])
         if len(points) == 0:
@@ -71,7 +73,7 @@ class Plot:
 
     def place(self, xy: Array) -> Array:
         """Where data points [N, 2] are in the drawing, y downwards."""
-        low, unit = self._limits()
+        low, unit = self._limits
         placed = (xy - low) / unit + _MARGIN
         return np.column_stack([placed[:, 0], self.size[1] - placed[:, 1]])
 
@@ -85,7 +87,7 @@ class Plot:
 
     def marks(self) -> tuple[list[Mark], list[Mark]]:
         """Ticks of the x axis and of the y axis, at round numbers."""
-        low, unit = self._limits()
+        low, unit = self._limits
         inner = np.array(self.size, float) - 2 * _MARGIN
         ticks = [_round_numbers(float(low[axis]), float(low[axis] + unit[axis] * inner[axis])) for axis in (0, 1)]
         x = [Mark(float((value - low[0]) / unit[0] + _MARGIN), f"{value:g}") for value in ticks[0]]

@@ -1,5 +1,6 @@
 """Reference camera poses: a COLMAP model, a text file, or a folder of matrices. Metres, if that is what they are in."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,11 @@ class ReferencePose:
 
 
 class ReferencePoses:
-    """Poses by image name; a name without its suffixes (`a` for `a.color.jpg`) serves where the whole has no entry."""
+    """Poses by image name; where the whole name has no entry, by what stands before its first dot, if only one has."""
 
     def __init__(self, poses: dict[str, ReferencePose]) -> None:
-        self._poses = {_stem(name): pose for name, pose in poses.items()} | poses
-
-    def __len__(self) -> int:
-        return len(self._poses)
+        times = Counter(_stem(name) for name in poses)
+        self._poses = {_stem(name): pose for name, pose in poses.items() if times[_stem(name)] == 1} | poses
 
     def find(self, name: str) -> ReferencePose | None:
         """The pose of an image."""
@@ -65,7 +64,7 @@ def _model(path: Path) -> dict[str, ReferencePose]:
 
     try:
         model = pycolmap.Reconstruction(path)
-    except (ValueError, RuntimeError, OSError) as error:
+    except (ValueError, RuntimeError, OSError, MemoryError) as error:
         raise BadMedia(f"{path}: not a COLMAP model ({error})") from None
     found = {}
     for image_id in model.reg_image_ids():

@@ -14,7 +14,7 @@ _MOST_POINTS = 200_000
 
 
 def record_reconstruction(path: Path, model: pycolmap.Reconstruction, windows: Mapping[int, Sequence[int]]) -> None:
-    """Write a recording.
+    """Write a recording. (Rerun numbers its chunks anew each time: the bytes differ from run to run.)
 
     `world/points` has the points in their own colours, `world/path` the camera's way, `world/windows/N` the cameras of
     each window in the window's colour; on the timeline `frame`, `world/camera` goes from frame to frame.

@@ -1,19 +1,24 @@
 """Many models, each in its own scale and frame, laid into one: a graph of robust similarities, refined together."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array, csgraph
-from scipy.sparse.linalg import spsolve
+from scipy.sparse import coo_array, csgraph, diags_array
+from scipy.sparse.linalg import splu
 
 from core.geometry.sim3 import Array, Sim3, nearest_rotation
 
 _MOST_POINTS = 300
-_LEAST_NOISE = 1e-6
+_LEAST_NOISE = 0.003
 _ITERATIONS = 40
-_CONFLICT = 4.0
+_NEAR = 3
+_LEAST_INLIERS = 50
+_MAX_LOG_SCALE, _MAX_SHIFT = 0.15, 0.1
+_SURE = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +57,14 @@ class Placement:
 
 
 def place(models: Sequence[int], edges: Sequence[Edge]) -> Placement:
-    """Lay models into the frame of one of them.
+    """Lay models, numbered along a sequence, into the frame of one of them.
 
-    Each is put where the chain of its strongest edges says, then all are refined together: Gauss-Newton over all
-    shared points, an error counted in units of its pair's noise. Least squares on purpose: where a model is not rigid,
-    for example of another scale in one half than in the other, all its edges are strained, and its neighbours' only
-    where they touch it. The most strained is left out, and the rest placed anew, until none is strained. Loops, and
-    models that share matches without overlapping, are what shows that; a mere chain has nothing to disagree with.
+    First what does not fit is left out. Going round three models by their edges should end where it began; where
+    scale or place are off by far more than noise, one of them is not rigid, for example of another scale in one half
+    than in the other. Of three near each other that is the one in the middle, which bridges the others; where one of
+    them is far off, it is an alignment that was mistaken, the one with fewer inliers. (Models that only form a chain
+    cannot contradict each other.) Then each is put where the chain of its strongest edges says, and all are refined
+    together.
 
     Args:
         models: their numbers.
@@ -69,21 +75,65 @@ def place(models: Sequence[int], edges: Sequence[Edge]) -> Placement:
     """
     left, used = sorted(models), list(edges)
     rejected: dict[int, str] = {}
-    while True:
-        part = _largest_part(left, used)
-        for model in set(left) - set(part):
-            rejected[model] = "shares too few points with the other windows"
-        left = part
-        used = [edge for edge in used if edge.source in left and edge.target in left]
-        if len(left) < 2:
-            return Placement({model: Sim3.identity() for model in left}, rejected)
-        placed = _refine(_chain(left, used), used)
-        worst, conflict = _worst(placed, used)
-        if conflict <= _CONFLICT:
-            return Placement(placed, rejected)
-        rejected[worst] = f"not rigid: {conflict:.0f} times farther from its neighbours than each pair is by itself"
+    while conflicts := _conflicts(used):
+        far = [edge for conflict in conflicts for edge in conflict.far]
+        if far:
+            weakest = min(far, key=lambda edge: (len(edge.depth), edge.source, edge.target))
+            used = [edge for edge in used if edge is not weakest]
+            continue
+        votes = Counter(conflict.middle for conflict in conflicts)
+        worst = max(sorted(votes), key=lambda model: votes[model])
+        rejected[worst] = max(conflict.text for conflict in conflicts if conflict.middle == worst)
         left = [model for model in left if model != worst]
         used = [edge for edge in used if worst not in (edge.source, edge.target)]
+    part = _largest_part(left, used)
+    for model in set(left) - set(part):
+        rejected[model] = "shares too few points with the other windows"
+    used = [edge for edge in used if edge.source in part and edge.target in part]
+    return Placement(_refine(_chain(part, used), used), rejected)
+
+
+@dataclass(frozen=True)
+class _Conflict:
+    """Three models whose edges contradict each other: the middle one, those of the edges that reach far, and how."""
+
+    middle: int
+    far: list[Edge]
+    text: str
+
+
+def _conflicts(edges: Sequence[Edge]) -> list[_Conflict]:
+    known = {(edge.source, edge.target): edge for edge in edges if len(edge.depth) >= _LEAST_INLIERS}
+    known = {(min(pair), max(pair)): edge for pair, edge in known.items()}
+    after: dict[int, list[int]] = {}
+    for one, other in sorted(known):
+        after.setdefault(one, []).append(other)
+    found = []
+    for i, others in after.items():
+        for j, k in combinations(others, 2):
+            if (j, k) in known:
+                conflict = _round_trip(i, j, k, known)
+                found += [conflict] if conflict is not None else []
+    return found
+
+
+def _round_trip(i: int, j: int, k: int, known: dict[tuple[int, int], Edge]) -> _Conflict | None:
+    three = [known[i, j], known[j, k], known[i, k]]
+    # From i over j to k, and back: should be the identity.
+    trip = _way(three[2], k, i) @ _way(three[1], j, k) @ _way(three[0], i, j)
+    points = three[0].source_xyz if three[0].source == i else three[0].target_xyz
+    depth = three[0].depth / (three[0].sim3.scale if three[0].source == i else 1.0)
+    shift = float(np.median(np.linalg.norm(trip.apply(points) - points, axis=1) / depth))
+    noise = sum(max(edge.noise, _LEAST_NOISE) for edge in three)
+    if shift < _SURE * noise or (abs(np.log(trip.scale)) < _MAX_LOG_SCALE and shift < _MAX_SHIFT):
+        return None
+    far = [edge for edge in three if abs(edge.source - edge.target) > _NEAR]
+    text = f"not rigid: from window {i} over {j} to {k} and back, scale is off by {trip.scale:.2f}"
+    return _Conflict(j, far, f"{text} and places by {shift:.0%} of their depth")
+
+
+def _way(edge: Edge, source: int, target: int) -> Sim3:
+    return edge.sim3 if (edge.source, edge.target) == (source, target) else edge.sim3.inverse()
 
 
 def _largest_part(models: Sequence[int], edges: Sequence[Edge]) -> list[int]:
@@ -111,24 +161,46 @@ def _chain(models: Sequence[int], edges: Sequence[Edge]) -> dict[int, Sim3]:
 
 
 def _refine(placed: dict[int, Sim3], edges: Sequence[Edge]) -> dict[int, Sim3]:
-    """Gauss-Newton on the group: a step moves a placed point `y` by `omega x y + sigma y + tau`."""
+    """Levenberg-Marquardt on the group: a step moves a placed point `y` by `omega x y + sigma y + tau`.
+
+    An error counts in units of its pair's noise at the start: weights that followed the scales would reward shrinking.
+    """
     models = sorted(placed)
     index = {model: row - 1 for row, model in enumerate(models)}  # the first stays
-    for _ in range(_ITERATIONS):
+    sigmas = [
+        placed[edge.target].scale * edge.depth[edge.sample()] * max(edge.noise, _LEAST_NOISE) for edge in edges
+    ]  # fmt: skip
+    damping, cost = 1e-6, _cost(placed, edges, sigmas)
+    for _ in range(_ITERATIONS if len(models) > 1 else 0):
         system = _System(len(models) - 1)
-        for edge in edges:
-            at = edge.sample()
-            one, other = placed[edge.source], placed[edge.target]
-            here, there = one.apply(edge.source_xyz[at]), other.apply(edge.target_xyz[at])
-            sigma = other.scale * edge.depth[at] * max(edge.noise, _LEAST_NOISE)
-            error = here - there
-            system.add(index[edge.source], index[edge.target], _jacobian(here), -_jacobian(there), error, 1 / sigma**2)
-        steps = system.solve()
-        for model in models[1:]:
-            placed = placed | {model: _step(steps[index[model]], placed[model])}
-        if np.abs(steps[:, :4]).max(initial=0) < 1e-12:
+        for edge, sigma in zip(edges, sigmas, strict=True):
+            here, there = _ends(placed, edge)
+            ja, jb = _jacobian(here), -_jacobian(there)
+            system.add(index[edge.source], index[edge.target], ja, jb, here - there, 1 / sigma**2)
+        steps = system.solve(damping)
+        moved = placed | {model: _step(steps[index[model]], placed[model]) for model in models[1:]}
+        after = _cost(moved, edges, sigmas)
+        if not after <= cost:  # also where it is no number
+            damping *= 100
+            continue
+        done = cost - after <= 1e-12 * cost
+        placed, cost, damping = moved, after, damping / 10
+        if done:
             break
     return placed
+
+
+def _ends(placed: dict[int, Sim3], edge: Edge) -> tuple[Array, Array]:
+    at = edge.sample()
+    return placed[edge.source].apply(edge.source_xyz[at]), placed[edge.target].apply(edge.target_xyz[at])
+
+
+def _cost(placed: dict[int, Sim3], edges: Sequence[Edge], sigmas: Sequence[Array]) -> float:
+    total = 0.0
+    for edge, sigma in zip(edges, sigmas, strict=True):
+        here, there = _ends(placed, edge)
+        total += float((((here - there) / sigma[:, None]) ** 2).sum())
+    return total
 
 
 def _jacobian(points: Array) -> Array:
@@ -162,14 +234,15 @@ class _System:
                 if column >= 0:
                     self._blocks.append((row, column, np.einsum("nij,nik->jk", weighted, k)))
 
-    def solve(self) -> Array:
-        """The step of each unknown, [unknowns, 7]."""
+    def solve(self, damping: float) -> Array:
+        """The damped step of each unknown, [unknowns, 7]; none where there is no number for it."""
         inner = np.arange(7)
         rows = np.concatenate([np.repeat(7 * r + inner, 7) for r, _, _ in self._blocks])
         columns = np.concatenate([np.tile(7 * c + inner, 7) for _, c, _ in self._blocks])
         values = np.concatenate([block.ravel() for _, _, block in self._blocks])
         matrix = coo_array((values, (rows, columns)), shape=(self._size, self._size)).tocsc()
-        steps: Array = np.asarray(spsolve(matrix, self._right)).reshape(-1, 7)
+        damped = matrix + diags_array(damping * matrix.diagonal() + 1e-300).tocsc()
+        steps: Array = np.nan_to_num(np.asarray(splu(damped).solve(self._right))).reshape(-1, 7)
         return steps
 
 
@@ -178,17 +251,3 @@ def _step(step: Array, old: Sim3) -> Sim3:
     cross = np.array([[0, -omega[2], omega[1]], [omega[2], 0, -omega[0]], [-omega[1], omega[0], 0]])
     rotation = nearest_rotation(np.eye(3) + cross + cross @ cross / 2)
     return Sim3(float(np.exp(np.clip(sigma, -0.5, 0.5))), rotation, tau) @ old
-
-
-def _worst(placed: dict[int, Sim3], edges: Sequence[Edge]) -> tuple[int, float]:
-    """The model that disagrees most with its neighbours: the median over its edges of how much more than alone."""
-    told: dict[int, list[float]] = {model: [] for model in placed}
-    for edge in edges:
-        one, other = placed[edge.source], placed[edge.target]
-        away = np.linalg.norm(one.apply(edge.source_xyz) - other.apply(edge.target_xyz), axis=1)
-        conflict = float(np.median(away / (other.scale * edge.depth))) / max(edge.noise, 0.003)
-        told[edge.source].append(conflict)
-        told[edge.target].append(conflict)
-    conflicts = {model: float(np.mean(of)) for model, of in told.items() if of}
-    worst = max(conflicts, key=lambda model: (conflicts[model], model))
-    return worst, conflicts[worst]

@@ -173,9 +173,9 @@ class WindowGeometry:
     confidence: npt.NDArray[np.float32]
 
     def world_points(self) -> npt.NDArray[np.float32]:
-        """Each pixel's point [S, side, side, 3] in the window's frame; whole numbers are pixel centres."""
+        """Each pixel's point [S, side, side, 3] in the window's frame; the first pixel's centre is 0.5, 0.5."""
         side = self.depth.shape[-1]
-        rows, columns = np.mgrid[:side, :side].astype(np.float32)
+        rows, columns = np.mgrid[:side, :side].astype(np.float32) + np.float32(0.5)
         focal, centre = self.intrinsics[:, [0, 1], [0, 1]], self.intrinsics[:, :2, 2]
         x = (columns - centre[:, 0, None, None]) / focal[:, 0, None, None] * self.depth
         y = (rows - centre[:, 1, None, None]) / focal[:, 1, None, None] * self.depth

@@ -11,7 +11,7 @@ _FOCAL_WITHIN = 0.35
 _ROUNDS = 2
 
 
-def bundle_adjust(model: pycolmap.Reconstruction, fixed_camera: bool, max_reproj_error: float) -> None:
+def bundle_adjust(model: pycolmap.Reconstruction, fixed_focal: bool, max_reproj_error: float) -> None:
     """Refine poses, points and, where the views tell them, the camera, with a loss that outliers do not dominate.
 
     COLMAP's bundle adjustment with a soft-L1 loss, on one thread, so that the result is the same every time; then
@@ -19,27 +19,28 @@ def bundle_adjust(model: pycolmap.Reconstruction, fixed_camera: bool, max_reproj
 
     Args:
         model: changed in place.
-        fixed_camera: leave the camera as it is. It is left so anyway where points are seen under small angles, for
-            then focal length and depth cannot be told apart.
+        fixed_focal: leave the focal length as it is. All of the camera is left where points are seen under small
+            angles, for then focal length and depth cannot be told apart.
         max_reproj_error: in pixels.
     """
-    refine = not fixed_camera and median_angle_deg(model) >= _ANGLE_FOR_FOCAL_DEG
+    refine = median_angle_deg(model) >= _ANGLE_FOR_FOCAL_DEG
     for _ in range(_ROUNDS):
         before = {camera_id: np.array(camera.params) for camera_id, camera in model.cameras.items()}
-        adjust(model, refine)
+        adjust(model, refine, fixed_focal)
         if refine and not _plausible(model, before):
             for camera_id, params in before.items():
                 model.camera(camera_id).params = params.tolist()
             refine = False
-            adjust(model, refine)
+            adjust(model)
         pycolmap.ObservationManager(model).filter_all_points3D(max_reproj_error, _LEAST_ANGLE_DEG)
     model.update_point_3d_errors()
 
 
-def adjust(model: pycolmap.Reconstruction, refine_camera: bool) -> None:
+def adjust(model: pycolmap.Reconstruction, refine_camera: bool = False, fixed_focal: bool = False) -> None:
     """One bundle adjustment with a soft-L1 loss, in place; nothing is filtered."""
     options = pycolmap.BundleAdjustmentOptions()
-    options.refine_focal_length = options.refine_extra_params = refine_camera
+    options.refine_focal_length = refine_camera and not fixed_focal
+    options.refine_extra_params = refine_camera
     options.print_summary = False
     options.min_track_length = 2
     options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1

@@ -13,7 +13,7 @@ from core.reconstruction.windowing import Pair
 def make_camera(settings: CameraSettings, frame: FrameRequest) -> pycolmap.Camera:
     """The camera of a frame, its principal point in the middle."""
     camera_id = 1 if settings.shared else frame.image_id
-    focal = settings.focal * max(frame.width, frame.height)
+    focal = settings.focal_px or settings.focal * max(frame.width, frame.height)
     camera = pycolmap.Camera.create_from_model_name(camera_id, settings.model, focal, frame.width, frame.height)
     camera.has_prior_focal_length = True
     return camera

@@ -48,7 +48,7 @@ def track_inliers(window: Window, tracks: WindowTracks, vis_thresh: float, max_r
         flat = seen[..., :2] / seen[..., 2:]
     k = window.geometry.intrinsics.astype(float) * (TRACK_SIDE / side)
     xy = flat * k[:, None, [0, 1], [0, 1]] + k[:, None, :2, 2]
-    away = np.linalg.norm(xy - tracks.xy, axis=-1)
+    away = np.linalg.norm(xy - (tracks.xy + 0.5), axis=-1)  # tracks have pixel centres at whole numbers
     near = (np.abs(tracks.xyz) < _FARTHEST).all(-1)
     inliers: Bools = (tracks.visibility > vis_thresh) & (seen[..., 2] > 0) & (away < max_reproj_error) & near
     return inliers

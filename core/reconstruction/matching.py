@@ -43,10 +43,10 @@ def mutual_matches(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32])
     if len(one) < 1 or len(other) < 1:
         return np.zeros((0, 2), np.uint32)
     likeness = one @ other.T
-    nearest, back = likeness.argmax(1), likeness.argmax(0)
-    rows = np.flatnonzero(back[nearest] == np.arange(len(one)))
-    columns = nearest[rows]
-    best = likeness[rows, columns]
+    nearest = likeness.argmax(1)
+    best = likeness[np.arange(len(one)), nearest]
+    rows = np.flatnonzero(best == likeness.max(0)[nearest])  # the nearest of its nearest; equals fail the ratio test
+    columns, best = nearest[rows], best[rows]
     likeness[rows, columns] = -1.0
     second = np.maximum(likeness[rows].max(1, initial=0), likeness[:, columns].max(0, initial=0))
     angle: Angle = lambda products: np.arccos(np.minimum(products / np.float32(_LENGTH), 1))  # noqa: E731

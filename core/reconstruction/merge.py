@@ -72,11 +72,19 @@ def merge_models(
     models: Mapping[int, pycolmap.Reconstruction],
     placed: Mapping[int, Sim3],
     points_xy: Mapping[int, Array],
+    single_views: bool,
 ) -> pycolmap.Reconstruction:
-    """One model of all placed windows; `points_xy` [N, 2] are each frame's features, in pixels, by their number.
+    """One model of all placed windows. Bundle adjustment is to follow.
 
-    A frame's pose is taken from the window that sees most points in it; a camera's parameters are the median over
-    the windows. Bundle adjustment is to follow.
+    A frame's pose is taken from the window that sees most points in it. Where all windows have one camera, so has the
+    model, with the median of its parameters; else each frame has its own.
+
+    Args:
+        windows: their points; the features of a frame have the same number in all of them.
+        models: the same windows, by number.
+        placed: where they are; the others are left out.
+        points_xy: [N, 2], each frame's features, in pixels, by their number.
+        single_views: keep points that one frame alone sees.
     """
     used = [window for window in windows if window.number in placed]
     tracks = merge_tracks(used, placed)
@@ -87,38 +95,37 @@ def merge_models(
             if before is None or points.shape[1] > used[before].points[frame].shape[1]:
                 best[frame] = used.index(window)
     merged = pycolmap.Reconstruction()
-    _add_cameras(merged, [models[window.number] for window in used])
+    shared = all(set(models[window.number].cameras) == {1} for window in used)
+    if shared:
+        _add_camera(merged, 1, [models[window.number].camera(1) for window in used])
     for frame in sorted(best):
         number = used[best[frame]].number
-        _add_image(merged, models[number].image(frame + 1), placed[number], points_xy[frame])
-    _add_points(merged, tracks)
+        image = models[number].image(frame + 1)
+        if not shared:
+            _add_camera(merged, image.image_id, [models[number].camera(image.camera_id)])
+        _add_image(merged, image, 1 if shared else image.image_id, placed[number], points_xy[frame])
+    _add_points(merged, tracks, 1 if single_views else 2)
     return merged
 
 
-def _add_cameras(merged: pycolmap.Reconstruction, models: Sequence[pycolmap.Reconstruction]) -> None:
-    params: dict[int, list[Array]] = {}
-    some: dict[int, pycolmap.Camera] = {}
-    for model in models:
-        for camera_id, camera in model.cameras.items():
-            params.setdefault(camera_id, []).append(np.array(camera.params))
-            some.setdefault(camera_id, camera)
-    for camera_id, camera in sorted(some.items()):
-        merged.add_camera_with_trivial_rig(
-            pycolmap.Camera(
-                camera_id=camera_id,
-                model=camera.model,
-                width=camera.width,
-                height=camera.height,
-                params=np.median(params[camera_id], axis=0),
-                has_prior_focal_length=True,
-            )
+def _add_camera(merged: pycolmap.Reconstruction, camera_id: int, cameras: Sequence[pycolmap.Camera]) -> None:
+    """Add a camera with the median of these cameras' parameters."""
+    merged.add_camera_with_trivial_rig(
+        pycolmap.Camera(
+            camera_id=camera_id,
+            model=cameras[0].model,
+            width=cameras[0].width,
+            height=cameras[0].height,
+            params=np.median([camera.params for camera in cameras], axis=0).tolist(),
+            has_prior_focal_length=True,
         )
+    )
 
 
 def _add_image(
-    merged: pycolmap.Reconstruction, source: pycolmap.Image, world_from_window: Sim3, points_xy: Array
+    merged: pycolmap.Reconstruction, source: pycolmap.Image, camera_id: int, world_from_window: Sim3, points_xy: Array
 ) -> None:
-    image = pycolmap.Image(name=source.name, camera_id=source.camera_id, image_id=source.image_id)
+    image = pycolmap.Image(name=source.name, camera_id=camera_id, image_id=source.image_id)
     image.points2D = pycolmap.Point2DList([pycolmap.Point2D(xy) for xy in points_xy])
     merged.add_image_with_trivial_frame(image, moved(source.cam_from_world(), world_from_window))
 
@@ -130,9 +137,9 @@ def moved(cam_from_window: pycolmap.Rigid3d, world_from_window: Sim3) -> pycolma
     return pycolmap.Rigid3d(pycolmap.Rotation3d(rotation), translation - rotation @ world_from_window.translation)
 
 
-def _add_points(merged: pycolmap.Reconstruction, tracks: Tracks) -> None:
+def _add_points(merged: pycolmap.Reconstruction, tracks: Tracks, least_views: int) -> None:
     points, starts = np.unique(tracks.observations[:, 0], return_index=True)
     for point, seen in zip(points, np.split(tracks.observations, starts[1:]), strict=True):
-        if len(seen) > 1:
+        if len(seen) >= least_views:
             elements = [pycolmap.TrackElement(int(frame) + 1, int(feature)) for _, frame, feature in seen]
             merged.add_point3D(tracks.xyz[point], pycolmap.Track(elements), tracks.colours[point])

@@ -1,6 +1,6 @@
 """The work of one item: all windows aligned and merged into one model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,22 +91,38 @@ def merge_windows(request: dict[str, Any], folder: Path, report: Callable[[int, 
     if any(anchors):
         windows, points_xy = renumber(windows, models)
     else:
-        points_xy = {
-            image_id - 1: np.array([point.xy for point in model.image(image_id).points2D], float).reshape(-1, 2)
-            for model in models.values()
-            for image_id in model.reg_image_ids()
-        }
-    merged = merge_models(windows, models, placement.world_from_model, points_xy)
+        points_xy = _points_xy(models.values())
+    merged = merge_models(windows, models, placement.world_from_model, points_xy, single_views=any(anchors))
     before = set(merged.reg_image_ids())
     _finish(merged, asked, report)
+    _back_to(merged, windows[sorted(models).index(min(placement.world_from_model))])
     reference = None if asked.reference is None else align_with_reference(merged, asked.reference)
     write_model(merged, folder / SPARSE)
-    alignment = _alignment(asked, placement, bases, pairs, merged, before)
+    alignment = _alignment(asked, placement, windows, pairs, merged, before)
     if reference is not None:
         alignment = alignment.model_copy(update=reference)
     told.write_alignment(folder / ALIGNMENT, alignment)
     report(5, 5)
     return alignment.model_dump(mode="json", exclude={"pairs", "frame_errors"})
+
+
+def _points_xy(models: Iterable[pycolmap.Reconstruction]) -> dict[int, Array]:
+    """The features [N, 2] of each frame, in pixels: the same in every window."""
+    found: dict[int, Array] = {}
+    for model in models:
+        for image_id in model.reg_image_ids():
+            if image_id - 1 not in found:
+                xy = [point.xy for point in model.image(image_id).points2D]
+                found[image_id - 1] = np.array(xy, float).reshape(-1, 2)
+    return found
+
+
+def _back_to(merged: pycolmap.Reconstruction, window: WindowModel) -> None:
+    """Move the merged model into a window's frame and scale: bundle adjustment normalises."""
+    found = align_points(*_common(window, read_window(-1, merged)))
+    if found is not None:
+        back = found.sim3.inverse()
+        merged.transform(pycolmap.Sim3d(back.scale, pycolmap.Rotation3d(back.rotation), back.translation))
 
 
 def _finish(merged: pycolmap.Reconstruction, asked: MergeRequest, report: Callable[[int, int | None], None]) -> None:
@@ -129,13 +145,13 @@ def _finish(merged: pycolmap.Reconstruction, asked: MergeRequest, report: Callab
 def _alignment(
     asked: MergeRequest,
     placement: Placement,
-    bases: Sequence[WindowModel],
+    windows: Sequence[WindowModel],
     pairs: Sequence[Aligned],
     merged: pycolmap.Reconstruction,
     before: set[int],
 ) -> told.Alignment:
     final = read_window(-1, merged)
-    placed = [_window(one, placement, final) for one in bases]
+    placed = [_window(one, placement, final) for one in windows]
     failed = [told.WindowAlignment(window=number, status="failed", reason=why) for number, why in asked.failed]
     registered = set(merged.reg_image_ids())
     names = {frame.image_id: frame.name for frame in asked.frames}

@@ -116,7 +116,7 @@ def _errors(
     series = []
     for window in windows:
         known = [
-            (window.first_frame + place, frame.mean_reproj_error_px)
+            (window.first_frame + place + 1, frame.mean_reproj_error_px)
             for place, frame in enumerate(window.frames)
             if frame.mean_reproj_error_px is not None
         ]
@@ -128,9 +128,10 @@ def _errors(
         caption = "Mean reprojection error of each frame, in its windows (coloured) and in the merged model (grey)."
         plots.append(Plot(caption, series, "frame", "px"))
     if alignment is not None and alignment.frame_errors:
-        away = np.array([(n, one.position) for n, one in enumerate(alignment.frame_errors)], float)
+        number = {w.frames[n].name: w.first_frame + n + 1 for w in windows for n in range(len(w.frames))}
+        away = np.array([(number.get(one.name, 0), one.position) for one in alignment.frame_errors], float)
         plots.append(Plot("Distance from the reference, after alignment.", [Series("", 1, away, True)], "frame", ""))
-        turned = [(n, e.rotation_deg) for n, e in enumerate(alignment.frame_errors) if e.rotation_deg is not None]
+        turned = [(number.get(e.name, 0), e.rotation_deg) for e in alignment.frame_errors if e.rotation_deg is not None]
         if turned:
             curve = Series("", 2, np.array(turned, float), True)
             plots.append(Plot("Angle to the reference, after alignment.", [curve], "frame", "degrees"))
@@ -143,7 +144,7 @@ def _frame_errors(model: pycolmap.Reconstruction) -> Array:
         points = model.image(image_id).get_observation_points2D()
         errors = [model.point3D(point.point3D_id).error for point in points]
         if errors:
-            found.append((image_id - 1, float(np.mean(errors))))
+            found.append((image_id, float(np.mean(errors))))
     return np.array(found, float).reshape(-1, 2)
 
 

@@ -20,7 +20,7 @@ def better_reversed(model: pycolmap.Reconstruction) -> pycolmap.Reconstruction |
     if not 0 < median_angle_deg(model) < _AMBIGUOUS_DEG:
         return None
     other = _reversed(model)
-    adjust(other, refine_camera=False)
+    adjust(other)
     return other if _mean_error(other) < _mean_error(model) else None
 
 

@@ -79,14 +79,19 @@ class CameraSettings(BaseModel):
         model: COLMAP's name of the camera model.
         shared: one camera for all frames; else one for each.
         focal: start value of the focal length, as a share of the longer side.
-        fixed: the focal length is known: it is not refined in windows.
+        focal_px: the focal length in pixels, where it is known; then it is never changed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     model: CameraType
     shared: bool
     focal: float
-    fixed: bool
+    focal_px: float | None = None
+
+    @property
+    def fixed(self) -> bool:
+        """The focal length is known."""
+        return self.focal_px is not None
 
 
 class MatchFile(BaseModel):

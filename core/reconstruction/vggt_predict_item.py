@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from core.errors import BadMedia
 from core.models.registry import load_reconstructor
 from core.models.roles import WindowGeometry
 from core.models.spec import ModelSpec
 from core.models.vggt.square import make_square
 from core.store.safe_load import load_npz
+from core.video.frames import RGB
 from core.video.image_file import read_image
 
 
@@ -26,7 +28,7 @@ class PredictRequest(BaseModel):
 
 
 def predict_windows(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
-    """Leave the geometry of window `n` of the request as `n.npz`.
+    """Leave the geometry of window `n` of the request as `n.npz`, without the images that cannot be read.
 
     Args:
         request: a `PredictRequest` as JSON-able values.
@@ -34,24 +36,30 @@ def predict_windows(request: dict[str, Any], folder: Path, report: Callable[[int
         report: told windows done and expected.
 
     Returns:
-        `windows`: how many; `sizes`: width and height in pixels of each one's images.
-
-    Raises:
-        BadMedia: an image cannot be read.
+        `windows`: for each, of each image in order, `[width, height]` in pixels, or why it cannot be read. A window
+        without images has no file.
     """
     asked = PredictRequest.model_validate(request)
+    read = [[_read(path) for path in window] for window in asked.windows]
+    squares = [[one[0] for one in window if one[0] is not None] for window in read]
     model = load_reconstructor(asked.model)
-    sizes: list[list[tuple[int, int]]] = []
     done = 0
-    for _, chunk in groupby(asked.windows, key=len):
-        images = [[read_image(path, upright=False) for path in window] for window in chunk]
-        sizes += [[(image.shape[1], image.shape[0]) for image in window] for window in images]
-        squares = [[make_square(image) for image in window] for window in images]
-        for geometry in model.predict(squares, asked.most):
-            write_geometry(folder / f"{done}.npz", geometry)
-            done += 1
-            report(done, len(asked.windows))
-    return {"windows": done, "sizes": sizes}
+    for length, chunk in groupby(sorted(range(len(squares)), key=lambda n: len(squares[n])), lambda n: len(squares[n])):
+        numbers = list(chunk)
+        predicted = model.predict([squares[n] for n in numbers], asked.most) if length else []
+        for number, geometry in zip(numbers, predicted, strict=bool(length)):
+            write_geometry(folder / f"{number}.npz", geometry)
+        done += len(numbers)
+        report(done, len(squares))
+    return {"windows": [[told for _, told in window] for window in read]}
+
+
+def _read(path: Path) -> tuple[RGB | None, list[int] | str]:
+    try:
+        image = read_image(path, upright=False)
+    except BadMedia as error:
+        return None, str(error)
+    return make_square(image), [image.shape[1], image.shape[0]]
 
 
 def write_geometry(path: Path, geometry: WindowGeometry) -> None:

@@ -39,7 +39,7 @@ _LEAST_FRAMES = 2
 
 
 class VggtWindowRequest(BaseModel):
-    """A window: its number, frames with their images, and the geometry that was predicted."""
+    """A window: its number, all its frames, and, of those that can be read, images and the predicted geometry."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     window: int
@@ -72,8 +72,11 @@ def solve_vggt_window(
         BadMedia: there is no usable depth; the message tells why.
     """
     asked = VggtWindowRequest.model_validate(request)
+    used = [frame for frame in asked.frames if frame.reason is None]
+    if not used:
+        raise BadMedia(f"no frame of it can be read; {asked.frames[0].name}: {asked.frames[0].reason}")
     squares = [make_square(read_image(path, upright=False)) for path in asked.images]
-    window = Window(asked.frames, read_geometry(asked.geometry))
+    window = Window(used, read_geometry(asked.geometry))
     check_geometry(window.geometry)
     report(1, 3)
     model, method, notes, reasons = solve(window, squares, asked, lambda: load_reconstructor(asked.model))
@@ -81,6 +84,7 @@ def solve_vggt_window(
     frames, cells, xyz = anchor_points(window)
     write_anchors(folder, frames, cells, _follow(window, model, xyz))
     write_model(model, folder / SPARSE)
+    reasons |= {frame.image_id: frame.reason for frame in asked.frames if frame.reason is not None}
     info = describe(asked.window, model, asked.frames, reasons, backend="vggt", method=method, notes=notes)
     write_window_info(folder, info)
     report(3, 3)
@@ -137,7 +141,8 @@ def adjust_tracks(
     inliers[bad] = False
     if len(window.frames) - len(bad) < _LEAST_FRAMES:
         return None, bad
-    model = model_from_tracks(window, tracks, inliers, asked.camera.model, asked.camera.shared)
+    shared = asked.camera.shared and len({(frame.width, frame.height) for frame in window.frames}) == 1
+    model = model_from_tracks(window, tracks, inliers, asked.camera.model, shared)
     bundle_adjust(model, asked.camera.fixed, asked.settings.max_reproj_error)
     return (model if model.num_points3D() >= MIN_INLIERS else None), bad
 

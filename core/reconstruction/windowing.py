@@ -10,7 +10,7 @@ def sliding_windows(frames: int, size: int, stride: int, tail: Tail = "shift") -
     """Windows over frames 0 to `frames - 1`, in order; the position in the list is the window's number.
 
     Args:
-        frames: how many there are; not more than `size` of them make one window.
+        frames: how many there are; fewer than `size` make one window.
         size: frames of a window.
         stride: frames from one start to the next, not more than `size`.
         tail: what happens to frames after the last full window. `shift`: the last window moves back until it is full,
@@ -19,7 +19,7 @@ def sliding_windows(frames: int, size: int, stride: int, tail: Tail = "shift") -
     """
     if size < 1 or not 1 <= stride <= size:
         raise ValueError(f"windows of {size} frames every {stride}: the stride is 1 to the size")
-    if frames <= size:
+    if frames < size:
         return [range(frames)] if frames else []
     starts = range(0, frames - size + 1, stride)
     windows = [range(start, start + size) for start in starts]

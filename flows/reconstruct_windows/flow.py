@@ -67,7 +67,7 @@ def reconstruct_windows(
     mask_dir: Path | None = None,
     reference_poses: Path | None = None,
     mapper: Mapper = "auto",
-    overlap: Annotated[int, Field(ge=1)] = 4,
+    overlap: Annotated[int, Field(ge=1)] = 2,
     loops: bool = True,
     max_image_size: Annotated[int, Field(ge=64)] = 1024,
     max_features: Annotated[int, Field(ge=64)] = 4096,
@@ -102,7 +102,7 @@ def reconstruct_windows(
         mask_dir: folder with NAME.png for an image NAME: what is black there is ignored, as moving objects should be.
         reference_poses: COLMAP model, file of `name x y z qx qy qz qw`, or folder of 4x4 matrices, to align with.
         mapper: COLMAP's; auto maps incrementally, and globally where that leaves frames out.
-        overlap: match each frame with so many next ones (and with some farther off).
+        overlap: match each frame with so many next ones (and with the 4th, 8th, 16th … within a window).
         loops: match frames far apart that look alike, too.
         max_image_size: longer sides are scaled down to this, in pixels, to find features.
         max_features: features kept in a frame.
@@ -133,6 +133,12 @@ def reconstruct_windows(
         num_workers=num_workers,
     )
     notes = _backend_notes(plan, backend)
+    ignored = (
+        {"mask_dir": mask_dir, "focal_length": focal_length} if plan.backend.uses_gpu else {"model_path": model_path}
+    )
+    notes += [
+        f"{name} is not used: {plan.backend.name} knows no such thing" for name, given in ignored.items() if given
+    ]
     for note in notes:
         log.info(note)
     features = FeatureSettings(max_image_size=max_image_size, max_features=max_features)
@@ -154,32 +160,33 @@ def reconstruct_windows(
             forget_other_windows(plan, windows)
             names = [source.path.name for source in sources]
             matches: list[MatchFile] = []
+            unmatched: list[tuple[str, str]] = []
             settled = partial(deliver_window, windows, names, plan.backend.name, run)
             if plan.backend.uses_gpu:
-                camera = CameraSettings(model=camera_type, shared=shared_camera, focal=DEFAULT_FOCAL, fixed=False)
+                camera = CameraSettings(model=camera_type, shared=shared_camera, focal=DEFAULT_FOCAL)
                 sequence = solve_with_vggt(
                     run, plan, windows, sources, window_batch_size, camera, solve, vggt, resume, settled
                 )
                 settings, stage = Settings(camera, solve), VGGT_WINDOW
             else:
-                sequence = extract(run, sources, features, shared_camera, resume)
-                matches, pairs = match(run, sequence, overlap, window_size, loops, resume)
+                sequence = extract(run, plan, sources, features, shared_camera, resume)
+                matches, pairs, unmatched = match(run, sequence, overlap, window_size, loops, resume)
                 camera, told = decide_camera(run, sequence, matches, camera_type, shared_camera, focal_length, resume)
-                found = [f"Focal length at the start: {camera.focal:.2f} longer sides ({told})", *sequence.notes]
+                found = [f"Focal length at the start: {told}", *sequence.notes]
                 for note in found:
                     log.info(note)
                 notes += found
                 settings, stage = Settings(camera, solve), WINDOW
                 run_items(run, WINDOW, colmap_items(windows, sequence, matches, pairs, settings), resume, settled)
             merged = merge(run, plan, windows, sequence, matches, settings, stage, resume)
-            failures = note_failures(plan, windows, sequence, merged)
+            failures = note_failures(plan, windows, sequence, merged, unmatched)
             facts = _facts(plan, windows.windows, notes, window_size, window_stride, settings)
             no_report = make_report(run, plan, windows, sequence, stage, merged, facts, failures, resume)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     except BadMedia as error:  # the video itself
         return Failed(message=f"{plan.source.name}: {error}")
-    summary = summarise_run(plan, windows, sequence, merged, failures, no_report, notes)
+    summary = summarise_run(plan, windows, sequence, merged, failures, unmatched, no_report, notes)
     for note in summary.notes[len(notes) :]:
         log.info(note)
     return publish(summary)

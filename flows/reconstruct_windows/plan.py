@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.errors import MaskflowError, RefusedInput
 from core.formats.reference_poses import read_reference_poses
-from core.models.registry import RECONSTRUCTORS, Reconstructor, choose_reconstructor
+from core.models.registry import Reconstructor, choose_reconstructor
 from core.video.image_file import SUFFIXES, natural_key
 from tasks.devices.slots import Slot, cpu_slots, plan_slots
 from tasks.store import check_writable
@@ -60,7 +60,7 @@ def check(
             "window_stride", window_stride, f"at most window_size ({window_size}): frames would be lost"
         )
     chosen = choose_reconstructor("backend", backend, None if model_path is None else model_path.expanduser())
-    if chosen.name != RECONSTRUCTORS[-1].name and camera_type not in _PLAIN_CAMERAS:
+    if chosen.uses_gpu and camera_type not in _PLAIN_CAMERAS:
         raise RefusedInput.of("camera_type", camera_type, f"{chosen.name} knows {' and '.join(_PLAIN_CAMERAS)}")
     masks = None if mask_dir is None else mask_dir.expanduser()
     if masks is not None and not masks.is_dir():

@@ -20,10 +20,15 @@ _MOST_NOTES = 5
 
 
 def note_failures(
-    plan: Plan, windows: WindowRun, sequence: FrameSequence, merged: Outcome | None
+    plan: Plan,
+    windows: WindowRun,
+    sequence: FrameSequence,
+    merged: Outcome | None,
+    unmatched: Sequence[tuple[str, str]],
 ) -> list[tuple[str, str]]:
     """Write `failures.jsonl`: frames that cannot be used, windows without a model, windows that do not fit."""
     failures = [(one.name, one.reason) for one in sequence.frames if one.reason is not None]
+    failures += unmatched
     failures += [(window_name(number, windows.windows[number]), why) for number, why in windows.failed()]
     failures += [
         (window_name(one.window, windows.windows[one.window]), f"not in the merged model: {one.reason}")
@@ -92,6 +97,7 @@ def summarise_run(
     sequence: FrameSequence,
     merged: Outcome | None,
     failures: Sequence[tuple[str, str]],
+    unmatched: Sequence[tuple[str, str]],
     no_report: str | None,
     notes: Sequence[str],
 ) -> Summary:
@@ -102,6 +108,7 @@ def summarise_run(
     rows += [Row(one.name, "failed", (), one.reason or "") for one in broken[:_MOST_NOTES]]
     if len(broken) > _MOST_NOTES:
         rows.append(Row(f"{len(broken) - _MOST_NOTES} more frames", "failed", (), f"see {FAILURES}"))
+    rows += [Row(name, "failed", (), why) for name, why in unmatched]
     told = list(notes)
     if merged is not None:
         row, more = _merged_row(merged)

@@ -73,6 +73,9 @@ def find_frames(run: ItemRun, plan: Plan, fps: float | None, resume: bool) -> li
         if outcome.record is None:
             raise BadMedia(outcome.reason or "failed")
         names = outcome.record["frames"]
+        for stale in (plan.output / "images").glob("frame_*.jpg"):
+            if stale.name not in names:
+                stale.unlink()
         deliver_all(outcome.folder, names, plan.output / "images", run.store.digests)
         images = [outcome.folder / name for name in names]
     found = [_source(run, plan, image) for image in images]
@@ -81,6 +84,9 @@ def find_frames(run: ItemRun, plan: Plan, fps: float | None, resume: bool) -> li
 
 
 def _source(run: ItemRun, plan: Plan, image: Path) -> Source:
+    if not image.name.isprintable():
+        safe = image.name.encode("unicode_escape").decode()
+        return Source(image.with_name(safe), None, None, "its name has characters that cannot be written: rename it")
     try:
         mask = None if plan.mask_dir is None else find_mask(plan.mask_dir, image.name)
         if not image.is_file():
@@ -92,7 +98,7 @@ def _source(run: ItemRun, plan: Plan, image: Path) -> Source:
 
 
 def extract(
-    run: ItemRun, sources: Sequence[Source], settings: FeatureSettings, shared_camera: bool, resume: bool
+    run: ItemRun, plan: Plan, sources: Sequence[Source], settings: FeatureSettings, shared_camera: bool, resume: bool
 ) -> FrameSequence:
     """Features of every frame; frames of another size than most have none where one camera took all."""
     chunks = [
@@ -102,7 +108,7 @@ def extract(
             key=lambda pair: pair[0] // _CHUNK,
         )
     ]
-    what = settings.model_dump(mode="json")
+    what = {**settings.model_dump(mode="json"), "version": plan.backend.version}
     items = [_features_item(chunk, sources, what) for chunk in chunks]
     frames = [
         FrameRequest(number=number, name=one.path.name, features=None, reason=one.reason)
@@ -133,7 +139,7 @@ def _features_item(chunk: Sequence[int], sources: Sequence[Source], settings: di
     return Item(
         f"{used[0].path.name} … ({len(used)} frames)",
         {"frames": [one.digests for one in used], "settings": settings},
-        {"frames": request, "settings": settings},
+        {"frames": request, "settings": {name: settings[name] for name in FeatureSettings.model_fields}},
         float(len(used)),
     )
 
@@ -175,15 +181,25 @@ def _duplicates(sources: Sequence[Source]) -> list[str]:
 
 def match(
     run: ItemRun, sequence: FrameSequence, overlap: int, window_size: int, loops: bool, resume: bool
-) -> tuple[list[MatchFile], list[Pair]]:
-    """Match each frame with its next ones and, across the sequence, with those that look alike; all pairs tried."""
+) -> tuple[list[MatchFile], list[Pair], list[tuple[str, str]]]:
+    """Match each frame with its next ones and, across the sequence, with those that look alike.
+
+    Returns:
+        The files of matches, all pairs tried, and what failed, with the reason.
+    """
     usable = {frame.number for frame in sequence.frames if frame.features is not None}
     pairs = [pair for pair in sequential_pairs(len(sequence.frames), overlap, window_size) if usable.issuperset(pair)]
+    failures = []
     if loops and len(usable) > window_size:
         known = set(pairs)
-        pairs += [pair for pair in _loops(run, sequence, window_size, resume) if pair not in known]
+        outcome = _loops(run, sequence, window_size, resume)
+        if outcome.record is None:
+            failures.append(("loops", outcome.reason or "failed"))
+        else:
+            found = [(one, other) for one, other in outcome.record["pairs"]]
+            pairs += [pair for pair in found if pair not in known]
     if not pairs:
-        return [], []
+        return [], [], failures
     batches = [list(chunk) for _, chunk in groupby(sorted(pairs), key=lambda pair: pair[0] // _CHUNK)]
     items = [_pairs_item(batch, sequence) for batch in batches]
     outcomes = run_items(run, MATCHES, items, resume)
@@ -198,15 +214,16 @@ def match(
         if outcome.record is not None
         for pair in batch
     ]  # fmt: skip
-    return files, done
+    failures += [(one.item.name, one.reason or "failed") for one in outcomes if one.record is None]
+    return files, done, failures
 
 
-def _loops(run: ItemRun, sequence: FrameSequence, window_size: int, resume: bool) -> list[Pair]:
+def _loops(run: ItemRun, sequence: FrameSequence, window_size: int, resume: bool) -> Outcome:
     features = [None if frame.features is None else str(frame.features) for frame in sequence.frames]
     request = {"features": features, "window": window_size}
     item = Item("loops", {"frames": sequence.keys, "window": window_size}, request, 1.0)
     (outcome,) = run_items(run, LOOPS, [item], resume)
-    return [] if outcome.record is None else [(one, other) for one, other in outcome.record["pairs"]]
+    return outcome
 
 
 def _numbers(pairs: Sequence[Pair]) -> list[int]:

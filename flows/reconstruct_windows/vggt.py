@@ -14,7 +14,7 @@ from flows.reconstruct_windows.windows import WindowRun, describe_window, window
 from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
 
 PREDICT = Stage(
-    "predict", "core.reconstruction.vggt_predict_item:predict_windows", lambda done: [f"{done['windows']} windows"]
+    "predict", "core.reconstruction.vggt_predict_item:predict_windows", lambda done: [f"{len(done['windows'])} windows"]
 )
 VGGT_WINDOW = Stage("window", "core.reconstruction.vggt_window_item:solve_vggt_window", describe_window)
 
@@ -55,9 +55,10 @@ def solve_with_vggt(
                 settled(Outcome(lost, plan.output, None, False, outcome.reason))
             continue
         for place, (number, own) in enumerate(batch.items()):
-            for frame, (width, height) in zip(own, outcome.record["sizes"][place], strict=True):
-                frames[frame] = frames[frame].model_copy(update={"width": width, "height": height})
-            used = [(frames[frame], sources[frame]) for frame in own]
+            for frame, told in zip(own, outcome.record["windows"][place], strict=True):
+                known = {"reason": told} if isinstance(told, str) else {"width": told[0], "height": told[1]}
+                frames[frame] = frames[frame].model_copy(update=known)
+            used = [(frames[frame], sources[frame]) for frame in windows.windows[number]]
             geometry = Geometry(item_key(PREDICT, item), place, outcome.folder / f"{place}.npz")
             name = window_name(number, windows.windows[number])
             solving.append(_window_item(name, used, geometry, model, {"window": number, **shared}))
@@ -103,13 +104,13 @@ def _window_item(
 ) -> Item:
     inputs = {
         "geometry": [geometry.key, geometry.place],
-        "frames": [[frame.number, frame.name] for frame, _ in used],
+        "frames": [[frame.number, frame.name, frame.reason] for frame, _ in used],
         "model": _key(model),
         **what,
     }
     request = {
         "frames": [frame.model_dump(mode="json") for frame, _ in used],
-        "images": [str(source.path.absolute()) for _, source in used],
+        "images": [str(source.path.absolute()) for frame, source in used if frame.reason is None],
         "geometry": str(geometry.path),
         "model": model.model_dump(mode="json"),
         **what,

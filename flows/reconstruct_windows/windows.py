@@ -1,8 +1,10 @@
 """Windows solved, delivered as soon as they are, and merged."""
 
 import shutil
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +60,12 @@ class WindowRun:
     outcomes: dict[int, Outcome] = field(default_factory=dict)
 
     def number(self, name: str) -> int:
-        """The window an item is."""
-        return int(name.split()[1])
+        """The window an item is, by the item's name."""
+        return self._numbers[name]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {window_name(number, window): number for number, window in enumerate(self.windows)}
 
     def solved(self) -> dict[int, Outcome]:
         """Windows that have a model, in order."""
@@ -90,9 +96,10 @@ def decide_camera(
 ) -> tuple[CameraSettings, str]:
     """The camera all windows start from, and how it is known: given, by EXIF, from the matches, or a guess."""
     usable = [frame for frame in sequence.frames if frame.features is not None]
-    if focal_length is not None and usable:
-        focal, told = focal_length / max(usable[0].width, usable[0].height), "given"
-    elif sequence.focals and 2 * len(sequence.focals) >= len(usable):
+    if focal_length is not None:
+        given = {"model": model, "shared": shared, "focal": DEFAULT_FOCAL, "focal_px": focal_length}
+        return CameraSettings.model_validate(given), f"{focal_length:g} px, given"
+    if sequence.focals and 2 * len(sequence.focals) >= len(usable):
         focal, told = sorted(sequence.focals)[len(sequence.focals) // 2], "by EXIF"
     elif matches:
         frames = [frame.model_dump(mode="json") for frame in usable]
@@ -102,12 +109,12 @@ def decide_camera(
         known = outcome.record or {"focal": DEFAULT_FOCAL, "source": "default"}
         focal = known["focal"]
         told = "from the matches" if known["source"] == "estimated" else "a guess: no parallax to tell it by"
+        if outcome.record is None:
+            told = f"a guess: {outcome.reason}"
     else:
         focal, told = DEFAULT_FOCAL, "a guess"
-    settings = CameraSettings.model_validate(
-        {"model": model, "shared": shared, "focal": round(focal, 4), "fixed": focal_length is not None}
-    )
-    return settings, told
+    settings = CameraSettings.model_validate({"model": model, "shared": shared, "focal": round(focal, 4)})
+    return settings, f"{focal:.2f} longer sides, {told}"
 
 
 def colmap_items(
@@ -115,11 +122,18 @@ def colmap_items(
 ) -> list[Item]:
     """An item for each window: its frames' features, the matches among them, the camera."""
     items = []
+    of_frame: dict[int, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        of_frame[pair[0]].append(pair)
+    files: dict[int, list[MatchFile]] = defaultdict(list)
+    for file in matches:
+        for frame in file.frames:
+            files[frame].append(file)
     what = {"camera": settings.camera.model_dump(mode="json"), "settings": settings.solve.model_dump(mode="json")}
     for number, window in enumerate(run.windows):
         frames = [sequence.frames[frame] for frame in window]
-        own = [pair for pair in pairs if pair[0] in window and pair[1] in window]
-        used = [file for file in matches if len(set(file.frames) & set(window)) > 1]
+        own = [pair for frame in window for pair in of_frame[frame] if pair[1] in window]
+        used = {file.path: file for frame in window for file in files[frame]}
         inputs = {
             "window": number,
             "first": window.start,
@@ -130,7 +144,7 @@ def colmap_items(
         request = {
             "window": number,
             "frames": [one.model_dump(mode="json") for one in frames],
-            "matches": [file.model_dump(mode="json") for file in used],
+            "matches": [file.model_dump(mode="json") for file in used.values()],
             **what,
         }
         items.append(Item(window_name(number, window), inputs, request, float(len(window))))
@@ -166,7 +180,8 @@ def deliver_window(run: WindowRun, names: Sequence[str], backend: str, items: It
 def forget_other_windows(plan: Plan, run: WindowRun) -> None:
     """Remove windows that an earlier run with other settings left: they are not part of this one."""
     for folder in plan.output.glob("batch_[0-9]*/window_[0-9]*"):
-        if folder not in run.folders and (folder / INFO_JSON).is_file() and not folder.is_symlink():
+        linked = folder.is_symlink() or folder.parent.is_symlink()
+        if folder not in run.folders and (folder / INFO_JSON).is_file() and not linked:
             shutil.rmtree(folder)
             if not any(folder.parent.iterdir()):
                 folder.parent.rmdir()
@@ -184,10 +199,8 @@ def merge(
 ) -> Outcome | None:
     """One model of all windows, delivered as `merged/` and `alignment.json`; None where no window has a model."""
     solved = windows.solved()
-    for left in (plan.output / "merged", plan.output / ALIGNMENT):
-        if not solved:
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
     if not solved:
+        _forget_merged(plan)
         return None
     reference = plan.reference
     what = {
@@ -210,7 +223,16 @@ def merge(
         **what,
     }
     (outcome,) = run_items(run, MERGE, [Item("merged model", inputs, request, 1.0)], resume)
-    if outcome.record is not None:
+    if outcome.record is None:
+        _forget_merged(plan)
+    else:
         deliver_all(outcome.folder, MODEL_FILES, plan.output / "merged", run.store.digests)
         deliver_all(outcome.folder, [ALIGNMENT], plan.output, run.store.digests)
     return outcome
+
+
+def _forget_merged(plan: Plan) -> None:
+    """Remove what an earlier run merged: it would not be true."""
+    for name in MODEL_FILES:
+        (plan.output / "merged" / name).unlink(missing_ok=True)
+    (plan.output / ALIGNMENT).unlink(missing_ok=True)
