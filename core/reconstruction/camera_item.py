@@ -90,10 +90,12 @@ def _focal(frames: Sequence[FrameRequest], pairs: Sequence[tuple[Pair, PairGeome
                 posed.add_data_id(image.data_id)
                 database.write_frame(posed, use_frame_id=True)
             for (one, other), geometry in pairs:
-                matrix = _fundamental(geometry, known[one], known[other])
-                if matrix is not None:
-                    found = pycolmap.TwoViewGeometry(config=geometry.config, inlier_matches=geometry.matches, F=matrix)
-                    database.write_two_view_geometry(one + 1, other + 1, found)
+                found = pycolmap.TwoViewGeometry(
+                    config=geometry.config,
+                    inlier_matches=geometry.matches,
+                    F=_fundamental(geometry, known[one], known[other]),
+                )
+                database.write_two_view_geometry(one + 1, other + 1, found)
         options = pycolmap.ViewGraphCalibrationOptions()
         options.random_seed = 0
         options.reestimate_relative_pose = False
@@ -102,8 +104,11 @@ def _focal(frames: Sequence[FrameRequest], pairs: Sequence[tuple[Pair, PairGeome
             return float(database.read_camera(1).mean_focal_length())
 
 
-def _fundamental(geometry: PairGeometry, one: Keypoints, other: Keypoints) -> Array | None:
+def _fundamental(geometry: PairGeometry, one: Keypoints, other: Keypoints) -> Array:
     """The pair's fundamental matrix to within a pixel: the matches were verified more loosely."""
     first, second = one[geometry.matches[:, 0]].astype(np.float64), other[geometry.matches[:, 1]].astype(np.float64)
-    found, _ = cv2.findFundamentalMat(first, second, cv2.USAC_MAGSAC, _ERROR_PX, 0.999, 2000)
-    return None if found is None else np.asarray(found, np.float64)
+    try:
+        found, _ = cv2.findFundamentalMat(first, second, cv2.USAC_MAGSAC, _ERROR_PX, 0.999, 2000)
+    except cv2.error:  # its assertion that a model was found, which should have been an answer
+        found = None
+    return geometry.matrices[0] if found is None else np.asarray(found, np.float64)
