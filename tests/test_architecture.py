@@ -39,6 +39,14 @@ def _loads(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
+def test_pycolmap_is_imported_in_one_place() -> None:
+    """After OpenCV: the other way round, writing a PNG aborts the process."""
+    assert [path.relative_to(ROOT).as_posix() for path in MODULES if "pycolmap" in _imports(path)] == [
+        "core/geometry/colmap.py"
+    ]
+    assert "pycolmap" not in _loads("import flows.reconstruct_windows.flow")
+
+
 def test_flows_load_no_heavy_package() -> None:
     assert not _loads("import flows, flows.track_videos, flows.commands") & HEAVY
 
