@@ -44,7 +44,6 @@ def test_pycolmap_is_imported_in_one_place() -> None:
     assert [path.relative_to(ROOT).as_posix() for path in MODULES if "pycolmap" in _imports(path)] == [
         "core/geometry/colmap.py"
     ]
-    assert "pycolmap" not in _loads("import flows.reconstruct_windows.flow")
 
 
 def test_flows_load_no_heavy_package() -> None:

@@ -141,6 +141,7 @@ def test_a_bad_frame_is_left_out(images: list[Path], tmp_path: Path, monkeypatch
     assert reasons == {"frame_2.png": "fewer than 64 inlier points"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tracker", "reason"),
     [(Tracker(points=30), "4 of 4 frames have under 64 inliers"), (NoTracker(), "vggt's tracker needs a GPU")],
@@ -157,6 +158,7 @@ def test_feed_forward_where_nothing_else_will_do(
     assert known.position_rmse < 1e-3
 
 
+@pytest.mark.slow
 def test_without_bundle_adjustment_nothing_is_tracked(images: list[Path], tmp_path: Path, monkeypatch: Any) -> None:
     settings = {"bundle_adjustment": False}
     info = _solve(tmp_path / "w0", images, range(2), 1.0, NoTracker(), monkeypatch, settings=settings)

@@ -22,6 +22,7 @@ from core.reconstruction.report_item import report_reconstruction
 from core.reconstruction.reversal import _reversed, better_reversed
 from core.reconstruction.windowing import sliding_windows
 
+pytestmark = pytest.mark.slow  # half a minute together
 FRAMES, WINDOW, STRIDE = 12, 6, 3
 
 
@@ -224,7 +225,6 @@ def test_both_mappers(solving: Solving, reference: Path, tmp_path: Path, mapper:
     assert known.position_rmse < 0.05
 
 
-@pytest.mark.slow
 def test_a_reversed_model_is_put_right(tmp_path: Path) -> None:
     """A little motion, seen under a degree or two: the reversed reading is a minimum of its own, but a worse one."""
     images = write_photographs(tmp_path / "images", 6, step=0.05)
