@@ -75,9 +75,12 @@ def why_unsolved(frames: Sequence[FrameRequest], matches: Mapping[Pair, int]) ->
         return f"{len(usable)} of {len(frames)} frames can be used{first}"
     if not matches:
         return f"no two of its {len(usable)} frames match: blank, blurred, or of different places"
+    linked = len({number for pair in matches for number in pair})
+    few = f"only {linked} of its {len(frames)} frames match any other; " if linked < len(frames) else ""
     best = max(matches, key=lambda pair: (matches[pair], pair))
     names = {frame.number: frame.name for frame in frames}
     pair = f"{names[best[0]]} and {names[best[1]]} share {matches[best]} matches"
     if matches[best] < _FEW_MATCHES:
-        return f"too few matches ({pair}, and that is the most)"
-    return f"no start with enough parallax, though {pair}: the camera hardly moves, or only turns; try larger windows"
+        return f"{few}too few matches ({pair}, and that is the most)"
+    why = "the camera hardly moves, or only turns; try larger windows"
+    return f"{few}no start with enough parallax, though {pair}: {why}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from core.errors import BadMedia
 from core.geometry.colmap import pycolmap
 from core.geometry.sim3 import Array
 from core.models.roles import WindowGeometry, WindowTracks
@@ -114,6 +115,8 @@ def anchor_points(window: Window) -> tuple[Numbers, Numbers, Array]:
     grid = np.zeros((side, side), np.bool_)
     grid[_CELL // 2 :: _CELL, _CELL // 2 :: _CELL] = True
     inside = np.stack([_inside(square, side) & grid for square in window.squares])
+    if not inside.any():
+        raise BadMedia("its pictures are too narrow to align windows by")
     sure = geometry.confidence >= np.quantile(geometry.confidence[inside], 0.25)
     frames, rows, columns = np.nonzero(inside & sure & (geometry.depth > 0))
     numbers = np.array([frame.number for frame in window.frames])[frames]

@@ -41,7 +41,7 @@ def map_window(
     with tempfile.TemporaryDirectory(prefix="maskflow-") as folder:
         database = Path(folder) / "database.db"
         counts = write_database(database, frames, camera, matches)
-        usable = sum(frame.features is not None for frame in frames)
+        usable = len({number for pair in counts for number in pair})  # a blank frame matches nothing
         found: list[tuple[str, pycolmap.Reconstruction]] = []
         if counts and mapper != "global":
             found += [("incremental", model) for model in _incremental(database, Path(folder), usable)]

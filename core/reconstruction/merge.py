@@ -95,7 +95,7 @@ def merge_models(
             if before is None or points.shape[1] > used[before].points[frame].shape[1]:
                 best[frame] = used.index(window)
     merged = pycolmap.Reconstruction()
-    shared = all(set(models[window.number].cameras) == {1} for window in used)
+    shared = _one_camera([models[window.number] for window in used])
     if shared:
         _add_camera(merged, 1, [models[window.number].camera(1) for window in used])
     for frame in sorted(best):
@@ -106,6 +106,12 @@ def merge_models(
         _add_image(merged, image, 1 if shared else image.image_id, placed[number], points_xy[frame])
     _add_points(merged, tracks, 1 if single_views else 2)
     return merged
+
+
+def _one_camera(models: Sequence[pycolmap.Reconstruction]) -> bool:
+    """Whether all models have one camera each, of the same kind and size."""
+    kinds = {(c.model_name, c.width, c.height) for model in models for c in model.cameras.values()}
+    return len(kinds) == 1 and all(set(model.cameras) == {1} for model in models)
 
 
 def _add_camera(merged: pycolmap.Reconstruction, camera_id: int, cameras: Sequence[pycolmap.Camera]) -> None:

@@ -94,13 +94,15 @@ def merge_windows(request: dict[str, Any], folder: Path, report: Callable[[int, 
         points_xy = _points_xy(models.values())
     merged = merge_models(windows, models, placement.world_from_model, points_xy, single_views=any(anchors))
     before = set(merged.reg_image_ids())
-    _finish(merged, asked, report)
-    _back_to(merged, windows[sorted(models).index(min(placement.world_from_model))])
+    notes = _finish(merged, asked, report)
+    notes += _back_to(merged, windows[sorted(models).index(min(placement.world_from_model))])
     reference = None if asked.reference is None else align_with_reference(merged, asked.reference)
     write_model(merged, folder / SPARSE)
     alignment = _alignment(asked, placement, windows, pairs, merged, before)
     if reference is not None:
+        notes += reference.pop("notes", [])
         alignment = alignment.model_copy(update=reference)
+    alignment = alignment.model_copy(update={"notes": notes})
     told.write_alignment(folder / ALIGNMENT, alignment)
     report(5, 5)
     return alignment.model_dump(mode="json", exclude={"pairs", "frame_errors"})
@@ -117,18 +119,23 @@ def _points_xy(models: Iterable[pycolmap.Reconstruction]) -> dict[int, Array]:
     return found
 
 
-def _back_to(merged: pycolmap.Reconstruction, window: WindowModel) -> None:
-    """Move the merged model into a window's frame and scale: bundle adjustment normalises."""
+def _back_to(merged: pycolmap.Reconstruction, window: WindowModel) -> list[str]:
+    """Move the merged model into a window's frame and scale: bundle adjustment normalises. Notes where it cannot."""
     found = align_points(*_common(window, read_window(-1, merged)))
-    if found is not None:
-        back = found.sim3.inverse()
-        merged.transform(pycolmap.Sim3d(back.scale, pycolmap.Rotation3d(back.rotation), back.translation))
+    if found is None:
+        return [f"the merged model could not be moved back into the frame of window {window.number}"]
+    back = found.sim3.inverse()
+    merged.transform(pycolmap.Sim3d(back.scale, pycolmap.Rotation3d(back.rotation), back.translation))
+    return []
 
 
-def _finish(merged: pycolmap.Reconstruction, asked: MergeRequest, report: Callable[[int, int | None], None]) -> None:
-    """Adjust; with matches, complete and adjust again."""
+def _finish(
+    merged: pycolmap.Reconstruction, asked: MergeRequest, report: Callable[[int, int | None], None]
+) -> list[str]:
+    """Adjust; with matches, complete and adjust again. Notes where points that one frame alone sees forbid that."""
     limit = asked.settings.max_reproj_error
-    adjust = asked.settings.bundle_adjustment and merged.compute_mean_track_length() >= 2  # else nothing ties views
+    tied = all(point.track.length() > 1 for point in merged.points3D.values())
+    adjust = asked.settings.bundle_adjustment and tied
     if adjust:
         bundle_adjust(merged, asked.camera.fixed, limit)
     report(3, 5)
@@ -140,6 +147,9 @@ def _finish(merged: pycolmap.Reconstruction, asked: MergeRequest, report: Callab
         colour_points(merged, asked.frames)
     merged.update_point_3d_errors()
     report(4, 5)
+    if asked.settings.bundle_adjustment and not tied:
+        return ["the merged model was not adjusted: windows without tracks have points that one frame alone sees"]
+    return []
 
 
 def _alignment(
@@ -191,11 +201,10 @@ def _window(window: WindowModel, placement: Placement, merged: WindowModel) -> t
         return told.WindowAlignment(window=window.number, status="rejected", reason=reason)
     source, target, depth = _common(window, merged)
     found = align_points(source, target, depth)
-    sim3 = placement.world_from_model[window.number] if found is None else found.sim3
     return told.WindowAlignment(
         window=window.number,
         status="aligned",
-        merged_from_window=told.Transform(**sim3.to_json()),
+        merged_from_window=None if found is None else told.Transform(**found.sim3.to_json()),
         points=len(source),
         inliers=0 if found is None else int(found.inliers.sum()),
         median_residual=None if found is None else found.noise,
@@ -203,13 +212,15 @@ def _window(window: WindowModel, placement: Placement, merged: WindowModel) -> t
 
 
 def _common(window: WindowModel, merged: WindowModel) -> tuple[Array, Array, Array]:
+    """Points that both have, each once: in the window, in the merged model, and their depth there."""
     parts = []
     for frame in sorted(window.points.keys() & merged.points.keys()):
         one, other = window.points[frame], merged.points[frame]
         _, left, right = np.intersect1d(one[0], other[0], assume_unique=True, return_indices=True)
-        xyz = merged.xyz[other[1, right]]
-        parts.append((window.xyz[one[1, left]], xyz, np.linalg.norm(xyz - merged.centres[frame], axis=1)))
+        depth = np.linalg.norm(merged.xyz[other[1, right]] - merged.centres[frame], axis=1)
+        parts.append((one[1, left], other[1, right], depth))
     if not parts:
         return np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0)
     source, target, depth = (np.concatenate(side) for side in zip(*parts, strict=True))
-    return source, target, np.maximum(depth, 1e-12)
+    _, first = np.unique(np.stack([source, target]), axis=1, return_index=True)
+    return window.xyz[source[first]], merged.xyz[target[first]], np.maximum(depth[first], 1e-12)

@@ -17,8 +17,8 @@ _CLIPPED_PX = 4.0
 
 def better_reversed(model: pycolmap.Reconstruction) -> pycolmap.Reconstruction | None:
     """The reversed model, adjusted, where it explains the same observations better than the model does; else None."""
-    if not 0 < median_angle_deg(model) < _AMBIGUOUS_DEG:
-        return None
+    if model.num_reg_images() < 3 or not 0 < median_angle_deg(model) < _AMBIGUOUS_DEG:
+        return None  # two views alone fit either reading
     other = _reversed(model)
     adjust(other)
     return other if _mean_error(other) < _mean_error(model) else None

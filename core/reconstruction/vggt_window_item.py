@@ -157,6 +157,8 @@ def _follow(window: Window, model: pycolmap.Reconstruction, xyz: Array) -> Array
         if seen:
             before.append(_on_surface(window, n, np.array([point.xy for point in seen], float)))
             after.append(np.array([model.point3D(point.point3D_id).xyz for point in seen], float))
+    if not before:
+        return xyz
     source, target = np.concatenate(before), np.concatenate(after)
     centre = np.median(target, axis=0)
     depth = np.maximum(np.linalg.norm(target - centre, axis=1), 1e-9) + np.linalg.norm(target - centre, axis=1).mean()

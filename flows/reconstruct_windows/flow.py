@@ -89,13 +89,13 @@ def reconstruct_windows(
         input_dir: folder of frames, taken in natural order; or a video.
         output_dir: folder for the results; the state of the run goes below it.
         window_batch_size: windows in a batch: a folder each, and with vggt one pass of the model.
-        window_size: frames in a window.
-        window_stride: frames from one window to the next.
-        tail: shift moves the last window back until it is full; keep makes a shorter one; drop leaves frames out.
+        window_size: frames in a window: 5 to 10 photographs, 20 to 60 frames of video.
+        window_stride: frames from one window to the next; half a window is usual.
+        tail: shift moves the last window back until it is full; keep makes a shorter one, of half at least; drop none.
         fps: of a video, take so many frames a second; all when left out.
         backend: what reconstructs windows; auto takes vggt where it is installed, with weights.
         use_ba: refine with robust bundle adjustment.
-        max_reproj_error: in pixels, above which observations are dropped; colmap itself goes no higher than 4.
+        max_reproj_error: in pixels, above which observations are dropped; while mapping, colmap is stricter: 4 at most.
         shared_camera: one camera for all frames, which then have one size; else one for each.
         camera_type: COLMAP camera model; vggt knows SIMPLE_PINHOLE and PINHOLE.
         focal_length: in pixels, where it is known; then no window changes it.
@@ -161,7 +161,8 @@ def reconstruct_windows(
             names = [source.path.name for source in sources]
             matches: list[MatchFile] = []
             unmatched: list[tuple[str, str]] = []
-            settled = partial(deliver_window, windows, names, plan.backend.name, run)
+            reasons: dict[int, str] = {}
+            settled = partial(deliver_window, windows, names, reasons, plan.backend.name, run)
             if plan.backend.uses_gpu:
                 camera = CameraSettings(model=camera_type, shared=shared_camera, focal=DEFAULT_FOCAL)
                 sequence = solve_with_vggt(
@@ -170,6 +171,7 @@ def reconstruct_windows(
                 settings, stage = Settings(camera, solve), VGGT_WINDOW
             else:
                 sequence = extract(run, plan, sources, features, shared_camera, resume)
+                reasons |= {frame.number: frame.reason for frame in sequence.frames if frame.reason is not None}
                 matches, pairs, unmatched = match(run, sequence, overlap, window_size, loops, resume)
                 camera, told = decide_camera(run, sequence, matches, camera_type, shared_camera, focal_length, resume)
                 found = [f"Focal length at the start: {told}", *sequence.notes]

@@ -127,7 +127,11 @@ def extract(
         None if frame.features is None else sha256_json([one.digests, what])
         for frame, one in zip(frames, sources, strict=True)
     ]
-    return FrameSequence(frames, keys, focals, _duplicates(sources))
+    notes = _duplicates(sources)
+    if plan.mask_dir is not None:
+        found = sum(one.mask is not None for one in sources)
+        notes.insert(0, f"Masks were found for {found} of {len(sources)} frames")
+    return FrameSequence(frames, keys, focals, notes)
 
 
 def _features_item(chunk: Sequence[int], sources: Sequence[Source], settings: dict[str, Any]) -> Item:
@@ -149,7 +153,7 @@ def _frame(frame: FrameRequest, place: int, outcome: Outcome) -> tuple[FrameRequ
         return frame.model_copy(update={"reason": outcome.reason}), None
     told = outcome.record["frames"][place]
     if told["failed"] is not None:
-        return frame.model_copy(update={"reason": told["failed"]}), None
+        return frame.model_copy(update={"reason": told["failed"].removeprefix(f"{frame.name}: ")}), None
     known = {"features": outcome.folder / f"{place}.npz", "width": told["width"], "height": told["height"]}
     return frame.model_copy(update=known), told["focal_px"]
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -156,8 +156,13 @@ def window_name(number: int, window: range) -> str:
     return f"window {number} (frames {window.start + 1}-{window.stop})"
 
 
-def deliver_window(run: WindowRun, names: Sequence[str], backend: str, items: ItemRun, one: Outcome) -> None:
-    """Put a window where it belongs as soon as it is known: its model, or why there is none."""
+def deliver_window(
+    run: WindowRun, names: Sequence[str], reasons: Mapping[int, str], backend: str, items: ItemRun, one: Outcome
+) -> None:
+    """Put a window where it belongs as soon as it is known: its model, or why there is none.
+
+    `reasons` tells, by number, why a frame cannot be used.
+    """
     number = run.number(one.item.name)
     run.outcomes[number] = one
     folder = run.folders[number]
@@ -171,7 +176,7 @@ def deliver_window(run: WindowRun, names: Sequence[str], backend: str, items: It
         status="failed",
         reason=one.reason or "failed",
         backend=backend,
-        frames=[FrameInfo(name=names[frame], registered=False) for frame in window],
+        frames=[FrameInfo(name=names[frame], registered=False, reason=reasons.get(frame)) for frame in window],
     )
     with atomic_folder(folder) as temporary:  # the model of an earlier run would not be true
         write_window_info(temporary, info)
@@ -212,7 +217,7 @@ def merge(
         "windows": [[number, item_key(stage, one.item)] for number, one in solved.items()],
         "frames": [[frame.name, key] for frame, key in zip(sequence.frames, sequence.keys, strict=True)],
         "matches": [[file.path.parent.name, file.frames] for file in matches],
-        "reference": None if reference is None else run.store.digests.content(reference),
+        "reference": None if reference is None else [reference.name, run.store.digests.content(reference)],
         **what,
     }
     request = {

@@ -214,6 +214,8 @@ def test_windows_of_different_scale_merge(
     assert [one["status"] for one in record["windows"]] == ["aligned", "aligned"]
     assert record["points"] > 300
     assert record["reference"]["position_rmse"] < 0.03
+    mixed = isinstance(trackers[1], NoTracker)
+    assert [note[:33] for note in record["notes"]] == (["the merged model was not adjusted"] if mixed else [])
     scales = [one["merged_from_window"]["scale"] for one in record["windows"]]
     if isinstance(trackers[0], NoTracker):
         assert scales == pytest.approx([1 / 0.5, 1 / 3.0], rel=0.02)

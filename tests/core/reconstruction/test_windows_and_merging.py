@@ -203,6 +203,14 @@ def test_what_cannot_be_solved_is_told(spoilt: list[Path], tmp_path: Path) -> No
     assert "0 of 6 frames can be used; frame_0.png: frame_0.png: unreadable image" in _why(spoilt, tmp_path / "none")
 
 
+def test_blank_frames_do_not_keep_two_others_from_a_model(spoilt: list[Path], tmp_path: Path) -> None:
+    for path in spoilt[2:]:
+        Image.fromarray(np.full((240, 320, 3), 90, np.uint8)).save(path)
+    info, _ = Solving(spoilt, tmp_path / "work", 6).solve(0, range(6))
+    assert [frame["registered"] for frame in info["frames"]] == [True, True, False, False, False, False]
+    assert info["points"] > 100
+
+
 def test_one_bad_frame_costs_itself(spoilt: list[Path], tmp_path: Path) -> None:
     spoilt[2].write_bytes(b"no image")
     Image.fromarray(np.full((240, 320, 3), 90, np.uint8)).save(spoilt[4])
