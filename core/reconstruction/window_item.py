@@ -62,7 +62,7 @@ def solve_window(request: dict[str, Any], folder: Path, report: Callable[[int, i
             bundle_adjust(other, asked.camera.fixed, limit)
             model, notes = other, ["depth reversed: that explains the small motion better than what the mapper found"]
     if model.num_points3D() == 0:
-        raise BadMedia("no point survived bundle adjustment: the matches contradict each other")
+        raise BadMedia("no point is seen under half a degree or more: the camera hardly moves; try larger windows")
     colour_points(model, asked.frames)
     write_model(model, folder / SPARSE)
     reasons = {frame.image_id: why_not_placed(frame, mapped.matches) for frame in asked.frames}
