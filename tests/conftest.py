@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ os.environ.update(
 )
 os.environ.pop("PREFECT_API_URL", None)
 tempfile.tempdir = _HOME
+
+# The first example of a test may pay for an import, and machines are busy: no example is judged by its time.
+settings.register_profile("maskflow", deadline=None)
+settings.load_profile("maskflow")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 MakeVideo = Callable[..., Path]
