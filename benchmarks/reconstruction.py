@@ -1,6 +1,6 @@
 """Windows and merged models against known cameras, beside plain pycolmap over all frames at once.
 
-`python -m benchmarks.reconstruction` runs Strecha's photographs and the small case of document 001 (20 frames, windows
+`python -m benchmarks.reconstruction` runs Strecha's photographs and the documented small case (20 frames, windows
 of 8 every 4); `python -m benchmarks.reconstruction long` 150 frames in windows of 30 every 15 (minutes);
 `python -m benchmarks.reconstruction sharing` features and matches shared by windows against made anew for each.
 """

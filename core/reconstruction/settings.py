@@ -29,7 +29,7 @@ class FeatureSettings(BaseModel):
 
 
 class VggtSettings(BaseModel):
-    """What document 001 calls these.
+    """How VGGT's tracks and depth are used; the names are those of the tool this replaces.
 
     Attributes:
         vis_thresh: visibility above which a track's view counts, 0..1.

@@ -31,7 +31,7 @@ def test_drop_is_the_full_windows_of_all(frames: int, shape: tuple[int, int]) ->
 @pytest.mark.parametrize(
     ("frames", "size", "stride", "tail", "expected"),
     [
-        (10, 3, 2, "keep", [(0, 3), (2, 5), (4, 7), (6, 9), (8, 10)]),  # the unit tests of document 001
+        (10, 3, 2, "keep", [(0, 3), (2, 5), (4, 7), (6, 9), (8, 10)]),  # those of the tool this replaces
         (2, 5, 2, "keep", [(0, 2)]),
         (6, 2, 2, "keep", [(0, 2), (2, 4), (4, 6)]),
         (20, 8, 4, "keep", [(0, 8), (4, 12), (8, 16), (12, 20), (16, 20)]),
