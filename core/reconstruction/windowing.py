@@ -15,7 +15,7 @@ def sliding_windows(frames: int, size: int, stride: int, tail: Tail = "shift") -
         stride: frames from one start to the next, not more than `size`.
         tail: what happens to frames after the last full window. `shift`: the last window moves back until it is full,
             so every frame is covered and no window lies inside another. `keep`: a shorter window for the rest where it
-            has at least half the size, even inside the one before (as the tool this replaces does). `drop`: full windows only.
+            has at least half the size, even inside the one before (as documented). `drop`: full windows only.
     """
     if size < 1 or not 1 <= stride <= size:
         raise ValueError(f"windows of {size} frames every {stride}: the stride is 1 to the size")
