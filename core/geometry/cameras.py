@@ -22,16 +22,17 @@ class Poses:
     positions: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PoseErrors:
-    """How far aligned poses are from a reference: units of the reference, and degrees."""
+    """How far aligned poses are from a reference, image by image.
 
-    images: int
-    position_rmse: float
-    position_median: float
-    position_max: float
-    rotation_mean_deg: float | None
-    rotation_max_deg: float | None
+    Attributes:
+        position: [N], distances in units of the reference.
+        rotation_deg: [N], angles; None where only positions are known.
+    """
+
+    position: Array
+    rotation_deg: Array | None
 
 
 def align_poses(source: Poses, reference: Poses) -> Sim3:
@@ -66,14 +67,7 @@ def pose_errors(source: Poses, reference: Poses, sim3: Sim3) -> PoseErrors:
     angles = None
     if source.rotations is not None and reference.rotations is not None:
         angles = rotation_angles_deg(sim3.rotation @ source.rotations, reference.rotations)
-    return PoseErrors(
-        len(away),
-        float(np.sqrt((away**2).mean())),
-        float(np.median(away)),
-        float(away.max()),
-        None if angles is None else float(angles.mean()),
-        None if angles is None else float(angles.max()),
-    )
+    return PoseErrors(away, angles)
 
 
 def rotation_angles_deg(one: Array, other: Array) -> Array:

@@ -27,7 +27,7 @@ class Edge:
 
     Attributes:
         source: number of one model.
-        target: of the other.
+        target: of the other, which is higher.
         sim3: takes the first model's frame to the second's.
         source_xyz: [N, 3], the inliers in the first.
         target_xyz: [N, 3], the same points in the second.
@@ -104,7 +104,6 @@ class _Conflict:
 
 def _conflicts(edges: Sequence[Edge]) -> list[_Conflict]:
     known = {(edge.source, edge.target): edge for edge in edges if len(edge.depth) >= _LEAST_INLIERS}
-    known = {(min(pair), max(pair)): edge for pair, edge in known.items()}
     after: dict[int, list[int]] = {}
     for one, other in sorted(known):
         after.setdefault(one, []).append(other)
@@ -118,11 +117,9 @@ def _conflicts(edges: Sequence[Edge]) -> list[_Conflict]:
 
 
 def _round_trip(i: int, j: int, k: int, known: dict[tuple[int, int], Edge]) -> _Conflict | None:
-    three = [known[i, j], known[j, k], known[i, k]]
-    # From i over j to k, and back: should be the identity.
-    trip = _way(three[2], k, i) @ _way(three[1], j, k) @ _way(three[0], i, j)
-    points = three[0].source_xyz if three[0].source == i else three[0].target_xyz
-    depth = three[0].depth / (three[0].sim3.scale if three[0].source == i else 1.0)
+    first, second, direct = three = known[i, j], known[j, k], known[i, k]
+    trip = direct.sim3.inverse() @ second.sim3 @ first.sim3  # over j to k, and back: should be the identity
+    points, depth = first.source_xyz, first.depth / first.sim3.scale
     shift = float(np.median(np.linalg.norm(trip.apply(points) - points, axis=1) / depth))
     noise = sum(max(edge.noise, _LEAST_NOISE) for edge in three)
     if shift < _SURE * noise or (abs(np.log(trip.scale)) < _MAX_LOG_SCALE and shift < _MAX_SHIFT):
@@ -130,10 +127,6 @@ def _round_trip(i: int, j: int, k: int, known: dict[tuple[int, int], Edge]) -> _
     far = [edge for edge in three if abs(edge.source - edge.target) > _NEAR]
     text = f"not rigid: from window {i} over {j} to {k} and back, scale is off by {trip.scale:.2f}"
     return _Conflict(j, far, f"{text} and places by {shift:.0%} of their depth")
-
-
-def _way(edge: Edge, source: int, target: int) -> Sim3:
-    return edge.sim3 if (edge.source, edge.target) == (source, target) else edge.sim3.inverse()
 
 
 def _largest_part(models: Sequence[int], edges: Sequence[Edge]) -> list[int]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.geometry.colmap import pycolmap
 from core.geometry.sim3 import Array
+from core.reconstruction.database import write_camera, write_image
 from core.reconstruction.features import Features
 from core.reconstruction.matching import PairGeometry
 from core.reconstruction.pairs import read_pairs
@@ -76,19 +77,12 @@ def _focal(frames: Sequence[FrameRequest], pairs: Sequence[tuple[Pair, PairGeome
         with pycolmap.Database.open(path) as database, pycolmap.DatabaseTransaction(database):
             focal = DEFAULT_FOCAL * max(width, height)
             camera = pycolmap.Camera.create_from_model_name(1, "SIMPLE_PINHOLE", focal, width, height)
-            database.write_camera(camera, use_camera_id=True)
-            rig = pycolmap.Rig(rig_id=1)
-            rig.add_ref_sensor(camera.sensor_id)
-            database.write_rig(rig, use_rig_id=True)
+            write_camera(database, camera)
             known = {}
             for frame in frames:
                 assert frame.features is not None
                 known[frame.number] = Features.read(frame.features).keypoints[:, :2]
-                image = pycolmap.Image(name=frame.name, camera_id=1, image_id=frame.image_id)
-                database.write_image(image, use_image_id=True)
-                posed = pycolmap.Frame(frame_id=frame.image_id, rig_id=1)
-                posed.add_data_id(image.data_id)
-                database.write_frame(posed, use_frame_id=True)
+                write_image(database, frame, camera.camera_id)
             for (one, other), geometry in pairs:
                 found = pycolmap.TwoViewGeometry(
                     config=geometry.config,

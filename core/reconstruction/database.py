@@ -32,18 +32,28 @@ def write_database(
         for frame in used:
             if not camera.shared or frame is used[0]:
                 own = make_camera(camera, frame)
-                database.write_camera(own, use_camera_id=True)
-                rig = pycolmap.Rig(rig_id=own.camera_id)
-                rig.add_ref_sensor(own.sensor_id)
-                database.write_rig(rig, use_rig_id=True)
-            image = pycolmap.Image(name=frame.name, camera_id=own.camera_id, image_id=frame.image_id)
-            database.write_image(image, use_image_id=True)
-            posed = pycolmap.Frame(frame_id=frame.image_id, rig_id=own.camera_id)
-            posed.add_data_id(image.data_id)
-            database.write_frame(posed, use_frame_id=True)
+                write_camera(database, own)
+            write_image(database, frame, own.camera_id)
             assert frame.features is not None
             database.write_keypoints(frame.image_id, Features.read(frame.features).keypoints)
         return _write_matches(database, {frame.number for frame in used}, matches)
+
+
+def write_camera(database: pycolmap.Database, camera: pycolmap.Camera) -> None:
+    """Write a camera and the rig of its own that COLMAP wants, both under the camera's id."""
+    database.write_camera(camera, use_camera_id=True)
+    rig = pycolmap.Rig(rig_id=camera.camera_id)
+    rig.add_ref_sensor(camera.sensor_id)
+    database.write_rig(rig, use_rig_id=True)
+
+
+def write_image(database: pycolmap.Database, frame: FrameRequest, camera_id: int) -> None:
+    """Write a frame's image and the COLMAP frame of its own, both under the image's id."""
+    image = pycolmap.Image(name=frame.name, camera_id=camera_id, image_id=frame.image_id)
+    database.write_image(image, use_image_id=True)
+    posed = pycolmap.Frame(frame_id=frame.image_id, rig_id=camera_id)
+    posed.add_data_id(image.data_id)
+    database.write_frame(posed, use_frame_id=True)
 
 
 def _write_matches(database: pycolmap.Database, frames: set[int], matches: Iterable[MatchFile]) -> dict[Pair, int]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from core.formats.alignment_json import FrameError, ReferenceErrors
 from core.formats.reference_poses import read_reference_poses
-from core.geometry.cameras import Poses, align_poses, pose_errors, rotation_angles_deg
+from core.geometry.cameras import Poses, align_poses, pose_errors
 from core.geometry.colmap import pycolmap
 
 
@@ -32,13 +32,19 @@ def align_with_reference(model: pycolmap.Reconstruction, path: Path) -> dict[str
         return {"notes": [f"not aligned with {path.name}: {error}"]}
     model.transform(pycolmap.Sim3d(sim3.scale, pycolmap.Rotation3d(sim3.rotation), sim3.translation))
     errors = pose_errors(own, wanted, sim3)
-    away = np.linalg.norm(sim3.apply(own.positions) - wanted.positions, axis=1)
-    angles = [None] * len(known) if wanted.rotations is None or own.rotations is None else [
-        float(angle) for angle in rotation_angles_deg(sim3.rotation @ own.rotations, wanted.rotations)
-    ]  # fmt: skip
+    away, turned_deg = errors.position, errors.rotation_deg
+    angles = [None] * len(known) if turned_deg is None else turned_deg.tolist()
     return {
         "frame": f"that of {path.name}, in its unit",
-        "reference": ReferenceErrors(scale=sim3.scale, **vars(errors)),
+        "reference": ReferenceErrors(
+            images=len(known),
+            scale=sim3.scale,
+            position_rmse=float(np.sqrt((away**2).mean())),
+            position_median=float(np.median(away)),
+            position_max=float(away.max()),
+            rotation_mean_deg=None if turned_deg is None else float(turned_deg.mean()),
+            rotation_max_deg=None if turned_deg is None else float(turned_deg.max()),
+        ),
         "frame_errors": [
             FrameError(name=image.name, position=float(one), rotation_deg=angle)
             for (image, _), one, angle in zip(known, away, angles, strict=True)

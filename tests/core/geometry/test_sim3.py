@@ -112,9 +112,9 @@ def test_cameras_align_exactly_also_on_a_straight_path(seed: int, straight: bool
     found = align_poses(source, reference)
     assert difference(found, truth) < 1e-6
     errors = pose_errors(source, reference, found)
-    assert errors.position_max < 1e-6 * truth.scale * 10
-    assert errors.rotation_max_deg is not None
-    assert errors.rotation_max_deg < 1e-5
+    assert errors.position.max() < 1e-6 * truth.scale * 10
+    assert errors.rotation_deg is not None
+    assert errors.rotation_deg.max() < 1e-5
 
 
 def test_positions_on_a_line_are_not_enough() -> None:
