@@ -34,6 +34,16 @@ app.command(
     name="reconstruct-windows",
     help="Reconstruct sliding windows of frames as COLMAP models, and merge them into one.",
 )
+app.command(
+    "flows.commands:track_mask_points",
+    name="track-mask-points",
+    help="Track every point of masks in 3D through an RGB-D clip, in batches, into one recording.",
+)
+app.command(
+    "flows.clips:rgbd_to_clip",
+    name="rgbd-to-clip",
+    help="Make a clip for track-mask-points from RGB-D folders and masks.",
+)
 app.command("flows.commands:devices", name="devices", help="Show this host's device slots and their limits.")
 app.command("flows.weights:app", name="weights", help="List, get and verify model weights.")
 app.command("flows.commands:demo", name="demo", help="Render clips with exact truth, track them, and score the result.")

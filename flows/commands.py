@@ -19,6 +19,8 @@ import flows.reconstruct_windows.flow
 import flows.reconstruct_windows.plan
 import flows.refine_masks.flow
 import flows.refine_masks.plan
+import flows.track_mask_points.flow
+import flows.track_mask_points.plan
 import flows.track_videos
 import flows.track_videos_plan
 import tasks.summary
@@ -99,6 +101,7 @@ track_videos = _command(flows.track_videos.track_videos, flows.track_videos_plan
 annotate_long_video = _command(flows.annotate_long_video.flow.annotate_long_video, flows.annotate_long_video.plan.check)
 reconstruct_windows = _command(flows.reconstruct_windows.flow.reconstruct_windows, flows.reconstruct_windows.plan.check)
 refine_masks = _command(flows.refine_masks.flow.refine_masks, flows.refine_masks.plan.check)
+track_mask_points = _command(flows.track_mask_points.flow.track_mask_points, flows.track_mask_points.plan.check)
 
 
 def devices() -> int:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from core.models.roles import Detector, MaskGenerator, VideoSegmenter, WindowReconstructor
+from core.models.roles import Detector, MaskGenerator, PointTracker, VideoSegmenter, WindowReconstructor
 from core.models.sam2.names import SamType
 from core.models.spec import GeneratorSettings, ModelOptions, ModelSpec
 
@@ -131,3 +131,23 @@ def vggt(spec: ModelSpec) -> WindowReconstructor:
 
     assert spec.path is not None
     return Vggt.load(spec.path)
+
+
+def point_tracker(spec: ModelSpec) -> PointTracker:
+    """The point tracker of this name, with the weights at `spec.path` where it has some."""
+    if spec.backend == "lk":
+        from core.models.points.lk import LucasKanade
+
+        return LucasKanade()
+    path = _path(spec)
+    if spec.backend == "mvtracker":
+        from core.models.points.mvtracker import load_mvtracker
+
+        return load_mvtracker(path)
+    if spec.backend == "spatialtrackerv2":
+        from core.models.points.spatialtrackerv2 import load_spatialtrackerv2
+
+        return load_spatialtrackerv2(path)
+    from core.models.points.cotracker3 import load_cotracker3
+
+    return load_cotracker3(path, online=spec.backend == "cotracker3_online")

@@ -4,16 +4,15 @@ A new backend adds one entry; nothing else has to know it. Models are loaded onc
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from core.errors import MaskflowError, RefusedInput, Unavailable
 from core.models import loaders
 from core.models.phrases import check_phrases
-from core.models.roles import Detector, MaskGenerator, VideoSegmenter, WindowReconstructor
+from core.models.roles import Detector, MaskGenerator, VideoSegmenter
 from core.models.sam2.names import SAM_TYPES
 from core.models.spec import ModelOptions, ModelSpec
 from core.store.digests import sha256_content
@@ -164,74 +163,6 @@ GENERATORS: Sequence[Backend[MaskGenerator]] = (
 )
 
 
-@dataclass(frozen=True)
-class Reconstructor:
-    """One way to reconstruct windows.
-
-    Attributes:
-        name: what users call it.
-        version: changes whenever results change: part of every cache key.
-        package: that must be installed; None: none but ours.
-        weights: where they are looked for, the first that is there is taken; none: it needs none.
-    """
-
-    name: str
-    version: str
-    package: str | None = None
-    weights: tuple[Path, ...] = ()
-
-    @property
-    def uses_gpu(self) -> bool:
-        """Whether it wants one."""
-        return self.package is not None
-
-    def missing(self) -> str | None:
-        """Why it cannot run here and what to do about it; None where it can."""
-        if self.package is not None and find_spec(self.package) is None:
-            return f"the package {self.package} is not installed (pip install git+https://github.com/facebookresearch/vggt)"
-        if self.weights and self.find() is None:
-            return f"there are no weights at {' or '.join(str(path.absolute()) for path in self.weights)}"
-        return None
-
-    def find(self) -> Path | None:
-        """Its weights."""
-        return next((path for path in self.weights if path.is_file()), None)
-
-    def spec(self, digest: Callable[[Path], str]) -> ModelSpec:
-        """The model decided upon; `digest` gives the SHA-256 of a file's content."""
-        path = self.find()
-        absolute = None if path is None else path.absolute()
-        return ModelSpec(
-            backend=self.name,
-            version=self.version,
-            path=absolute,
-            sha256=None if absolute is None else digest(absolute),
-        )
-
-
-RECONSTRUCTORS: Sequence[Reconstructor] = (
-    Reconstructor("vggt", "1", "vggt", (MODELS / "vggt" / "model.safetensors", MODELS / "vggt" / "model.pt")),
-    Reconstructor("colmap", "1"),
-)
-
-
-def choose_reconstructor(parameter: str, name: str, model_path: Path | None) -> Reconstructor:
-    """The reconstructor called `name`, its weights at `model_path` if given, or for `auto` the first that can run.
-
-    Raises:
-        RefusedInput: it cannot run here; the message tells what to do.
-    """
-    for backend in RECONSTRUCTORS:
-        given = model_path is not None and bool(backend.weights)
-        chosen = replace(backend, weights=(model_path,)) if given and model_path is not None else backend
-        reason = chosen.missing()
-        if reason is not None and (name == chosen.name or (name == "auto" and given)):
-            raise RefusedInput(f"{parameter} = {name!r}: {chosen.name} cannot be used: {reason}")
-        if reason is None and name in ("auto", chosen.name):
-            return chosen
-    raise RefusedInput.of(parameter, name, "use " + ", ".join(["auto", *(b.name for b in RECONSTRUCTORS)]))
-
-
 def choose(parameter: str, name: str, backends: Sequence[Backend[T]], options: ModelOptions) -> Backend[T]:
     """The backend called `name`, or for `auto` the first that can run here.
 
@@ -267,21 +198,14 @@ def load_generator(spec: ModelSpec) -> MaskGenerator:
     return _load(spec, GENERATORS)
 
 
-@lru_cache(maxsize=1)
-def load_reconstructor(spec: ModelSpec) -> WindowReconstructor:
-    """The network of this spec, loaded once per process. Raises `Unavailable` where its weights have changed."""
-    model = loaders.vggt(spec)
-    _check_unchanged(spec)
-    return model
-
-
 def _load(spec: ModelSpec, backends: Sequence[Backend[T]]) -> T:
     model = next(backend for backend in backends if backend.name == spec.backend).load(spec)
-    _check_unchanged(spec)
+    check_unchanged(spec)
     return model
 
 
-def _check_unchanged(spec: ModelSpec) -> None:
+def check_unchanged(spec: ModelSpec) -> None:
+    """Raises `Unavailable` where a model's weights are no more those that were decided upon."""
     # What was decided upon goes into keys and manifests: anything else must not be loaded under its name.
     if spec.path is not None and sha256_content(spec.path) != spec.sha256:
         raise Unavailable(f"{spec.path} has changed since the run began: run again")

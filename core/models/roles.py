@@ -3,11 +3,11 @@
 A model is loaded once per process; what belongs to one video lives in a session.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ import numpy.typing as npt
 from core.masks import Box, Mask
 from core.masks.region import Region
 from core.video.frames import RGB
+
+if TYPE_CHECKING:
+    from core.points.clip import ClipView
 
 
 @dataclass(frozen=True)
@@ -212,4 +215,47 @@ class WindowReconstructor(Protocol):
         self, window: Sequence[RGB], geometry: WindowGeometry, max_query_pts: int, query_frame_num: int, fine: bool
     ) -> WindowTracks:
         """Points of some frames, followed through all. Raises `Unavailable` where that cannot be done here."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class PointTracks:
+    """N points over T frames.
+
+    Attributes:
+        xyz: float32 [T, N, 3], world, metres; NaN before a point's own frame.
+        visible: bool [T, N]; not visible but valid: occluded, out of sight or lost.
+        valid: bool [T, N], from the point's own frame on.
+        support: float32 [T, M, 3], tracks of the support points, where the tracker uses them.
+        notes: what a person should know.
+    """
+
+    xyz: npt.NDArray[np.float32]
+    visible: npt.NDArray[np.bool_]
+    valid: npt.NDArray[np.bool_]
+    support: npt.NDArray[np.float32] | None = None
+    notes: tuple[str, ...] = ()
+
+
+class PointTracker(Protocol):
+    """3D points through an RGB-D clip.
+
+    Attributes:
+        joint: points look at each other: which others are tracked with a point changes its track.
+    """
+
+    joint: bool
+
+    def track(
+        self,
+        view: "ClipView",
+        queries: npt.NDArray[np.float64],
+        support: npt.NDArray[np.float64],
+        report: Callable[[int, int | None], None],
+    ) -> PointTracks:
+        """Tracks of points [N, 4]: frame of the view, x, y, z in the world.
+
+        Support points [M, 4] are tracked beside them where points look at each other: the same for all batches, so that
+        each sees the whole object. `report` is told frames done and expected.
+        """
         ...

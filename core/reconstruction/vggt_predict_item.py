@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import BadMedia
-from core.models.registry import load_reconstructor
+from core.models.installed import load_reconstructor
 from core.models.roles import WindowGeometry
 from core.models.spec import ModelSpec
 from core.models.vggt.square import make_square

@@ -14,7 +14,7 @@ from core.formats.window_info import write_window_info
 from core.geometry.colmap import pycolmap
 from core.geometry.robust import align_points
 from core.geometry.sim3 import Array
-from core.models.registry import load_reconstructor
+from core.models.installed import load_reconstructor
 from core.models.roles import WindowGeometry, WindowReconstructor, WindowTracks
 from core.models.spec import ModelSpec
 from core.models.vggt.square import make_square

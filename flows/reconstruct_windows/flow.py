@@ -12,7 +12,7 @@ from prefect.states import Cancelled, Failed
 from pydantic import Field
 
 from core.errors import BadMedia
-from core.models.registry import RECONSTRUCTORS
+from core.models.installed import RECONSTRUCTORS, choice_notes
 from core.reconstruction.settings import (
     DEFAULT_FOCAL,
     CameraSettings,
@@ -132,7 +132,7 @@ def reconstruct_windows(
         gpu_ids=gpu_ids,
         num_workers=num_workers,
     )
-    notes = _backend_notes(plan, backend)
+    notes = choice_notes("Reconstructor", backend, plan.backend, RECONSTRUCTORS)
     ignored = (
         {"mask_dir": mask_dir, "focal_length": focal_length} if plan.backend.uses_gpu else {"model_path": model_path}
     )
@@ -192,13 +192,6 @@ def reconstruct_windows(
     for note in summary.notes[len(notes) :]:
         log.info(note)
     return publish(summary)
-
-
-def _backend_notes(plan: Plan, asked: str) -> list[str]:
-    notes = [f"Reconstructor: {plan.backend.name}{' (auto)' if asked == 'auto' else ''}"]
-    if asked == "auto" and not plan.backend.uses_gpu:
-        notes.append(f"{RECONSTRUCTORS[0].name} is not used: {RECONSTRUCTORS[0].missing()}")
-    return notes
 
 
 def _facts(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.errors import MaskflowError, RefusedInput
 from core.formats.reference_poses import read_reference_poses
-from core.models.registry import Reconstructor, choose_reconstructor
+from core.models.installed import RECONSTRUCTORS, Installed, choose_installed
 from core.video.image_file import SUFFIXES, natural_key
 from tasks.devices.slots import Slot, cpu_slots, plan_slots
 from tasks.store import check_writable
@@ -32,7 +32,7 @@ class Plan:
     output: Path
     mask_dir: Path | None
     reference: Path | None
-    backend: Reconstructor
+    backend: Installed
     slots: list[Slot]
 
 
@@ -59,7 +59,9 @@ def check(
         raise RefusedInput.of(
             "window_stride", window_stride, f"at most window_size ({window_size}): frames would be lost"
         )
-    chosen = choose_reconstructor("backend", backend, None if model_path is None else model_path.expanduser())
+    chosen = choose_installed(
+        "backend", backend, RECONSTRUCTORS, None if model_path is None else model_path.expanduser()
+    )
     if chosen.uses_gpu and camera_type not in _PLAIN_CAMERAS:
         raise RefusedInput.of("camera_type", camera_type, f"{chosen.name} knows {' and '.join(_PLAIN_CAMERAS)}")
     masks = None if mask_dir is None else mask_dir.expanduser()

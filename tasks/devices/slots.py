@@ -1,6 +1,7 @@
 """Slots: how many items may use which device at once."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -58,6 +59,22 @@ def cuda_devices() -> list[int]:
     if allowed is None:
         return found
     return [int(part) for part in allowed.split(",") if part.strip().isdigit() and int(part) in found]
+
+
+def free_gpu_gib(slots: Sequence[Slot]) -> float | None:
+    """GPU memory that is free for one of these slots, where it is least: slots of a GPU share it.
+
+    None where that is not known. Loads no torch.
+    """
+    sharing = Counter(slot.gpu for slot in slots if slot.gpu is not None)
+    tool = shutil.which("nvidia-smi")
+    if tool is None or not sharing:
+        return None
+    query = [tool, "--query-gpu=index,memory.free", "--format=csv,noheader,nounits"]
+    answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
+    free = dict(re.findall(r"^(\d+), *(\d+)", answer.stdout, re.MULTILINE))
+    shares = [int(free[str(gpu)]) / count for gpu, count in sharing.items() if str(gpu) in free]
+    return min(shares) / 1024 if shares else None
 
 
 def cpu_slots(num_workers: int | None) -> list[Slot]:

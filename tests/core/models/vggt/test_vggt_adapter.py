@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from core.errors import RefusedInput, Unavailable
-from core.models.registry import choose_reconstructor
+from core.models.installed import RECONSTRUCTORS, choose_installed
 from core.models.vggt.model import MODEL_SIDE, Vggt
 from core.models.vggt.square import TRACK_SIDE, Square, make_square
 
@@ -90,15 +90,15 @@ def test_squares_go_there_and_back() -> None:
 
 
 def test_choosing(weights: Path) -> None:
-    assert choose_reconstructor("backend", "auto", weights).name == "vggt"
-    assert choose_reconstructor("backend", "colmap", weights).name == "colmap"
-    assert choose_reconstructor("backend", "auto", None).name == "colmap"
+    assert choose_installed("backend", "auto", RECONSTRUCTORS, weights).name == "vggt"
+    assert choose_installed("backend", "colmap", RECONSTRUCTORS, weights).name == "colmap"
+    assert choose_installed("backend", "auto", RECONSTRUCTORS, None).name == "colmap"
     with pytest.raises(RefusedInput, match="there are no weights at"):
-        choose_reconstructor("backend", "auto", weights.with_name("missing.pt"))
+        choose_installed("backend", "auto", RECONSTRUCTORS, weights.with_name("missing.pt"))
     with pytest.raises(RefusedInput, match="use auto, vggt, colmap"):
-        choose_reconstructor("backend", "droid", None)
+        choose_installed("backend", "droid", RECONSTRUCTORS, None)
 
 
 def test_a_missing_package_is_told() -> None:
     with pytest.raises(RefusedInput, match="the package vggt is not installed"):
-        choose_reconstructor("backend", "vggt", None)
+        choose_installed("backend", "vggt", RECONSTRUCTORS, None)

@@ -1,0 +1,206 @@
+"""One camera's part of the Lucas-Kanade tracker: where it sees points from frame to frame."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.geometry.pinhole import back_project, project
+from core.geometry.sim3 import Array
+from core.models.points import patches
+from core.points.clip import ClipView, Depth
+from core.points.lifting import depth_near
+
+Flags = npt.NDArray[np.bool_]
+Image = npt.NDArray[np.uint8]
+_WINDOW, _LEVELS = (21, 21), 3
+_FORWARD_BACKWARD_PX = 1.0
+_BORDER_PX, _BLUR_PX = 2.0, 1.0
+_STRETCH = 4.0
+_MISMATCH_GREY, _MISMATCH_SHARE = 5.0, 0.5
+_NOISE_M, _NOISE_SHARE, _GAIN = 0.01, 0.01, 0.2
+_JUMP_M, _JUMP_SHARE = 0.03, 0.05
+
+
+@dataclass(eq=False)
+class Seen:
+    """What a camera says of N points in a frame.
+
+    Attributes:
+        visible: it sees them.
+        xyz: [N, 3], where, in the world; meaningful where visible.
+        weight: how much that counts, 1 / depth^2.
+    """
+
+    visible: Flags
+    xyz: Array
+    weight: Array
+
+
+class CameraTracker:
+    """Follows points in one camera.
+
+    A point has a patch, taken when it was first seen. It is found again in each frame from two guesses: where the
+    point would be had it not moved in the world, and where pyramidal Lucas-Kanade, checked forward and backward, takes
+    it from the frame before. The patch is looked at in the perspective the camera has now.
+
+    Args:
+        view: the clip.
+        camera: which camera of it.
+        count: number of points.
+    """
+
+    def __init__(self, view: ClipView, camera: int, count: int) -> None:
+        self._view = view
+        self._camera = camera
+        self._patches = np.zeros((count, len(patches.OFFSETS)))
+        self._right = np.zeros((count, 3))
+        self._down = np.zeros((count, 3))
+        self._known = np.zeros(count, bool)
+        self._seen = np.zeros(count, bool)
+        self._xy = np.zeros((count, 2))
+        self._frame = -1
+        self._image: Image | None = None
+        self._before: Image | None = None
+
+    def advance(self, frame: int) -> None:
+        """Go to the next frame."""
+        self._frame = frame
+        rgb = self._view.rgb(self._camera, frame)
+        grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        self._smooth = patches.Image(
+            np.asarray(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), _BLUR_PX), np.float32)
+        )
+        self._depth: Depth = self._view.depth(self._camera, frame)
+        self._intrinsics = self._view.intrinsics[self._camera, frame]
+        self._pose = self._view.cam_from_world[self._camera, frame]
+        self._before, self._image = self._image, np.asarray(grey, np.uint8)
+
+    def start(self, chosen: npt.NDArray[np.int64], xyz: Array) -> Flags:
+        """Take patches of these points [N, 3], new or seen for the first time; whether each is in plain sight."""
+        xy, depth = project(xyz, self._intrinsics, self._pose)
+        inside = self._inside(xy, depth)
+        xy = np.where(inside[:, None], xy, 0.0)
+        measured = depth_near(self._depth, xy, depth)
+        ok = inside & (measured > 0) & (np.abs(measured - depth) < _tolerance(depth))
+        self._renew(chosen[ok], xy[ok], depth[ok])
+        self._seen[chosen] = ok
+        self._xy[chosen] = xy
+        return ok
+
+    def follow(self, chosen: npt.NDArray[np.int64], xyz: Array) -> Seen:
+        """Find these points again, which were at `xyz` [N, 3] before."""
+        expected, depth = project(xyz, self._intrinsics, self._pose)
+        inside = self._inside(expected, depth)
+        known = self._known[chosen]
+        seen = np.zeros(len(chosen), bool)
+        xy = np.where(inside[:, None], expected, 0.0)
+        found = np.flatnonzero(inside & known)
+        if len(found):
+            xy[found], seen[found] = self._find(chosen[found], xyz[found], expected[found])
+        measured = depth_near(self._depth, xy, depth)
+        seen &= self._inside(xy, depth) & ((measured == 0) | (np.abs(measured - depth) < _tolerance(depth)))
+        lifted = _smoothed(measured, depth)
+        self._seen[chosen] = seen
+        self._xy[chosen] = xy
+        new = np.flatnonzero(inside & ~known)
+        if len(new):  # another camera follows them, and here they come into sight
+            self.start(chosen[new], xyz[new])
+        safe = np.where(seen, lifted, 1.0)
+        return Seen(seen, back_project(xy, safe, self._intrinsics, self._pose), 1 / safe**2)
+
+    def _find(self, chosen: npt.NDArray[np.int64], xyz: Array, expected: Array) -> tuple[Array, Flags]:
+        warps = self._warps(chosen, xyz, expected)
+        wanted = self._patches[chosen]
+        start = expected.copy()
+        flow, flowed = self._flow(chosen, expected)
+        still = self._smooth.residuals(wanted, expected, warps)
+        moved = self._smooth.residuals(wanted, np.where(flowed[:, None], flow, 0.0), warps)
+        moving = flowed & (moved < 0.8 * still - 1.0)
+        start[moving] = flow[moving]
+        found = self._smooth.find(wanted, start, warps)
+        contrast = np.abs(wanted).mean(1)
+        limit = _MISMATCH_GREY + _MISMATCH_SHARE * contrast
+        fits = found.residual < limit
+        xy = np.where(fits[:, None], found.xy, flow)
+        # Seen from aside or deformed: it still flows, so what it looks like now is what to look for.
+        changed = ~fits & flowed & (found.residual < 2 * limit)
+        self._renew(chosen[changed], xy[changed], None)
+        return np.where((fits | changed)[:, None], xy, expected), fits | changed
+
+    def _flow(self, chosen: npt.NDArray[np.int64], expected: Array) -> tuple[Array, Flags]:
+        """Pyramidal Lucas-Kanade from the frame before, where the points were seen there."""
+        flow, ok = expected.copy(), np.zeros(len(chosen), bool)
+        at = np.flatnonzero(self._seen[chosen])
+        if len(at) == 0 or self._before is None or self._image is None:
+            return flow, ok
+        before = self._xy[chosen[at]].astype(np.float32)[:, None]
+        there, there_ok = _lucas_kanade(self._before, self._image, before, expected[at].astype(np.float32)[:, None])
+        back, back_ok = _lucas_kanade(self._image, self._before, there, before)
+        away = np.linalg.norm((back - before)[:, 0], axis=1)
+        ok[at] = there_ok & back_ok & (away < _FORWARD_BACKWARD_PX)
+        flow[at] = there[:, 0]
+        return flow, ok
+
+    def _warps(self, chosen: npt.NDArray[np.int64], xyz: Array, expected: Array) -> Array:
+        """How a pixel's step at the patch's making looks now: [N, 2, 2], the points' surfaces being planes."""
+        right, _ = project(xyz + self._right[chosen], self._intrinsics, self._pose)
+        down, _ = project(xyz + self._down[chosen], self._intrinsics, self._pose)
+        warps = np.stack([right - expected, down - expected], -1)
+        sane = np.asarray(np.isfinite(warps).all((1, 2)) & (np.abs(warps) < _STRETCH).all((1, 2)))
+        return np.where(sane[:, None, None], warps, np.eye(2))
+
+    def _renew(self, chosen: npt.NDArray[np.int64], xy: Array, depth: Array | None) -> None:
+        if len(chosen) == 0:
+            return
+        self._patches[chosen] = self._smooth.take(xy)
+        if depth is None:
+            depth = depth_near(self._depth, xy, np.full(len(xy), np.inf))
+        z = np.where(depth > 0, depth, 1.0)
+        at = back_project(xy, z, self._intrinsics, self._pose)
+        for step, into in (((1.0, 0.0), self._right), ((0.0, 1.0), self._down)):
+            slope = self._slope(xy, z, np.array(step))
+            into[chosen] = back_project(xy + step, z + slope, self._intrinsics, self._pose) - at
+        self._known[chosen] = True
+
+    def _slope(self, xy: Array, depth: Array, step: Array) -> Array:
+        """Change of depth from a pixel to the next along `step`, on the surface; 0 where that is not clear."""
+        reach = 4.0
+        ahead = depth_near(self._depth, xy + reach * step, depth)
+        behind = depth_near(self._depth, xy - reach * step, depth)
+        slope = (ahead - behind) / (2 * reach)
+        bent = np.abs(ahead + behind - 2 * depth) > 0.02 * depth
+        clear = (ahead > 0) & (behind > 0) & ~bent
+        return np.where(clear, slope, 0.0)
+
+    def _inside(self, xy: Array, depth: Array) -> Flags:
+        width, height = self._view.size
+        with np.errstate(invalid="ignore"):
+            low = (xy >= _BORDER_PX).all(-1)
+            return low & (xy[:, 0] <= width - 1 - _BORDER_PX) & (xy[:, 1] <= height - 1 - _BORDER_PX) & (depth > 0)
+
+
+def _tolerance(depth: Array) -> Array:
+    return _JUMP_M + _JUMP_SHARE * depth
+
+
+def _smoothed(measured: Array, expected: Array) -> Array:
+    """Depth that follows what is measured, slowly within the sensor's noise; what is expected where nothing is."""
+    off = measured - expected
+    noise = np.abs(off) < _NOISE_M + _NOISE_SHARE * expected
+    return np.where(measured > 0, expected + np.where(noise, _GAIN * off, off), expected)
+
+
+def _lucas_kanade(
+    one: Image,
+    other: Image,
+    points: npt.NDArray[np.float32],
+    guess: npt.NDArray[np.float32],
+) -> tuple[npt.NDArray[np.float32], Flags]:
+    """J.-Y. Bouguet, "Pyramidal implementation of the Lucas Kanade feature tracker", 2000; OpenCV's."""
+    found, ok, _ = cv2.calcOpticalFlowPyrLK(
+        one, other, points, guess.copy(), winSize=_WINDOW, maxLevel=_LEVELS,
+        criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01), flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )  # fmt: skip
+    return np.asarray(found, np.float32), np.asarray(ok).ravel() > 0

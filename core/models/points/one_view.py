@@ -1,0 +1,79 @@
+"""Trackers that see one camera: which camera sees a point best, and its track lifted to the world."""
+
+import numpy as np
+import numpy.typing as npt
+
+from core.geometry.pinhole import back_project, project
+from core.geometry.sim3 import Array
+from core.points.clip import ClipView
+from core.points.lifting import depth_near
+
+Flags = npt.NDArray[np.bool_]
+
+
+def best_cameras(view: ClipView, queries: Array) -> tuple[npt.NDArray[np.int64], Array]:
+    """For each point [N, 4] (frame, x, y, z) the camera that sees it best in its frame.
+
+    That is the one whose depth there is nearest to the point's own; one that does not have it in the picture is the
+    last choice, one without depth there the last but one.
+
+    Returns:
+        cameras: [N].
+        xy: [N, 2], where that camera sees the points, in pixels.
+    """
+    frames = queries[:, 0].astype(np.int64)
+    off = np.zeros((view.cameras, len(queries)))
+    places = np.zeros((view.cameras, len(queries), 2))
+    width, height = view.size
+    for camera in range(view.cameras):
+        for frame in np.unique(frames):
+            chosen = np.flatnonzero(frames == frame)
+            xyz = queries[chosen, 1:]
+            xy, depth = project(xyz, view.intrinsics[camera, frame], view.cam_from_world[camera, frame])
+            inside = (depth > 0) & (xy > -0.5).all(-1) & (xy[:, 0] < width - 0.5) & (xy[:, 1] < height - 0.5)
+            xy = np.where(inside[:, None], xy, 0.0)
+            measured = depth_near(view.depth(camera, int(frame)), xy, depth)
+            wrong = np.where(measured > 0, np.abs(measured - depth) / np.where(inside, depth, 1.0), 1e3)
+            off[camera, chosen] = np.where(inside, wrong, 1e6)
+            places[camera, chosen] = xy
+    best = off.argmin(0)
+    return best, places[best, np.arange(len(queries))]
+
+
+def lift(
+    view: ClipView, camera: int, queries: Array, xy: Array, visible: Flags
+) -> tuple[npt.NDArray[np.float32], Flags]:
+    """A camera's tracks in the world.
+
+    A visible point takes the depth measured where it is seen, if that has not jumped; else it keeps the depth it had
+    in the world. Unseen points keep that too and move with their pixels.
+
+    Args:
+        view: the clip.
+        camera: that tracked.
+        queries: [N, 4], frame and position of each point.
+        xy: [T, N, 2], pixels.
+        visible: [T, N].
+
+    Returns:
+        xyz: float32 [T, N, 3], the point's own position in its own frame.
+        visible: [T, N]: seen, and not in front of something else than itself.
+    """
+    started = queries[:, 0].astype(np.int64)
+    current = queries[:, 1:].copy()
+    xyz = np.zeros((view.frames, len(queries), 3), np.float32)
+    kept = visible.copy()
+    for frame in range(view.frames):
+        intrinsics, pose = view.intrinsics[camera, frame], view.cam_from_world[camera, frame]
+        _, expected = project(current, intrinsics, pose)
+        known = np.isfinite(xy[frame]).all(-1)
+        place = np.where(known[:, None], xy[frame], 0.0)
+        measured = depth_near(view.depth(camera, frame), place, expected)
+        agrees = (measured > 0) & (np.abs(measured - expected) < 0.1 * np.abs(expected) + 0.05)
+        kept[frame] &= agrees | (measured == 0)
+        depth = np.where(visible[frame] & agrees, measured, expected)
+        going = (started < frame) & (depth > 0) & known
+        moved = back_project(place, depth, intrinsics, pose)
+        current = np.where(going[:, None], moved, current)
+        xyz[frame] = current
+    return xyz, kept

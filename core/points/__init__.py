@@ -1,0 +1,1 @@
+"""3D point tracks from masks: clips, queries, batches, lifting, merging."""

@@ -1,0 +1,30 @@
+"""The work of one item: a clip unpacked, for all that follows. Runs in a device worker."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.points.axes import check_direction
+from core.points.clip import Clip
+from core.points.settings import ClipRequest
+from core.points.unpack import unpack_clip
+
+
+def unpack(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """Leave a clip as `core.points.clip.Clip` reads it.
+
+    Args:
+        request: a `ClipRequest` as JSON-able values.
+        folder: where the arrays go.
+        report: told images unpacked and expected.
+
+    Returns:
+        A `ClipInfo`.
+
+    Raises:
+        BadMedia, UnsafeFile: the clip cannot be used; the message tells why.
+    """
+    asked = ClipRequest.model_validate(request)
+    info = unpack_clip(asked.npz, asked.mask_key, folder, report)
+    check_direction(Clip(folder), asked.npz.name)
+    return info.model_dump(mode="json")

@@ -1,0 +1,190 @@
+"""RGB-D folders, one a camera, and masks of their colour images, to one clip in our NPZ layout."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import BadMedia
+from core.formats.id_maps import SUFFIXES as MAP_SUFFIXES
+from core.formats.id_maps import read_id_map
+from core.formats.results_jsonl import read_results
+from core.formats.rgbd_folder import (
+    RgbdFrame,
+    list_frames,
+    read_cam_from_world,
+    read_colour,
+    read_depth,
+    read_intrinsics,
+    register_depth,
+    scaled_to,
+)
+from core.geometry.sim3 import Array
+from core.masks import rle
+from core.points.clip import Depth
+from core.store.atomic import atomic_file
+from core.store.npz import NpzWriter
+from core.store.paths import distinct, slugify
+
+MASK_KEY = "sam2_masks"
+_T = TypeVar("_T", bound=np.generic)
+Packed = dict[str, dict[int, npt.NDArray[np.uint8]]]
+"""Masks by instance and frame, bits packed along the rows."""
+
+
+@dataclass(frozen=True)
+class CameraFiles:
+    """What one camera left.
+
+    Attributes:
+        folder: its frames.
+        intrinsics: of the colour images.
+        depth_intrinsics: of the depth images; None: these are registered to the colour images already.
+        masks: folder of id maps by frame name, or a `results.jsonl` of `track_videos`; None: no masks.
+    """
+
+    folder: Path
+    intrinsics: Path
+    depth_intrinsics: Path | None = None
+    masks: Path | None = None
+
+
+def convert_rgbd(
+    cameras: Sequence[CameraFiles], clip: Path, units_per_m: float, report: Callable[[int, int | None], None]
+) -> list[str]:
+    """Write a clip, atomically; memory holds one image at a time, and the masks packed.
+
+    Args:
+        cameras: with the same number of frames each.
+        clip: the NPZ to make.
+        units_per_m: what depth images count, in a metre.
+        report: told images done and expected.
+
+    Returns:
+        Names of the instances.
+
+    Raises:
+        BadMedia, UnsafeFile: a file cannot be used; the message tells which.
+    """
+    frames = [list_frames(camera.folder) for camera in cameras]
+    counts = [len(one) for one in frames]
+    if len(set(counts)) > 1:
+        raise BadMedia(f"cameras have different numbers of frames: {', '.join(map(str, counts))}")
+    sizes = {read_colour(one[0].colour).shape[1::-1] for one in frames}
+    depth_sizes = {read_depth(one[0].depth, units_per_m).shape[::-1] for one in frames}
+    if len(sizes) > 1 or len(depth_sizes) > 1:
+        raise BadMedia("cameras have images of different sizes: make a clip of each")
+    (size,), (depth_size,) = sizes, depth_sizes
+    masks = [_read_masks(camera, own, size) for camera, own in zip(cameras, frames, strict=True)]
+    names = sorted({name for one in masks for name in one})
+    lenses = [_Lens(camera, size, depth_size) for camera in cameras]
+    images = sum(counts)
+    progress = _Progress(report, images * (2 + len(names)))
+    shape = (len(cameras), counts[0])
+    width, height = size
+    with atomic_file(clip) as temporary, NpzWriter(temporary) as npz:
+        colours = (_checked(progress(read_colour(f.colour)), size, f.colour) for one in frames for f in one)
+        npz.blocks("rgbs", (*shape, height, width, 3), np.uint8, colours)
+        depths = (
+            progress(lens.depth(_checked(read_depth(f.depth, units_per_m), depth_size, f.depth)))
+            for lens, one in zip(lenses, frames, strict=True)
+            for f in one
+        )
+        npz.blocks("depths", (*shape, depth_size[1], depth_size[0]), np.float32, depths)
+        npz.array("intrs", np.stack([np.tile(lens.intrinsics, (counts[0], 1, 1)) for lens in lenses]))
+        npz.array("extrs", np.stack([[read_cam_from_world(f.pose) for f in one] for one in frames]))
+        npz.array("camera_ids", np.array(distinct(slugify(camera.folder.resolve().name) for camera in cameras)))
+        for name in names:
+            stack = (progress(mask) for mask in _unpacked(masks, name, counts[0], size))
+            npz.blocks(f"{MASK_KEY}/{name}", (*shape, height, width), np.bool_, stack)
+    return names
+
+
+class _Lens:
+    """A camera's depth, as its colour camera would see it at the depth images' resolution."""
+
+    def __init__(self, camera: CameraFiles, size: tuple[int, int], depth_size: tuple[int, int]) -> None:
+        self.intrinsics = scaled_to(read_intrinsics(camera.intrinsics), size, depth_size)
+        self._own: Array | None = None
+        if camera.depth_intrinsics is not None:
+            self._own = read_intrinsics(camera.depth_intrinsics)
+
+    def depth(self, depth: Depth) -> Depth:
+        return depth if self._own is None else register_depth(depth, self._own, self.intrinsics)
+
+
+class _Progress:
+    def __init__(self, report: Callable[[int, int | None], None], total: int) -> None:
+        self._report, self._total, self._done = report, total, 0
+
+    def __call__(self, image: npt.NDArray[_T]) -> npt.NDArray[_T]:
+        self._done += 1
+        self._report(self._done, self._total)
+        return image
+
+
+def _checked(image: npt.NDArray[_T], size: tuple[int, int], path: Path) -> npt.NDArray[_T]:
+    if image.shape[1::-1] != size:
+        raise BadMedia(f"{path.name}: {image.shape[1]}x{image.shape[0]} pixels, the first one has {size[0]}x{size[1]}")
+    return image
+
+
+def _read_masks(camera: CameraFiles, frames: Sequence[RgbdFrame], size: tuple[int, int]) -> Packed:
+    if camera.masks is None:
+        return {}
+    if camera.masks.is_dir():
+        found = _from_maps(camera.masks, frames, size)
+    else:
+        found = _from_results(camera.masks, len(frames), size)
+    if not found:
+        raise BadMedia(f"{camera.masks}: no masks of these frames in it")
+    return found
+
+
+def _from_maps(folder: Path, frames: Sequence[RgbdFrame], size: tuple[int, int]) -> Packed:
+    """Every id above 0 of the maps NAME.png (.npz, .pth) of frames NAME."""
+    found: Packed = {}
+    for number, frame in enumerate(frames):
+        names = [
+            stem + suffix for stem in (frame.name, frame.colour.name, frame.colour.stem) for suffix in MAP_SUFFIXES
+        ]
+        path = next((folder / name for name in names if (folder / name).is_file()), None)
+        if path is None:
+            continue
+        id_map = read_id_map(path)
+        _checked(id_map, size, path)
+        for one in np.unique(id_map[id_map > 0]).tolist():
+            found.setdefault(f"instance_{one}", {})[number] = np.packbits(id_map == one, axis=-1)
+    return found
+
+
+def _from_results(path: Path, frames: int, size: tuple[int, int]) -> Packed:
+    """The objects of the one video in a `results.jsonl` that `track_videos` wrote with `--masks`."""
+    try:
+        videos = list(read_results(path))
+        found: Packed = {}
+        for frame in videos[0]["frames"] if len(videos) == 1 else ():
+            number = int(frame["source_frame"])
+            for one in frame["objects"] if 0 <= number < frames else ():
+                mask = rle.decode(rle.check(one["segmentation"]))
+                _checked(mask, size, path)
+                found.setdefault(f"instance_{int(one['obj_id'])}", {})[number] = np.packbits(mask, axis=-1)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        told = f"{type(error).__name__}: {error}"
+        raise BadMedia(f"{path}: not the results of track_videos with --schema frames --masks ({told})") from None
+    if len(videos) != 1:
+        raise BadMedia(f"{path}: holds {len(videos)} videos; give the results of one")
+    return found
+
+
+def _unpacked(
+    masks: Sequence[Packed], name: str, frames: int, size: tuple[int, int]
+) -> Iterator[npt.NDArray[np.bool_]]:
+    empty = np.zeros((size[1], size[0]), bool)
+    for camera in masks:
+        for frame in range(frames):
+            packed = camera.get(name, {}).get(frame)
+            yield empty if packed is None else np.unpackbits(packed, axis=-1, count=size[0]).astype(bool)

@@ -1,0 +1,52 @@
+"""The work of one item: an instance's batches merged, and the static points dropped. Runs in a device worker."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.formats.tracked_npz import write_tracked
+from core.points.merging import merge_batches, splitting_effect
+from core.points.motion import keep_moving, motion_m
+from core.points.query_item import read_points
+from core.points.settings import REFINED_FILE, TRACKED_FILE, MergeRequest
+from core.points.track_item import open_view, setting_of
+
+
+def merge_instance(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """Leave `tracked.npz` with all points in their order, and where static ones are to be dropped, `refined.npz`.
+
+    Args:
+        request: a `MergeRequest` as JSON-able values.
+        folder: where the outputs go.
+        report: told that it is done.
+
+    Returns:
+        points; visible: share of the valid positions that are visible; visible_by_frame: the same for each frame;
+        motion_m: median and 90th percentile of the largest displacement; refined: counts, or None; splitting: see
+        `splitting_effect`.
+    """
+    asked = MergeRequest.model_validate(request)
+    files = [tracks / TRACKED_FILE for tracks in asked.batches]
+    tracked = merge_batches(read_points(asked.query), files)
+    view = open_view(asked.clip, asked.temporal_stride, asked.spatial_downsample)
+    setting = setting_of(view, asked.tracker, asked)
+    write_tracked(folder / TRACKED_FILE, tracked, setting)
+    refined = None
+    if asked.motion is not None:
+        kept, refined = keep_moving(tracked, asked.motion, asked.min_motion_m)
+        stats = json.dumps({**refined, "method": asked.motion, "min_motion_m": asked.min_motion_m})
+        write_tracked(folder / REFINED_FILE, tracked.part(kept), setting, refinement_stats=stats)
+    moved = motion_m(tracked, "max_displacement")
+    seen, valid = (tracked.visibilities & tracked.valid).sum(1), tracked.valid.sum(1)
+    report(1, 1)
+    return {
+        "points": len(tracked.point_index),
+        "visible": round(float(seen.sum() / max(1, valid.sum())), 4),
+        "visible_by_frame": [round(float(s / v), 4) if v else None for s, v in zip(seen, valid, strict=True)],
+        "motion_m": [round(float(value), 5) for value in (np.median(moved), np.percentile(moved, 90))],
+        "refined": refined,
+        "splitting": splitting_effect(files),
+    }

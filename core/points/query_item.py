@@ -1,0 +1,85 @@
+"""The work of one item: an instance's points, split into batches. Runs in a device worker."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.formats.clip_npz import QUERY_POINTS
+from core.points.batching import split_indices, support_indices
+from core.points.clip import Clip
+from core.points.queries import Queries, queries_from_masks
+from core.points.settings import QUERY_FILE, SPLIT_FILE, QueryRequest
+from core.store.npz import NpzReader, NpzWriter
+
+OWN_POINTS = "query_points"
+"""What the only instance of a clip without masks is called: it brings its points."""
+
+
+def make_queries(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """Leave `query.npz` with all points, and `query_batch_N.npz` with those of each batch.
+
+    Args:
+        request: a `QueryRequest` as JSON-able values.
+        folder: where the outputs go.
+        report: told that it is done.
+
+    Returns:
+        points: how many; sizes: points of each batch; support: points that go with each batch; dropped: pixels left
+        out, by reason; moved: points taken to a frame that trackers see.
+
+    Raises:
+        BadMedia: there is not one point; the message tells why.
+    """
+    asked = QueryRequest.model_validate(request)
+    clip = Clip(asked.clip)
+    stride = asked.queries.temporal_stride
+    queries, moved = _own(clip, stride) if asked.instance is None else (_taken(clip, asked), 0)
+    batches = split_indices(queries.points, asked.split.limit, asked.split.strategy, asked.split.seed)
+    support = queries.points[support_indices(queries.points, asked.split.support if len(batches) > 1 else 0)]
+    name = asked.instance or OWN_POINTS
+    config = json.dumps(asked.queries.model_dump(), sort_keys=True)
+    with NpzWriter(folder / QUERY_FILE) as npz:
+        npz.array(QUERY_POINTS, queries.points)
+        npz.array("camera_index", queries.cameras)
+        npz.array("instance_id", name)
+        npz.array("query_generation_config", config)
+    for number, chosen in enumerate(batches):
+        with NpzWriter(folder / SPLIT_FILE.format(number)) as npz:
+            npz.array(QUERY_POINTS, queries.points[chosen])
+            npz.array("batch_index", number)
+            npz.array("total_batches", len(batches))
+            npz.array("point_index", chosen)
+            npz.array("support_points", support)
+            npz.array("instance_id", name)
+    report(1, 1)
+    return {
+        "points": len(queries.points),
+        "sizes": [len(chosen) for chosen in batches],
+        "support": len(support),
+        "dropped": queries.dropped,
+        "moved": moved,
+    }
+
+
+def _taken(clip: Clip, asked: QueryRequest) -> Queries:
+    assert asked.instance is not None
+    return queries_from_masks(clip, asked.instance, asked.queries)
+
+
+def _own(clip: Clip, stride: int) -> tuple[Queries, int]:
+    """The points a clip brings, in the nearest frames that trackers see; and how many that moved."""
+    points = np.load(clip.folder / f"{QUERY_POINTS}.npy").astype(np.float32)
+    last = (clip.info.frames - 1) // stride * stride
+    seen = np.minimum(np.rint(points[:, 0] / stride) * stride, last)
+    moved = int((seen != points[:, 0]).sum())
+    points[:, 0] = seen
+    return Queries(points, np.zeros(len(points), np.int32), {}), moved
+
+
+def read_points(path: Path) -> "np.typing.NDArray[np.float32]":
+    """The points [N, 4] of a `query.npz`."""
+    with NpzReader(path) as npz:
+        return npz.array(QUERY_POINTS)

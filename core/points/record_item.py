@@ -1,0 +1,43 @@
+"""The work of one item: the scene and all batches of all instances in one recording. Runs in a device worker."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.formats.rerun_points import record_points
+from core.formats.tracked_npz import read_tracked
+from core.points.settings import REFINED_FILE, TRACKED_FILE, RecordRequest
+from core.points.track_item import open_view
+
+COMBINED = "combined.rrd"
+
+
+def record_combined(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """Leave `combined.rrd`.
+
+    Args:
+        request: a `RecordRequest` as JSON-able values.
+        folder: where the output goes.
+        report: told batches written and expected.
+
+    Returns:
+        batches: how many; points: in them.
+    """
+    asked = RecordRequest.model_validate(request)
+    view = open_view(asked.clip, asked.temporal_stride, asked.spatial_downsample)
+    total = sum(len(one.batches) for one in asked.instances)
+    done = points = 0
+    with record_points(folder / COMBINED, asked.recording_id, view) as recording:
+        recording.log_scene()
+        for instance in asked.instances:
+            kept = read_tracked(instance.merged / REFINED_FILE).point_index if asked.refined else None
+            for number, batch in enumerate(instance.batches):
+                tracked = read_tracked(batch / TRACKED_FILE)
+                if kept is not None:
+                    tracked = tracked.part(np.isin(tracked.point_index, kept))
+                recording.log_batch(f"{instance.entity}/batch_{number}", tracked)
+                done, points = done + 1, points + len(tracked.point_index)
+                report(done, total)
+    return {"batches": total, "points": points}

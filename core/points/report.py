@@ -1,0 +1,110 @@
+"""The page about tracked points: pictures of each instance, how much of it stays visible, what splitting changed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.formats.html_report import Page, Section, Table, write_page
+from core.formats.plot import Plot, Series
+from core.formats.tracked_npz import read_tracked
+from core.points.clip import ClipView
+from core.points.pictures import draw_instance
+from core.points.settings import TRACKED_FILE, ReportedInstance
+
+_MOST_ROWS, _MOST_PICTURED = 200, 12
+_ABOUT = (
+    "visible: share of the positions, from each point's own frame on, at which it is seen. motion: median and 90th "
+    "percentile of how far points get from where they were first. splitting: how far support points, tracked in every "
+    "batch, are from their mean over the batches (median, 90th percentile)."
+)
+
+
+def write_report(
+    path: Path,
+    title: str,
+    view: ClipView,
+    instances: Sequence[ReportedInstance],
+    facts: Sequence[tuple[str, str]],
+    failures: Sequence[tuple[str, str]],
+) -> None:
+    """Write the page.
+
+    Args:
+        path: the HTML file.
+        title: of the page.
+        view: what was tracked in.
+        instances: that were tracked.
+        facts: settings and notes, name and value.
+        failures: what failed, and why.
+    """
+    sections = [Section("Instances", _ABOUT, table=_table(instances))]
+    if failures:
+        sections.append(Section("What failed", table=Table(("what", "why"), failures[:_MOST_ROWS])))
+    sections.append(Section("Visible over time", plots=[_visibility(view, instances)]))
+    for one in instances[:_MOST_PICTURED]:
+        pictures = draw_instance(view, read_tracked(one.merged / TRACKED_FILE))
+        sections.append(Section(one.name, _dropped(one.queries), pictures))
+    sections.append(Section("Run", table=Table(("", ""), facts)))
+    points = sum(one.queries["points"] for one in instances)
+    figures = [
+        ("instances", f"{len(instances)}"),
+        ("points", f"{points:,}"),
+        ("frames", f"{view.frames}"),
+        ("cameras", f"{view.cameras}"),
+    ]
+    write_page(path, Page(title, figures, sections))
+
+
+def _table(instances: Sequence[ReportedInstance]) -> Table:
+    heads = ("instance", "points", "batches", "visible", "motion", "kept", "splitting")
+    rows = [
+        (
+            one.name,
+            f"{one.queries['points']:,}",
+            f"{len(one.queries['sizes'])}",
+            f"{one.figures['visible']:.0%}",
+            distances(one.figures["motion_m"]),
+            kept(one.figures),
+            splitting(one.figures, len(one.queries["sizes"])),
+        )
+        for one in instances
+    ]
+    return Table(heads, rows[:_MOST_ROWS])
+
+
+def distances(metres: Sequence[float]) -> str:
+    """Median and 90th percentile, in centimetres."""
+    return f"{100 * metres[0]:.1f} / {100 * metres[1]:.1f} cm"
+
+
+def kept(figures: dict[str, Any]) -> str:
+    """How many points were kept, and why not the others."""
+    refined = figures["refined"]
+    if refined is None:
+        return "all"
+    return f"{refined['kept']:,} ({refined['static']:,} static, {refined['never_visible']:,} never visible)"
+
+
+def splitting(figures: dict[str, Any], batches: int) -> str:
+    """What splitting changed."""
+    effect = figures["splitting"]
+    if effect is not None:
+        return distances([effect["median_m"], effect["p90_m"]])
+    return "nothing: points are tracked one by one" if batches > 1 else "not split"
+
+
+def _dropped(queries: dict[str, Any]) -> str:
+    pixels = queries["dropped"].get("pixels", 0)
+    left_out = [f"{n:,} {why}" for why, n in queries["dropped"].items() if why != "pixels" and n]
+    return f"of {pixels:,} mask pixels were left out: {', '.join(left_out)}" if left_out else ""
+
+
+def _visibility(view: ClipView, instances: Sequence[ReportedInstance]) -> Plot:
+    series = []
+    for number, one in enumerate(instances, 1):
+        shares = one.figures["visible_by_frame"]
+        known = [(int(f), 100 * s) for f, s in zip(view.source_frames, shares, strict=True) if s is not None]
+        series.append(Series(one.name, number, np.array(known, float).reshape(-1, 2), line=True))
+    return Plot("share of each instance's points that are visible", series, "frame", "%")

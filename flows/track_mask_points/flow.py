@@ -1,0 +1,183 @@
+"""3D point tracks from masks of an RGB-D clip, in batches that change nothing, in one recording."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Cancelled
+from pydantic import Field
+
+from core.models.installed import POINT_TRACKERS, choice_notes
+from core.points.clip import ClipInfo
+from core.points.settings import MotionMethod, Strategy
+from flows.track_mask_points.instances import (
+    InstanceRun,
+    TrackSettings,
+    merge,
+    recording_id,
+    take_points,
+    track,
+    unpack_clips,
+)
+from flows.track_mask_points.plan import Plan, check
+from flows.track_mask_points.results import make_recording, make_report, note_failures, summarise_run
+from tasks.cancellation import how_to_cancel
+from tasks.devices.slots import MAX_SLOTS
+from tasks.items import Outcome, RunCancelled, item_run, item_runner
+from tasks.store import RunStore
+from tasks.summary import publish
+
+
+def _run_name() -> str:
+    return f"points {Path(str(flow_run.parameters.get('npz'))).stem}"
+
+
+@flow(name="track-mask-points", flow_run_name=_run_name, task_runner=item_runner())
+def track_mask_points(
+    npz: Path,
+    output_dir: Path,
+    mask_key: str = "sam2_masks",
+    tracker: Literal["auto", "mvtracker", "spatialtrackerv2", "cotracker3_offline", "cotracker3_online", "lk"] = "auto",
+    base_name: str = "tracking",
+    frames_before: Annotated[int, Field(ge=0)] = 3,
+    frames_after: Annotated[int, Field(ge=0)] = 10,
+    use_first_frame: bool = False,
+    min_depth: Annotated[float, Field(ge=0)] = 1e-6,
+    max_depth: Annotated[float, Field(gt=0)] = 10.0,
+    max_points_per_frame: Annotated[int | None, Field(ge=1)] = None,
+    temporal_stride: Annotated[int, Field(ge=1)] = 1,
+    spatial_downsample: Annotated[int, Field(ge=1, le=64)] = 1,
+    depth_estimator: str = "gt",
+    depth_cache_dir: Path | None = None,
+    max_query_points_per_batch: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None,
+    batch_strategy: Strategy = "temporal",
+    seed: Annotated[int, Field(ge=0)] = 0,
+    refine: bool = False,
+    motion_method: MotionMethod = "total_displacement",
+    min_motion: Annotated[float, Field(ge=0)] = 0.01,
+    skip_split: bool = False,
+    instances_dir: Path | None = None,
+    model_path: Path | None = None,
+    gpu_ids: list[int] | None = None,
+    num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
+    resume: bool = True,
+) -> State[None]:
+    """Track every point of instance masks in 3D through an RGB-D clip, in batches, into one Rerun recording.
+
+    Finished batches are kept: run the same command again to go on after an interruption, or to try failures again.
+
+    Args:
+        npz: the clip: rgbs, depths (metres), intrs, extrs (camera-from-world), masks; see `maskflow rgbd-to-clip`.
+        output_dir: folder for the results; the state of the run goes below it.
+        mask_key: name of the masks in the file.
+        tracker: what follows the points; auto takes the first that is installed, with weights, lk if none.
+        base_name: results are called BASE_TRACKER_INSTANCE.
+        frames_before: frames before the contact frame (else the first) from which points are taken.
+        frames_after: frames after it from which points are taken.
+        use_first_frame: take points from the clip's first frame only.
+        min_depth: in metres; pixels nearer than this are left out.
+        max_depth: in metres; pixels farther than this are left out.
+        max_points_per_frame: take only so many from each camera's frame, drawn at random.
+        temporal_stride: let trackers see every so-manieth frame.
+        spatial_downsample: divide the sides of what trackers see by this.
+        depth_estimator: gt, the clip's own depth; others are not built in.
+        depth_cache_dir: not used with gt.
+        max_query_points_per_batch: split what is more; auto: by tracker and free GPU memory. Not split when left out.
+        batch_strategy: what stays together: temporal, frames (each batch sees the whole object); spatial, neighbours.
+        seed: of whatever is drawn at random.
+        refine: also write tracks without those that are never visible or do not move.
+        motion_method: how motion is told for that.
+        min_motion: in metres; tracks that move no more than this are static.
+        skip_split: take instances from files of their own, in instances_dir.
+        instances_dir: folder of NPZSTEM_INSTANCE.npz files, with skip_split.
+        model_path: the tracker's weights; where they belong below models/ when left out.
+        gpu_ids: GPUs to use; every GPU when left out; lk needs none.
+        num_workers: batches tracked at once; one per GPU, or per core, when left out.
+        resume: keep finished batches; no-resume does all anew.
+    """
+    log = get_run_logger()
+    log.info(how_to_cancel())
+    plan = check(
+        npz=npz,
+        output_dir=output_dir,
+        mask_key=mask_key,
+        tracker=tracker,
+        base_name=base_name,
+        frames_before=frames_before,
+        frames_after=frames_after,
+        use_first_frame=use_first_frame,
+        min_depth=min_depth,
+        max_depth=max_depth,
+        max_points_per_frame=max_points_per_frame,
+        temporal_stride=temporal_stride,
+        depth_estimator=depth_estimator,
+        max_query_points_per_batch=max_query_points_per_batch,
+        batch_strategy=batch_strategy,
+        seed=seed,
+        skip_split=skip_split,
+        instances_dir=instances_dir,
+        model_path=model_path,
+        gpu_ids=gpu_ids,
+        num_workers=num_workers,
+    )
+    notes = choice_notes("Tracker", tracker, plan.tracker, POINT_TRACKERS)
+    if depth_cache_dir is not None:
+        notes.append("depth_cache_dir is not used: the clip brings its depth")
+    if max_query_points_per_batch == "auto":
+        notes.append(f"At most {plan.split.limit:,} points in a batch")
+    for note in notes:
+        log.info(note)
+    store = RunStore(plan.output)
+    try:
+        with item_run(store, plan.slots, len(plan.slots)) as run:
+            instances, clips = unpack_clips(run, plan, mask_key, resume)
+            warnings = _warnings(clips)
+            for warning in warnings:
+                log.warning(warning)
+            digests = [store.digests.file(clip) for clip in plan.clips]
+            settings = TrackSettings(
+                plan.tracker.spec(store.digests.content),
+                temporal_stride,
+                spatial_downsample,
+                recording_id(plan, mask_key, digests),
+            )
+            take_points(run, plan, instances, resume)
+            track(run, plan, instances, settings, resume)
+            merge(run, plan, instances, settings, motion_method if refine else None, min_motion, resume)
+            done = [one for one in instances if one.reason is None]
+            failures = note_failures(plan, clips, instances)
+            no_recording = make_recording(run, plan, done, settings, refine, resume)
+            facts = _facts(plan, instances, notes + warnings)
+            no_report = make_report(run, plan, done, settings, facts, failures, resume)
+    except RunCancelled as cancelled:
+        return Cancelled(message=str(cancelled))
+    broken = [("combined recording", no_recording), ("report", no_report)]
+    return publish(summarise_run(plan, clips, instances, broken, notes + warnings + _batch_notes(instances)))
+
+
+def _warnings(clips: list[Outcome]) -> list[str]:
+    infos = [ClipInfo.model_validate(one.record) for one in clips if one.record is not None]
+    return list(dict.fromkeys(warning for info in infos for warning in info.warnings))
+
+
+def _batch_notes(instances: list[InstanceRun]) -> list[str]:
+    """What batches have to tell, and points that were taken to other frames."""
+    told = [f"{batch.item.name}: {note}" for one in instances for batch in one.batches for note in _notes(batch)]
+    moved = [(one.name, one.queries.record["moved"]) for one in instances if one.queries and one.queries.record]
+    return told + [f"{name}: {count:,} points were taken to the nearest frame seen" for name, count in moved if count]
+
+
+def _notes(batch: Outcome) -> list[str]:
+    return [] if batch.record is None else batch.record["notes"]
+
+
+def _facts(plan: Plan, instances: list[InstanceRun], notes: list[str]) -> list[tuple[str, str]]:
+    limit = "none" if plan.split.limit is None else f"{plan.split.limit:,} points, {plan.split.strategy}"
+    known = [one.clip.record for one in instances if one.clip.record is not None]
+    sizes = [f"{'x'.join(map(str, record['rgb_size']))} pixels" for record in known[:1]]
+    return [("clip", str(plan.npz)), *(("colour", size) for size in sizes), ("batches", limit)] + [
+        ("", note) for note in notes
+    ]
