@@ -10,6 +10,7 @@ import numpy as np
 from core.geometry.sim3 import Array
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 300, 44
+_MOST_NAMES = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,12 @@ class Plot:
     def size(self) -> tuple[int, int]:
         """Width and height of the drawing."""
         return _WIDTH, _WIDTH if self.equal else _HEIGHT
+
+    @property
+    def legend(self) -> list[Series]:
+        """The series that have a name; none where there are too many to tell apart."""
+        named = [one for one in self.series if one.name]
+        return named if len(named) <= _MOST_NAMES else []
 
     @cached_property
     def _limits(self) -> tuple[Array, Array]:

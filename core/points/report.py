@@ -84,7 +84,7 @@ def kept(figures: dict[str, Any]) -> str:
     refined = figures["refined"]
     if refined is None:
         return "all"
-    return f"{refined['kept']:,} ({refined['static']:,} static, {refined['never_visible']:,} never visible)"
+    return f"{refined['kept']:,} (static {refined['static']:,}, never seen {refined['never_visible']:,})"
 
 
 def splitting(figures: dict[str, Any], batches: int) -> str:

@@ -155,7 +155,7 @@ def track_mask_points(
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     broken = [("combined recording", no_recording), ("report", no_report)]
-    return publish(summarise_run(plan, clips, instances, broken, notes + warnings + _batch_notes(instances)))
+    return publish(summarise_run(plan, clips, instances, broken, refine, notes + warnings + _batch_notes(instances)))
 
 
 def _warnings(clips: list[Outcome]) -> list[str]:

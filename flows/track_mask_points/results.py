@@ -116,11 +116,14 @@ def summarise_run(
     clips: Sequence[Outcome],
     instances: Sequence[InstanceRun],
     broken: Sequence[tuple[str, str | None]],
+    refined: bool,
     notes: Sequence[str],
 ) -> Summary:
     """What the run did, for people; `broken`: what else could not be made, and why."""
+    columns = ["points", "batches", "visible", "motion", "s"]
+    columns[4:4] = (["kept"] if refined else []) + (["splitting"] if plan.tracker.uses_gpu else [])
     rows = [Row(one.item.name, "failed", (), one.reason) for one in clips if one.reason is not None]
-    rows += [_row(one) for one in instances]
+    rows += [_row(one, columns) for one in instances]
     rows += [Row(name, "failed", (), why) for name, why in broken if why is not None]
     outputs = []
     if any(one.reason is None for one in instances):
@@ -132,24 +135,23 @@ def summarise_run(
         ]
     if any(row.status == "failed" for row in rows):
         outputs.append(("Failures", str(plan.output / FAILURES)))
-    heads = ("points", "batches", "visible", "motion p50 / p90", "kept", "splitting", "s")
-    return Summary(f"Track points of {plan.npz.name}", heads, rows, outputs, notes)
+    return Summary(f"Track points of {plan.npz.name}", tuple(columns), rows, outputs, notes)
 
 
-def _row(one: InstanceRun) -> Row:
-    figures: tuple[str, ...] = ()
+def _row(one: InstanceRun, columns: Sequence[str]) -> Row:
+    known: dict[str, str] = {}
     if one.reason is None and one.merged is not None and one.queries is not None:
         told, points = one.merged.record or {}, one.queries.record or {}
         batches = len(points["sizes"])
-        figures = (
-            f"{points['points']:,}",
-            f"{batches}",
-            f"{told['visible']:.0%}",
-            distances(told["motion_m"]),
-            kept(told),
-            splitting(told, batches).partition(":")[0],
-            f"{sum(batch.record['seconds'] for batch in one.batches if batch.record is not None):.0f}",
-        )
+        known = {
+            "points": f"{points['points']:,}",
+            "batches": f"{batches}",
+            "visible": f"{told['visible']:.0%}",
+            "motion": distances(told["motion_m"]),
+            "kept": kept(told),
+            "splitting": splitting(told, batches),
+            "s": f"{sum(batch.record['seconds'] for batch in one.batches if batch.record is not None):.0f}",
+        }
     cached = bool(one.outcomes) and all(outcome.cached for outcome in one.outcomes)
     status = "failed" if one.reason is not None else "cached" if cached else "done"
-    return Row(one.name, status, figures, one.reason or "")
+    return Row(one.name, status, tuple(known[name] for name in columns if name in known), one.reason or "")

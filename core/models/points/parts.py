@@ -26,7 +26,10 @@ class Parts:
         sizes: list[int] = []
 
         def part(chosen: Sequence[int]) -> list[PointTracks]:
-            tracks = work(np.concatenate([queries[np.array(chosen)], support]))
+            points = np.concatenate([queries[np.array(chosen)], support])
+            tracks = work(points)
+            own, everyone = points[:, 0].astype(np.int64), np.arange(len(points))
+            tracks.xyz[own, everyone], tracks.visible[own, everyone] = points[:, 1:], True  # there they were seen
             sizes.append(len(chosen))
             return [tracks]
 

@@ -63,7 +63,6 @@ class SpatialTrackerV2:
             asked = np.column_stack([points[chosen, 0], places[chosen]])
             xyz[:, chosen], visible[:, chosen] = self._in_camera(view, int(camera), asked)
             report(view.frames, view.frames)
-        xyz[points[:, 0].astype(np.int64), np.arange(len(points))] = points[:, 1:]
         valid = np.arange(view.frames)[:, None] >= points[:, 0]
         return PointTracks(np.where(valid[..., None], xyz, np.float32(np.nan)), visible & valid, valid)
 
