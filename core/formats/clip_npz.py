@@ -112,7 +112,10 @@ def mask_stacks(npz: NpzReader, mask_key: str) -> Iterator[tuple[str, tuple[int,
         for name in sorted(found):
             if not isinstance(found[name], PickledArray):
                 raise UnsafeFile(f"{npz.path.name}: {mask_key}[{name!r}] is no array")
-            array = found[name].array()
+            try:
+                array = found[name].array()
+            except UnsafeFile as error:
+                raise UnsafeFile(f"{npz.path.name}: {mask_key}[{name!r}] cannot be read: {error}") from None
             yield name, array.shape, (array.reshape(-1, *array.shape[2:]) if array.ndim == 4 else array).__iter__()
         return
     for name in plain_instances(npz, mask_key):

@@ -1,7 +1,7 @@
 """Points split into batches: exact partitions, never above the limit, as indices into the whole set.
 
 temporal: points of a frame stay together while they fit, in order of time. A frame with more points than fit is dealt
-out evenly along a curve through space, so that each batch sees the whole object, not a strip of it.
+out, neighbours to different batches, so that each batch sees the whole object, not a strip of it.
 spatial: neighbours in space stay together.
 random: drawn with a seed.
 """
@@ -14,6 +14,7 @@ from core.points.settings import Strategy
 
 Indices = npt.NDArray[np.int64]
 Points = npt.NDArray[np.floating]
+_TOGETHER = 16
 
 
 def split_indices(points: Points, limit: int | None, strategy: Strategy = "temporal", seed: int = 0) -> list[Indices]:
@@ -31,8 +32,10 @@ def split_indices(points: Points, limit: int | None, strategy: Strategy = "tempo
         return [everything] if len(points) else []
     if strategy == "temporal":
         return _temporal(points, limit)
-    order = np.random.default_rng(seed).permutation(everything) if strategy == "random" else space_order(points[:, 1:])
-    return np.array_split(order, -(-len(points) // limit))
+    count = -(-len(points) // limit)
+    if strategy == "spatial":
+        return _regions(everything, points[:, 1:], count)
+    return np.array_split(np.random.default_rng(seed).permutation(everything), count)
 
 
 def _temporal(points: Points, limit: int) -> list[Indices]:
@@ -55,32 +58,19 @@ def _temporal(points: Points, limit: int) -> list[Indices]:
 
 def _dealt(frame: Indices, points: Points, limit: int) -> list[Indices]:
     hands = -(-len(frame) // limit)
-    along = frame[space_order(points[frame, 1:])]
+    along = np.concatenate(_regions(frame, points[:, 1:], -(-len(frame) // _TOGETHER)))
     return [np.sort(along[hand::hands]) for hand in range(hands)]
 
 
-def space_order(xyz: Points) -> Indices:
-    """Order of points [N, 3] along a Morton curve: near in order is near in space.
-
-    G. M. Morton, "A computer oriented geodetic data base", IBM 1966: the bits of the coordinates, interleaved.
-    """
-    low = xyz.min(0)
-    span = float((xyz.max(0) - low).max()) or 1.0
-    cells = ((xyz - low) / span * (2**20 - 1)).astype(np.uint64)
-    code = np.zeros(len(xyz), np.uint64)
-    for axis in range(3):
-        code |= _spread(cells[:, axis]) << np.uint64(axis)
-    return np.argsort(code, kind="stable")
-
-
-def _spread(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Two zeros between each two of 21 bits."""
-    for shift, mask in (
-        (32, 0x1F00000000FFFF), (16, 0x1F0000FF0000FF), (8, 0x100F00F00F00F00F), (4, 0x10C30C30C30C30C3),
-        (2, 0x1249249249249249),
-    ):  # fmt: skip
-        bits = (bits | (bits << np.uint64(shift))) & np.uint64(mask)
-    return bits
+def _regions(everything: Indices, xyz: Points, count: int) -> list[Indices]:
+    """Points cut into so many compact regions of equal size: halved across the longest side, again and again."""
+    if count == 1 or len(everything) < 2:
+        return [everything]
+    own = xyz[everything]
+    order = everything[np.argsort(own[:, np.ptp(own, axis=0).argmax()], kind="stable")]
+    first = count // 2
+    cut = len(order) * first // count
+    return _regions(order[:cut], xyz, first) + _regions(order[cut:], xyz, count - first)
 
 
 def support_indices(points: Points, count: int) -> Indices:

@@ -155,7 +155,10 @@ def track_mask_points(
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     broken = [("combined recording", no_recording), ("report", no_report)]
-    return publish(summarise_run(plan, clips, instances, broken, refine, notes + warnings + _batch_notes(instances)))
+    told = _batch_notes(instances)
+    for note in told:
+        log.info(note)
+    return publish(summarise_run(plan, clips, instances, broken, refine, notes + warnings + told))
 
 
 def _warnings(clips: list[Outcome]) -> list[str]:
@@ -167,7 +170,7 @@ def _batch_notes(instances: list[InstanceRun]) -> list[str]:
     """What batches have to tell, and points that were taken to other frames."""
     told = [f"{batch.item.name}: {note}" for one in instances for batch in one.batches for note in _notes(batch)]
     moved = [(one.name, one.queries.record["moved"]) for one in instances if one.queries and one.queries.record]
-    return told + [f"{name}: {count:,} points were taken to the nearest frame seen" for name, count in moved if count]
+    return told + [f"{name}: moved to the nearest frame that trackers see: {n:,} points" for name, n in moved if n]
 
 
 def _notes(batch: Outcome) -> list[str]:

@@ -96,21 +96,25 @@ class CameraTracker:
         known = self._known[chosen]
         seen = np.zeros(len(chosen), bool)
         xy = np.where(inside[:, None], expected, 0.0)
+        changed = np.zeros(len(chosen), bool)
         found = np.flatnonzero(inside & known)
         if len(found):
-            xy[found], seen[found] = self._find(chosen[found], xyz[found], expected[found])
+            xy[found], seen[found], changed[found] = self._find(chosen[found], xyz[found], expected[found])
         measured = depth_near(self._depth, xy, depth)
         seen &= self._inside(xy, depth) & ((measured == 0) | (np.abs(measured - depth) < _tolerance(depth)))
         lifted = _smoothed(measured, depth)
         self._seen[chosen] = seen
         self._xy[chosen] = xy
+        changed &= seen
+        self._renew(chosen[changed], xy[changed], lifted[changed])
         new = np.flatnonzero(inside & ~known)
         if len(new):  # another camera follows them, and here they come into sight
             self.start(chosen[new], xyz[new])
         safe = np.where(seen, lifted, 1.0)
         return Seen(seen, back_project(xy, safe, self._intrinsics, self._pose), 1 / safe**2)
 
-    def _find(self, chosen: npt.NDArray[np.int64], xyz: Array, expected: Array) -> tuple[Array, Flags]:
+    def _find(self, chosen: npt.NDArray[np.int64], xyz: Array, expected: Array) -> tuple[Array, Flags, Flags]:
+        """Where the patches are, whether they were found, and whether they look another way there."""
         warps = self._warps(chosen, xyz, expected)
         wanted = self._patches[chosen]
         start = expected.copy()
@@ -126,8 +130,7 @@ class CameraTracker:
         xy = np.where(fits[:, None], found.xy, flow)
         # Seen from aside or deformed: it still flows, so what it looks like now is what to look for.
         changed = ~fits & flowed & (found.residual < 2 * limit)
-        self._renew(chosen[changed], xy[changed], None)
-        return np.where((fits | changed)[:, None], xy, expected), fits | changed
+        return np.where((fits | changed)[:, None], xy, expected), fits | changed, changed
 
     def _flow(self, chosen: npt.NDArray[np.int64], expected: Array) -> tuple[Array, Flags]:
         """Pyramidal Lucas-Kanade from the frame before, where the points were seen there."""
@@ -151,17 +154,15 @@ class CameraTracker:
         sane = np.asarray(np.isfinite(warps).all((1, 2)) & (np.abs(warps) < _STRETCH).all((1, 2)))
         return np.where(sane[:, None, None], warps, np.eye(2))
 
-    def _renew(self, chosen: npt.NDArray[np.int64], xy: Array, depth: Array | None) -> None:
+    def _renew(self, chosen: npt.NDArray[np.int64], xy: Array, depth: Array) -> None:
+        """Take patches at these pixels, whose depths are known."""
         if len(chosen) == 0:
             return
         self._patches[chosen] = self._smooth.take(xy)
-        if depth is None:
-            depth = depth_near(self._depth, xy, np.full(len(xy), np.inf))
-        z = np.where(depth > 0, depth, 1.0)
-        at = back_project(xy, z, self._intrinsics, self._pose)
+        at = back_project(xy, depth, self._intrinsics, self._pose)
         for step, into in (((1.0, 0.0), self._right), ((0.0, 1.0), self._down)):
-            slope = self._slope(xy, z, np.array(step))
-            into[chosen] = back_project(xy + step, z + slope, self._intrinsics, self._pose) - at
+            slope = self._slope(xy, depth, np.array(step))
+            into[chosen] = back_project(xy + step, depth + slope, self._intrinsics, self._pose) - at
         self._known[chosen] = True
 
     def _slope(self, xy: Array, depth: Array, step: Array) -> Array:
