@@ -28,6 +28,7 @@ from core.points.query_item import make_queries, read_points
 from core.points.settings import SPLIT_FILE, TRACKED_FILE, QuerySettings
 from core.points.track_item import track_batch
 from core.points.unpack import unpack_clip
+from core.video.image_file import read_image
 
 # Outlines in the kitchen's first frame, pixels: still things that stay in view for a while.
 REGIONS = {
@@ -54,9 +55,9 @@ def _quiet(*_: object) -> None:
 def _kitchen(folder: Path) -> Clip:
     """The kitchen as a clip: depth moved into the colour camera, whose focal length is about 525 pixels."""
     frames = need_data() / "rgbd_kitchen"
-    np.savetxt(folder / "colour.txt", [[525, 0, 319.5], [0, 525, 239.5], [0, 0, 1]])
+    np.savetxt(folder / "colour.txt", np.array([[525, 0, 319.5], [0, 525, 239.5], [0, 0, 1]]))
     lens = folder / "depth.txt"
-    np.savetxt(lens, [[585, 0, 319.5], [0, 585, 239.5], [0, 0, 1]])
+    np.savetxt(lens, np.array([[585, 0, 319.5], [0, 585, 239.5], [0, 0, 1]]))
     convert_rgbd([CameraFiles(frames, folder / "colour.txt", lens)], folder / "bare.npz", 1000.0, _quiet)
     with np.load(folder / "bare.npz") as found:
         arrays: dict[str, Any] = dict(found)
@@ -72,9 +73,8 @@ def _kitchen(folder: Path) -> Clip:
 
 
 def _drift() -> None:
-    print(
-        "\n| points taken in frame 0 | frame | in view | of these visible | drift median | p90 | depth alone, median | p90 |"
-    )
+    heads = "points of frame 0 | frame | in view | of these visible | drift: median | p90 | depth alone: median | p90"
+    print(f"\n| {heads} |")
     print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         clip = _kitchen(Path(folder))
@@ -84,7 +84,7 @@ def _drift() -> None:
             queries = queries_from_masks(clip, name, settings).points.astype(float)
             tracks = LucasKanade().track(view, queries, queries[:0], _quiet)
             for frame in (30, 60, 100, 110, 120, 149):
-                lens, pose = clip.rgb_intrinsics[0, frame], clip.cam_from_world[0, frame]
+                lens, pose = view.intrinsics[0, frame], clip.cam_from_world[0, frame]
                 xy, depth = project(queries[:, 1:], lens, pose)
                 inside = (depth > 0) & (xy > 2).all(1) & (xy < np.array(view.size) - 3).all(1)
                 seen = tracks.visible[frame]
@@ -133,7 +133,7 @@ def _annotated() -> None:
 
 def _flat_clip(folder: Path, images: list[Path]) -> Clip:
     """A video as a clip: everything 1 m away, the camera still, so that a pixel is a place."""
-    rgbs = np.stack([cv2.imread(str(path))[..., ::-1] for path in images])[None]
+    rgbs = np.stack([read_image(path) for path in images])[None]
     count = len(images)
     lens = np.array([[float(CAMEL_SIZE[0]), 0, 0], [0, CAMEL_SIZE[0], 0], [0, 0, 1]])
     arrays: dict[str, Any] = {
@@ -183,17 +183,13 @@ def _batches() -> None:
             )
             for title in results
         )
-        same = all(
-            getattr(one, field).tobytes() == getattr(other, field).tobytes()
-            for field in ("tracks_3d", "visibilities", "valid")
-        )
-        print(
-            f"\n{len(points):,} points, {FRAMES} frames, batches of {LIMIT:,}: {split['batches']} batches, bit for bit the same: {same}"
-        )
+        fields = ("tracks_3d", "visibilities", "valid")
+        same = all(getattr(one, field).tobytes() == getattr(other, field).tobytes() for field in fields)
+        print(f"\n{len(points):,} points, {FRAMES} frames, {split['batches']} batches of at most {LIMIT:,}")
+        print(f"the same bit for bit: {same}")
         for title, told in results.items():
-            print(
-                f"{title}: peak {told['peak_mib']:.0f} MiB, {told['above_mib']:.0f} above start, {told['seconds']:.0f} s"
-            )
+            above = f"{told['above_mib']:.0f} above the start"
+            print(f"{title}: peak {told['peak_mib']:.0f} MiB, {above}, {told['seconds']:.0f} s")
         print(
             f"batches / one: peak **{split['peak_mib'] / whole['peak_mib']:.2f}**, above start "
             f"**{split['above_mib'] / whole['above_mib']:.2f}**, time **{split['seconds'] / whole['seconds']:.2f}**"

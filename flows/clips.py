@@ -46,14 +46,15 @@ def rgbd_to_clip(
     cameras = [CameraFiles(*files) for files in zip(folders, lenses, depth_lenses, maps, strict=True)]  # type: ignore[arg-type]
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task(output.name)
-        names = convert_rgbd(
+        names, lost = convert_rgbd(
             cameras,
             output.expanduser(),
             depth_units_per_m,
             lambda done, all_: progress.update(bar, completed=done, total=all_),
         )
     told = f"{len(names)} instances: {', '.join(names[:10])}{' …' if len(names) > 10 else ''}" if names else "no masks"
-    Console().print(f"{output}: {told}", highlight=False)
+    lost_told = f"; {lost} frames without a pose were left out" if lost else ""
+    Console().print(f"{output}: {told}{lost_told}", highlight=False, markup=False)
     return 0
 
 

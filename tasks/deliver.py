@@ -1,10 +1,12 @@
 """Putting an item's output where the user asked for it."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from core.store.atomic import link_or_copy, sweep_temporaries
+from core.store.atomic import link_or_copy, sweep_temporaries, write_text
 from core.store.digests import DigestCache
+from core.store.paths import inside
 
 
 def deliver_all(made: Path, names: Iterable[str], wanted: Path, digests: DigestCache) -> None:
@@ -27,3 +29,56 @@ def _same(made: Path, wanted: Path, digests: DigestCache) -> None:
     if wanted.exists() and (wanted.samefile(made) or digests.file(wanted) == digests.file(made)):
         return
     link_or_copy(made, wanted)
+
+
+class Deliveries:
+    """What runs of one name put into their output folder, so that what the last one did not make can go.
+
+    Args:
+        root: the output folder.
+        name: of the runs.
+        digests: of the run.
+    """
+
+    def __init__(self, root: Path, name: str, digests: DigestCache) -> None:
+        self._root = root
+        self._list = root / ".maskflow" / f"delivered_{name}.json"
+        self._digests = digests
+        self._made: set[str] = set()
+        self._known = self._load()
+
+    def _load(self) -> set[str]:
+        try:
+            return {str(name) for name in json.loads(self._list.read_text(encoding="utf-8"))}
+        except (OSError, ValueError, TypeError):
+            return set()
+
+    def add(self, made: Path, *place: str) -> None:
+        """Deliver a file to a place below the output folder; see `deliver`."""
+        wanted = inside(self._root, *place)
+        self._note("/".join(place))
+        deliver(made, wanted, self._digests)
+
+    def text(self, text: str, name: str, executable: bool = False) -> None:
+        """Write a text there."""
+        self._note(name)
+        write_text(inside(self._root, name), text, executable)
+
+    def _note(self, name: str) -> None:
+        self._made.add(name)
+        if name not in self._known:  # before it is there, so that a killed run leaves nothing unknown
+            self._known.add(name)
+            self._save()
+
+    def finish(self) -> None:
+        """Remove what earlier runs of this name left and this one did not make, and folders that are empty then."""
+        for name in self._known - self._made:
+            path = inside(self._root, name)
+            path.unlink(missing_ok=True)
+            if path.parent != self._root and path.parent.is_dir() and not any(path.parent.iterdir()):
+                path.parent.rmdir()
+        self._known = set(self._made)
+        self._save()
+
+    def _save(self) -> None:
+        write_text(self._list, json.dumps(sorted(self._known), ensure_ascii=False, indent=0) + "\n")

@@ -7,6 +7,7 @@ instance, and JSON text where there was a dict.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,8 @@ from core.store.safe_pickle import PickledArray
 from core.video.limits import MAX_FRAMES, check_size
 
 MAX_CAMERAS = 256
-_SMALL = 64 * 2**20
+_SMALL, _MOST_POINT_BYTES = 64 * 2**20, 2**30
+_FARTHEST_M = 1e6
 QUERY_POINTS = "query_points"
 
 
@@ -58,7 +60,7 @@ def read_header(npz: NpzReader) -> ClipHeader:
     """
     missing = [name for name in ("rgbs", "depths", "intrs", "extrs") if name not in npz.members]
     if missing:
-        raise BadMedia(f"{npz.path.name}: there is no {', no '.join(missing)}; it has {', '.join(sorted(npz.members))}")
+        raise BadMedia(f"{npz.path.name}: there is no {', no '.join(missing)}; it has {contents(npz)}")
     cameras, frames, rgb_size, channels_first = _colour(npz)
     depth_size = _depth(npz, cameras, frames)
     intrinsics = _per_frame(npz, "intrs", cameras, frames, ((3, 3),))
@@ -73,7 +75,7 @@ def read_header(npz: NpzReader) -> ClipHeader:
 
 def rgb_frames(npz: NpzReader, header: ClipHeader) -> Iterator[npt.NDArray[np.uint8]]:
     """Colour images uint8 [H, W, 3], camera by camera. Raises `BadMedia` for values outside 0..255."""
-    most = 0.0
+    most, whole = 0.0, len(header.camera_ids) * header.frames
     for number, block in enumerate(npz.blocks("rgbs", 2)):
         image = block.transpose(1, 2, 0) if header.channels_first else block
         if image.dtype != np.uint8:
@@ -81,21 +83,28 @@ def rgb_frames(npz: NpzReader, header: ClipHeader) -> Iterator[npt.NDArray[np.ui
             if not (low >= 0 and high <= 255):  # also where one is not a number
                 raise BadMedia(f"{npz.path.name}: rgbs has values from {low:g} to {high:g}, expected are 0 to 255")
             most = max(most, high)
-            image = np.rint(image).astype(np.uint8) if image.dtype.kind == "f" else image.astype(np.uint8)
-            if number == len(header.camera_ids) * header.frames - 1 and most <= 1.0:
+            if image.dtype.kind == "f" and number == whole - 1 and 0 < most <= 1.0:
                 raise BadMedia(f"{npz.path.name}: rgbs has values up to {most:g}: multiply them by 255")
+            image = np.rint(image).astype(np.uint8)
         yield np.ascontiguousarray(image)
 
 
 def depth_frames(npz: NpzReader) -> Iterator[npt.NDArray[np.float32]]:
     """Depth maps float32 [H, W], camera by camera, as they are."""
     for block in npz.blocks("depths", 2):
-        yield block.reshape(block.shape[-2:]).astype(np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and so not known
+            yield block.reshape(block.shape[-2:]).astype(np.float32)
 
 
 def plain_instances(npz: NpzReader, mask_key: str) -> list[str]:
     """Names of the instances that have an array of their own, sorted."""
     return sorted(name.partition("/")[2] for name in npz.members if name.startswith(f"{mask_key}/"))
+
+
+def contents(npz: NpzReader) -> str:
+    """Names of some of its arrays, for messages."""
+    names = sorted(npz.members)
+    return ", ".join(repr(name[:40])[1:-1] for name in names[:10]) + (" …" if len(names) > 10 else "")
 
 
 def has_masks(npz: NpzReader, mask_key: str) -> bool:
@@ -123,40 +132,50 @@ def mask_stacks(npz: NpzReader, mask_key: str) -> Iterator[tuple[str, tuple[int,
         yield name, npz.header(member).shape, npz.blocks(member, 2)
 
 
-def read_contact_frames(npz: NpzReader, mask_key: str, header: ClipHeader) -> dict[str, dict[str, int]]:
+def contact_key(mask_key: str) -> str | None:
+    """Name of the contact frames that belong to masks of this name; None: such masks have none."""
+    return mask_key.replace("_masks", "_contact_frames") if "_masks" in mask_key else None
+
+
+def read_contact_frames(npz: NpzReader, mask_key: str) -> dict[str, dict[str, int]]:
     """By instance and camera, the frame in which contact begins; empty where the file has none.
 
     Raises:
-        BadMedia: not that, or a frame that is not in the clip.
+        BadMedia: it is not that.
     """
-    name = mask_key.replace("_masks", "_contact_frames")
-    if name == mask_key or name not in npz.members:
+    name = contact_key(mask_key)
+    if name is None or name not in npz.members:
         return {}
     content = npz.plain_object(name) if npz.header(name).objects else _json(npz, name)
     try:
-        found = {
-            str(instance): {_text(camera): int(frame) for camera, frame in frames.items()}
+        return {
+            _text(instance): {_text(camera): int(frame) for camera, frame in frames.items()}
             for instance, frames in content.items()
         }
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError, OverflowError):
         raise BadMedia(f"{npz.path.name}: {name} is not {{instance: {{camera: frame}}}}") from None
-    for instance, frames in found.items():
+
+
+def check_contact_frames(
+    npz: NpzReader, contact: dict[str, dict[str, int]], camera_ids: list[str], frames_in_clip: int
+) -> None:
+    """Raises `BadMedia` where contact begins in a camera or frame that is not in the clip."""
+    for instance, frames in contact.items():
         for camera, frame in frames.items():
-            if camera not in header.camera_ids or not 0 <= frame < header.frames:
-                told = f"camera {camera!r}, frame {frame}"
-                raise BadMedia(f"{npz.path.name}: {name} of {instance}: {told}: there is no such one in the clip")
-    return found
+            if camera not in camera_ids or not 0 <= frame < frames_in_clip:
+                told = f"camera {camera[:40]!r}, frame {frame}"
+                raise BadMedia(f"{npz.path.name}: contact frame of {instance}: {told}: not in the clip")
 
 
 def read_query_points(npz: NpzReader, header: ClipHeader) -> npt.NDArray[np.float64]:
     """The clip's own points [N, 4]: frame, x, y, z in the world. Raises `BadMedia` where they cannot be that."""
-    points = npz.array(QUERY_POINTS)
+    points = npz.array(QUERY_POINTS, _MOST_POINT_BYTES)
     if points.ndim != 2 or points.shape[1] != 4 or points.dtype.kind not in "fiu" or len(points) == 0:
         told = f"{points.dtype} {list(points.shape)}"
         raise BadMedia(f"{npz.path.name}: {QUERY_POINTS} is {told}, expected are rows of frame, x, y, z")
     points = points.astype(np.float64)
-    if not np.isfinite(points).all():
-        raise BadMedia(f"{npz.path.name}: {QUERY_POINTS} holds values that are not numbers")
+    if not (np.abs(points) < _FARTHEST_M).all():  # also where one is not a number
+        raise BadMedia(f"{npz.path.name}: {QUERY_POINTS} holds values that are no positions in metres")
     if points[:, 0].min() < 0 or points[:, 0].max() > header.frames - 1:
         raise BadMedia(f"{npz.path.name}: {QUERY_POINTS} names frames outside 0 to {header.frames - 1}")
     return points
@@ -189,9 +208,7 @@ def _depth(npz: NpzReader, cameras: int, frames: int) -> tuple[int, int]:
 
 def _per_frame(npz: NpzReader, name: str, cameras: int, frames: int, matrices: tuple[tuple[int, int], ...]) -> Array:
     """A matrix for each camera and frame; one for each camera counts for all frames."""
-    if npz.members[name].file_size > _SMALL:
-        raise BadMedia(f"{npz.path.name}: {name} is {npz.members[name].file_size:,} bytes large")
-    values = npz.array(name)
+    values = npz.array(name, _SMALL)
     shapes = [shape for matrix in matrices for shape in ((cameras, frames, *matrix), (cameras, *matrix))]
     if values.shape not in shapes or values.dtype.kind not in "fiu":
         told = f"{values.dtype} {list(values.shape)}"
@@ -206,7 +223,7 @@ def _per_frame(npz: NpzReader, name: str, cameras: int, frames: int, matrices: t
 
 def _check_intrinsics(name: str, intrinsics: Array, depth_size: tuple[int, int]) -> None:
     focal = intrinsics[..., [0, 1], [0, 1]]
-    if (focal <= 0).any() or not np.allclose(intrinsics[..., 2, :], [0, 0, 1]):
+    if (focal <= 0).any() or intrinsics[..., 1, 0].any() or not np.allclose(intrinsics[..., 2, :], [0, 0, 1]):
         raise BadMedia(f"{name}: intrs holds no camera matrix: focal lengths are positive, the last row is 0 0 1")
     longest = max(depth_size)
     if focal.max() > 100 * longest or focal.min() < longest / 100:
@@ -216,6 +233,8 @@ def _check_intrinsics(name: str, intrinsics: Array, depth_size: tuple[int, int])
 
 def _check_poses(name: str, cam_from_world: Array) -> None:
     rotations = cam_from_world[..., :3]
+    if (np.abs(cam_from_world[..., 3]) > _FARTHEST_M).any():
+        raise BadMedia(f"{name}: extrs has translations beyond {_FARTHEST_M:,.0f} m; units?")
     products = rotations @ rotations.swapaxes(-1, -2)
     if not np.allclose(products, np.eye(3), atol=1e-2) or (np.linalg.det(rotations) < 0).any():
         raise BadMedia(f"{name}: extrs holds no rotations: expected is camera-from-world [R | t], OpenCV axes")
@@ -224,10 +243,13 @@ def _check_poses(name: str, cam_from_world: Array) -> None:
 def _camera_ids(npz: NpzReader, cameras: int) -> list[str]:
     if "camera_ids" not in npz.members:
         return [str(number) for number in range(cameras)]
-    if npz.header("camera_ids").objects:
-        raise UnsafeFile(f"{npz.path.name}: camera_ids holds pickled objects, text is expected")
-    values = npz.array("camera_ids")
-    ids = [_text(one) for one in values.ravel().tolist()]
+    header = npz.header("camera_ids")
+    if math.prod(header.shape) != cameras:
+        raise BadMedia(f"{npz.path.name}: camera_ids is {list(header.shape)}, expected are {cameras} names")
+    values = npz.objects("camera_ids") if header.objects else npz.array("camera_ids", _SMALL).ravel().tolist()
+    if not all(isinstance(one, str | bytes | int) for one in values):
+        raise BadMedia(f"{npz.path.name}: camera_ids holds what is no name")
+    ids = [_text(one) for one in values]
     if len(ids) != cameras or len(set(ids)) != cameras:
         raise BadMedia(f"{npz.path.name}: camera_ids are {ids[:10]}, expected are {cameras} different names")
     return ids
@@ -241,7 +263,7 @@ def _timestamps(npz: NpzReader, frames: int) -> list[float] | None:
     """Seconds of the frames; None where the file does not say, in numbers that go up."""
     if "timestamps" not in npz.members or npz.header("timestamps").objects:
         return None
-    values = npz.array("timestamps")
+    values = npz.array("timestamps", _SMALL)
     if values.shape != (frames,) or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
         return None
     return None if (np.diff(values) < 0).any() else [float(value) for value in values]
@@ -249,6 +271,6 @@ def _timestamps(npz: NpzReader, frames: int) -> list[float] | None:
 
 def _json(npz: NpzReader, name: str) -> Any:
     try:
-        return json.loads(str(npz.array(name)))
+        return json.loads(str(npz.array(name, _SMALL)))
     except (ValueError, RecursionError):
         raise BadMedia(f"{npz.path.name}: {name} is not JSON text") from None

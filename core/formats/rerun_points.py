@@ -14,7 +14,7 @@ import numpy.typing as npt
 import rerun as rr
 
 from core.formats.tracked_npz import Tracked
-from core.geometry.pinhole import back_project
+from core.geometry.pinhole import back_project, rescaled
 from core.points.clip import ClipView
 from core.store.atomic import atomic_file
 
@@ -74,8 +74,11 @@ class PointsRecording:
         image = self._view.rgb(camera, frame)
         scale = min(1.0, _IMAGE_SIDE / max(self._view.size))
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
+        own = self._view.intrinsics[camera, frame]
+        from_camera = rescaled(own, small.shape[1] / image.shape[1], small.shape[0] / image.shape[0])
+        from_camera[:2, 2] += 0.5  # Rerun counts pixels from their corners
         lens = rr.Pinhole(
-            image_from_camera=self._view.intrinsics[camera, frame] * np.array([[scale], [scale], [1.0]]),
+            image_from_camera=from_camera,
             resolution=[small.shape[1], small.shape[0]],
             camera_xyz=rr.ViewCoordinates.RDF,
         )
@@ -128,10 +131,9 @@ def record_points(path: Path, recording_id: str, view: ClipView) -> Iterator[Poi
         recording.disconnect()
 
 
-def record_batch(path: Path, recording_id: str, entity: str, tracked: Tracked, view: ClipView) -> None:
-    """Write a batch's own recording."""
-    with record_points(path, recording_id, view) as recording:
-        recording.log_batch(entity, tracked)
+def batch_entity(label: str, number: int) -> str:
+    """A batch's place in recordings; the instance's name may be any text."""
+    return str(rr.new_entity_path(["world", "instances", label, f"batch_{number}"]))
 
 
 def rainbow(xyz: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:

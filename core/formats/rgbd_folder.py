@@ -67,7 +67,7 @@ def read_matrix(path: Path, sizes: Sequence[tuple[int, int]]) -> Array:
         values = np.array([[float(part) for part in row] for row in rows])
     except (OSError, ValueError) as error:
         raise BadMedia(f"{path}: not a matrix ({error})") from None
-    if values.shape not in sizes or not np.isfinite(values).all():
+    if values.shape not in sizes:
         raise BadMedia(f"{path}: not a matrix of {' or '.join(f'{rows}x{columns}' for rows, columns in sizes)} numbers")
     return values
 
@@ -75,14 +75,16 @@ def read_matrix(path: Path, sizes: Sequence[tuple[int, int]]) -> Array:
 def read_intrinsics(path: Path) -> Array:
     """A camera matrix [3, 3], the upper left part of a 4x4 one."""
     matrix = read_matrix(path, [(3, 3), (4, 4)])[:3, :3]
-    if matrix[0, 0] <= 0 or matrix[1, 1] <= 0 or not np.allclose(matrix[2], [0, 0, 1]):
+    if not np.isfinite(matrix).all() or matrix[0, 0] <= 0 or matrix[1, 1] <= 0 or not np.allclose(matrix[2], [0, 0, 1]):
         raise BadMedia(f"{path}: not a camera matrix: focal lengths are positive, the last row is 0 0 1")
     return matrix
 
 
-def read_cam_from_world(path: Path) -> Array:
-    """Camera-from-world [3, 4] of a file with a 4x4 world-from-camera matrix."""
+def read_cam_from_world(path: Path) -> Array | None:
+    """Camera-from-world [3, 4] of a file with a 4x4 world-from-camera matrix; None where the scanner lost its place."""
     pose = read_matrix(path, [(4, 4), (3, 4)])
+    if not np.isfinite(pose).all():
+        return None
     rotation = pose[:3, :3]
     if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2) or np.linalg.det(rotation) < 0:
         raise BadMedia(f"{path}: not a pose: its 3x3 part is no rotation")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.errors import UnsafeFile
 from core.geometry.sim3 import Array
 from core.store.npz import NpzReader, NpzWriter
 
@@ -85,4 +86,7 @@ def write_tracked(path: Path, tracked: Tracked, setting: Setting, **extra: npt.A
 def read_tracked(path: Path) -> Tracked:
     """The points of a file. Raises `UnsafeFile` where it is none."""
     with NpzReader(path) as npz:
-        return Tracked(**{name: npz.array(name) for name in Tracked.__dataclass_fields__})
+        try:
+            return Tracked(**{name: npz.array(name) for name in Tracked.__dataclass_fields__})
+        except (ValueError, IndexError) as error:
+            raise UnsafeFile(f"{path}: not tracked points ({error})") from None

@@ -5,11 +5,8 @@ many points there are, and points tracked in batches must come out the same to t
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from core.geometry.sim3 import Array
-
-Floats = npt.NDArray[np.floating]
 
 
 def project(xyz: Array, intrinsics: Array, cam_from_world: Array) -> tuple[Array, Array]:

@@ -238,13 +238,7 @@ class PointTracks:
 
 
 class PointTracker(Protocol):
-    """3D points through an RGB-D clip.
-
-    Attributes:
-        joint: points look at each other: which others are tracked with a point changes its track.
-    """
-
-    joint: bool
+    """3D points through an RGB-D clip."""
 
     def track(
         self,

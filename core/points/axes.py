@@ -16,11 +16,13 @@ def check_direction(clip: Clip, name: str) -> None:
     Points seen in one view are projected into another; where its depth is within 5 % of theirs, the views agree.
 
     Raises:
-        BadMedia: most agree if poses are read as world-from-camera, few as they are.
+        BadMedia: every pair of views agrees better if poses are read as world-from-camera, and most depths do.
     """
-    agree = np.array([share for pair in _pairs(clip) if (share := _agreement(clip, *pair)) is not None])
-    if len(agree) and agree[:, 1].mean() > 0.5 and agree[:, 0].mean() < 0.5 * agree[:, 1].mean():
-        as_is, inverted = agree.mean(0)
+    shares = [share for pair in _pairs(clip) if (share := _agreement(clip, *pair)) is not None]
+    if not shares or any(inverted <= as_is for as_is, inverted in shares):
+        return
+    as_is, inverted = np.mean(shares, axis=0)
+    if inverted > 0.5 and inverted - as_is > 0.25:
         raise BadMedia(
             f"{name}: extrs look inverted: {as_is:.0%} of the depths agree between views, {inverted:.0%} with inverse "
             "matrices; expected is camera-from-world"

@@ -76,6 +76,7 @@ def _regions(everything: Indices, xyz: Points, count: int) -> list[Indices]:
 def support_indices(points: Points, count: int) -> Indices:
     """Points [N, 4] spread over the whole set, the same for every batch: each the farthest from those before it.
 
+    As many as there are different places, at most.
     Farthest point sampling (T. F. Gonzalez 1985), from the point nearest to the middle.
     """
     xyz = points[:, 1:].astype(np.float64)
@@ -83,6 +84,8 @@ def support_indices(points: Points, count: int) -> Indices:
     away = -((xyz - xyz.mean(0)) ** 2).sum(1)
     for number in range(len(chosen)):
         chosen[number] = int(np.argmax(away))
+        if number and away[chosen[number]] == 0:  # all others lie where one is already
+            return chosen[:number]
         nearer = ((xyz - xyz[chosen[number]]) ** 2).sum(1)
         away = nearer if number == 0 else np.minimum(away, nearer)
     return chosen

@@ -79,12 +79,6 @@ class Clip:
         mapped: npt.NDArray[Any] = np.load(self.folder / name, mmap_mode="r")
         return mapped
 
-    @property
-    def rgb_intrinsics(self) -> Array:
-        """[C, T, 3, 3], in pixels of the colour images."""
-        (wide, high), (width, height) = self.info.rgb_size, self.info.depth_size
-        return rescaled(self.intrinsics, wide / width, high / height)
-
     def rgb(self, camera: int, frame: int) -> RGB:
         """Colour image, uint8 [H, W, 3]."""
         return np.asarray(self._rgbs[camera, frame])

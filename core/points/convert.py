@@ -54,7 +54,7 @@ class CameraFiles:
 
 def convert_rgbd(
     cameras: Sequence[CameraFiles], clip: Path, units_per_m: float, report: Callable[[int, int | None], None]
-) -> list[str]:
+) -> tuple[list[str], int]:
     """Write a clip, atomically; memory holds one image at a time, and the masks packed.
 
     Args:
@@ -64,7 +64,7 @@ def convert_rgbd(
         report: told images done and expected.
 
     Returns:
-        Names of the instances.
+        Names of the instances, and how many frames were left out since a camera's pose is not known there.
 
     Raises:
         BadMedia, UnsafeFile: a file cannot be used; the message tells which.
@@ -73,17 +73,21 @@ def convert_rgbd(
     counts = [len(one) for one in frames]
     if len(set(counts)) > 1:
         raise BadMedia(f"cameras have different numbers of frames: {', '.join(map(str, counts))}")
+    poses = [[read_cam_from_world(frame.pose) for frame in one] for one in frames]
+    known = [number for number in range(counts[0]) if all(one[number] is not None for one in poses)]
+    if not known:
+        raise BadMedia(f"{cameras[0].folder}: not one frame has a pose: their numbers are not finite")
     sizes = {read_colour(one[0].colour).shape[1::-1] for one in frames}
     depth_sizes = {read_depth(one[0].depth, units_per_m).shape[::-1] for one in frames}
     if len(sizes) > 1 or len(depth_sizes) > 1:
         raise BadMedia("cameras have images of different sizes: make a clip of each")
     (size,), (depth_size,) = sizes, depth_sizes
     masks = [_read_masks(camera, own, size) for camera, own in zip(cameras, frames, strict=True)]
+    frames = [[one[number] for number in known] for one in frames]
     names = sorted({name for one in masks for name in one})
     lenses = [_Lens(camera, size, depth_size) for camera in cameras]
-    images = sum(counts)
-    progress = _Progress(report, images * (2 + len(names)))
-    shape = (len(cameras), counts[0])
+    shape = (len(cameras), len(known))
+    progress = _Progress(report, shape[0] * shape[1] * (2 + len(names)))
     width, height = size
     with atomic_file(clip) as temporary, NpzWriter(temporary) as npz:
         colours = (_checked(progress(read_colour(f.colour)), size, f.colour) for one in frames for f in one)
@@ -94,13 +98,13 @@ def convert_rgbd(
             for f in one
         )
         npz.blocks("depths", (*shape, depth_size[1], depth_size[0]), np.float32, depths)
-        npz.array("intrs", np.stack([np.tile(lens.intrinsics, (counts[0], 1, 1)) for lens in lenses]))
-        npz.array("extrs", np.stack([[read_cam_from_world(f.pose) for f in one] for one in frames]))
+        npz.array("intrs", np.stack([np.tile(lens.intrinsics, (len(known), 1, 1)) for lens in lenses]))
+        npz.array("extrs", np.array([[one[number] for number in known] for one in poses]))
         npz.array("camera_ids", np.array(distinct(slugify(camera.folder.resolve().name) for camera in cameras)))
         for name in names:
-            stack = (progress(mask) for mask in _unpacked(masks, name, counts[0], size))
+            stack = (progress(mask) for mask in _unpacked(masks, name, known, size))
             npz.blocks(f"{MASK_KEY}/{name}", (*shape, height, width), np.bool_, stack)
-    return names
+    return names, counts[0] - len(known)
 
 
 class _Lens:
@@ -181,10 +185,10 @@ def _from_results(path: Path, frames: int, size: tuple[int, int]) -> Packed:
 
 
 def _unpacked(
-    masks: Sequence[Packed], name: str, frames: int, size: tuple[int, int]
+    masks: Sequence[Packed], name: str, frames: Sequence[int], size: tuple[int, int]
 ) -> Iterator[npt.NDArray[np.bool_]]:
     empty = np.zeros((size[1], size[0]), bool)
     for camera in masks:
-        for frame in range(frames):
+        for frame in frames:
             packed = camera.get(name, {}).get(frame)
             yield empty if packed is None else np.unpackbits(packed, axis=-1, count=size[0]).astype(bool)

@@ -7,6 +7,7 @@ _TABLE = {
     "cotracker3_offline": {8: 1500, 16: 3000, 24: 5000},
     "cotracker3_online": {8: 1500, 16: 3000, 24: 5000},
 }
+_NEARLY = 0.9  # what the driver leaves of a GPU's nominal size, and a little
 _WITHOUT_GPU = 1000
 _ON_THEIR_OWN = 20_000
 
@@ -19,8 +20,8 @@ def points_at_once(tracker: str, free_gib: float | None) -> int:
         free_gib: memory free on the GPU with the least; None: there is none.
 
     Returns:
-        Between rows of the table the lower one; above it, in proportion, in steps of 24 GiB: small changes of what is
-        free change no batch.
+        Between rows of the table the lower one; above it, in proportion, in steps of 24 GiB. A GPU of which nearly all
+        is free has its own row.
     """
     table = _TABLE.get(tracker)
     if table is None:
@@ -28,6 +29,7 @@ def points_at_once(tracker: str, free_gib: float | None) -> int:
     if free_gib is None:
         return _WITHOUT_GPU
     largest = max(table)
+    free_gib /= _NEARLY
     if free_gib >= largest:
         return table[largest] * int(free_gib // largest)
     fitting = [size for size in table if size <= free_gib]

@@ -51,17 +51,21 @@ def splitting_effect(files: Sequence[Path]) -> dict[str, float] | None:
     """How much the batches disagree about the support points, which all of them tracked.
 
     Returns:
-        median_m, p90_m: distance of a support point, in a frame, from its mean over the batches; None where trackers
-        used no support: then splitting changes nothing.
+        median_m, p90_m: distance of a support point, in a frame after its own, from its mean over the batches; None
+        where trackers used no support: then splitting changes nothing.
     """
     stacks: list[Array] = []
     for file in files:
         with NpzReader(file) as npz:
             if "support_tracks_3d" in npz.members:
                 stacks.append(npz.array("support_tracks_3d").astype(np.float64))
+                frames, started = npz.array("frame_index"), npz.array("support_points")[:, 0]
     if len(stacks) < 2:
         return None
     tracks = np.stack(stacks)
-    known = np.isfinite(tracks).all((0, -1))
+    # In its own frame a point is where it is, whoever tracks it.
+    known = np.isfinite(tracks).all((0, -1)) & (frames[:, None] > started)
+    if not known.any():
+        return None
     away = np.linalg.norm(tracks - tracks.mean(0), axis=-1)[:, known]
     return {"median_m": float(np.median(away)), "p90_m": float(np.percentile(away, 90))}

@@ -9,6 +9,8 @@ from core.formats.tracked_npz import Tracked
 from core.geometry.sim3 import Array
 from core.points.settings import MotionMethod
 
+_CHUNK = 2048  # points, so that what is computed on the way stays small
+
 
 def motion_m(tracked: Tracked, method: MotionMethod) -> Array:
     """How far each point moves [N], in metres, by its visible positions; 0 for a point seen once or never.
@@ -16,6 +18,14 @@ def motion_m(tracked: Tracked, method: MotionMethod) -> Array:
     total_displacement: along its way; max_displacement: farthest from where it was first; std_displacement: root of
     the mean squared distance from its mean; endpoint_distance: from first to last.
     """
+    parts = [
+        _motion_m(tracked.part(np.arange(first, min(first + _CHUNK, len(tracked.point_index)))), method)
+        for first in range(0, len(tracked.point_index), _CHUNK)
+    ]
+    return np.concatenate([np.zeros(0), *parts])
+
+
+def _motion_m(tracked: Tracked, method: MotionMethod) -> Array:
     xyz = tracked.tracks_3d.astype(np.float64)
     seen = tracked.visibilities & tracked.valid
     first, last = _end(xyz, seen), _end(xyz[::-1], seen[::-1])

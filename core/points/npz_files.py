@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import BadMedia
-from core.formats.clip_npz import QUERY_POINTS, mask_stacks, plain_instances
+from core.formats.clip_npz import QUERY_POINTS, contact_key, mask_stacks, plain_instances, read_contact_frames
 from core.points.batching import Points, split_indices
 from core.points.settings import Strategy
 from core.store.atomic import atomic_file
 from core.store.npz import NpzReader, NpzWriter
-from core.store.paths import inside, slugify
+from core.store.paths import distinct, inside, slugify
 
 _BATCH = ("batch_index", "total_batches")
 
@@ -75,45 +75,36 @@ def get_mask_instance_ids(npz_path: Path, mask_key: str = "sam2_masks") -> list[
 
 def split_npz_by_instances(npz_path: Path, output_dir: Path, mask_key: str = "sam2_masks") -> list[Path]:
     """A file for each instance, as `STEM_INSTANCE.npz`: what `--skip-split --instances-dir` takes."""
-    return [
-        create_single_instance_npz(npz_path, name, output_dir, mask_key)
-        for name in get_mask_instance_ids(npz_path, mask_key)
-    ]
+    names = get_mask_instance_ids(npz_path, mask_key)
+    labels = distinct(slugify(name, "instance") for name in names)
+    return [_write_instance(npz_path, *one, Path(output_dir), mask_key) for one in zip(names, labels, strict=True)]
 
 
 def create_single_instance_npz(
     npz_path: Path, instance_id: str, output_dir: Path, mask_key: str = "sam2_masks"
 ) -> Path:
     """The whole input with the masks of one instance only, in our layout. Raises `BadMedia` where it is not there."""
-    source = Path(npz_path)
-    contact = mask_key.replace("_masks", "_contact_frames")
-    path = inside(Path(output_dir), f"{slugify(source.stem)}_{slugify(instance_id, 'instance')}.npz")
+    return _write_instance(npz_path, instance_id, slugify(instance_id, "instance"), Path(output_dir), mask_key)
+
+
+def _write_instance(npz_path: Path, name: str, label: str, output_dir: Path, mask_key: str) -> Path:
+    source, contact = Path(npz_path), contact_key(mask_key)
+    path = inside(output_dir, f"{slugify(source.stem)}_{label}.npz")
     with NpzReader(source) as npz, atomic_file(path) as temporary, NpzWriter(temporary) as out:
-        written = {
-            mask_key,
-            contact,
-            "instance_id",
-            "original_file",
-            *(f"{mask_key}/{n}" for n in plain_instances(npz, mask_key)),
-        }
-        _copy(npz, out, set(npz.members) - written)
-        shape, masks = next(((s, m) for name, s, m in mask_stacks(npz, mask_key) if name == instance_id), (None, None))
-        if shape is None or masks is None:
-            raise BadMedia(f"{source.name}: there is no {instance_id!r} in {mask_key}")
-        out.blocks(f"{mask_key}/{instance_id}", shape, np.bool_, (mask != 0 for mask in masks))
-        if contact in npz.members:
-            own = _contact(npz, contact).get(instance_id)
-            out.array(contact, json.dumps({instance_id: own} if own is not None else {}))
-        out.array("instance_id", instance_id)
+        masks = {member for member in npz.members if member == mask_key or member.startswith(f"{mask_key}/")}
+        _copy(npz, out, set(npz.members) - masks - {contact, "instance_id", "original_file"})
+        for found, shape, stack in mask_stacks(npz, mask_key):
+            if found == name:
+                out.blocks(f"{mask_key}/{name}", shape, np.bool_, (mask != 0 for mask in stack))
+                break
+        else:
+            raise BadMedia(f"{source.name}: there is no {name!r} in {mask_key}")
+        frames = read_contact_frames(npz, mask_key)
+        if contact is not None and name in frames:
+            out.array(contact, json.dumps({name: frames[name]}))
+        out.array("instance_id", name)
         out.array("original_file", source.name)
     return path
-
-
-def _contact(npz: NpzReader, name: str) -> dict[str, object]:
-    content = npz.plain_object(name) if npz.header(name).objects else json.loads(str(npz.array(name)))
-    if not isinstance(content, dict):
-        raise BadMedia(f"{npz.path.name}: {name} is not {{instance: {{camera: frame}}}}")
-    return content
 
 
 def _copy(npz: NpzReader, out: NpzWriter, names: Iterable[str]) -> None:

@@ -57,7 +57,7 @@ def queries_from_masks(clip: Clip, instance: str, settings: QuerySettings) -> Qu
         points.append(np.column_stack([np.full(len(found), float(frame)), found]))
         cameras.append(np.full(len(found), camera, np.int32))
     if sum(map(len, points)) == 0:
-        raise BadMedia(_why_none(instance, dropped, settings))
+        raise BadMedia(_why_none(dropped, settings))
     return Queries(np.concatenate(points).astype(np.float32), np.concatenate(cameras), dict(dropped))
 
 
@@ -113,9 +113,10 @@ def _seed(seed: int, *names: object) -> list[int]:
     return [seed, *hashlib.sha256(repr(names).encode()).digest()[:8]]
 
 
-def _why_none(instance: str, dropped: Counter[str], settings: QuerySettings) -> str:
+def _why_none(dropped: Counter[str], settings: QuerySettings) -> str:
     if dropped["pixels"] == 0:
         hint = "leave out --use-first-frame" if settings.use_first_frame else "more --frames-before or --frames-after"
-        return f"{instance}: its mask is empty in the frames that points are taken from; {hint}"
+        hint += ", or a smaller --temporal-stride" if settings.temporal_stride > 1 else ""
+        return f"its mask is empty in the frames that points are taken from; {hint}"
     reasons = ", ".join(f"{count:,} {why}" for why, count in dropped.items() if why != "pixels" and count)
-    return f"{instance}: none of the mask's {dropped['pixels']:,} pixels can be lifted: {reasons}"
+    return f"none of the mask's {dropped['pixels']:,} pixels can be lifted: {reasons}"

@@ -1,4 +1,5 @@
-"""The work of one item: the scene and all batches of all instances in one recording. Runs in a device worker."""
+"""The work of items that make recordings: of a batch, and of the scene with all batches of all instances. They run in
+device workers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,12 +7,32 @@ from typing import Any
 
 import numpy as np
 
-from core.formats.rerun_points import record_points
+from core.formats.rerun_points import batch_entity, record_points
 from core.formats.tracked_npz import read_tracked
-from core.points.settings import REFINED_FILE, TRACKED_FILE, RecordRequest
+from core.points.settings import BATCH_RECORDING, REFINED_FILE, TRACKED_FILE, RecordBatchRequest, RecordRequest
 from core.points.track_item import open_view
 
 COMBINED = "combined.rrd"
+
+
+def record_one(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """Leave `tracks.rrd`.
+
+    Args:
+        request: a `RecordBatchRequest` as JSON-able values.
+        folder: where the output goes.
+        report: told that it is done.
+
+    Returns:
+        points: how many.
+    """
+    asked = RecordBatchRequest.model_validate(request)
+    view = open_view(asked.clip, asked.temporal_stride, asked.spatial_downsample)
+    tracked = read_tracked(asked.batch / TRACKED_FILE)
+    with record_points(folder / BATCH_RECORDING, asked.recording_id, view) as recording:
+        recording.log_batch(batch_entity(asked.label, asked.number), tracked)
+    report(1, 1)
+    return {"points": len(tracked.point_index)}
 
 
 def record_combined(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
@@ -37,7 +58,7 @@ def record_combined(request: dict[str, Any], folder: Path, report: Callable[[int
                 tracked = read_tracked(batch / TRACKED_FILE)
                 if kept is not None:
                     tracked = tracked.part(np.isin(tracked.point_index, kept))
-                recording.log_batch(f"{instance.entity}/batch_{number}", tracked)
+                recording.log_batch(batch_entity(instance.label, number), tracked)
                 done, points = done + 1, points + len(tracked.point_index)
                 report(done, total)
     return {"batches": total, "points": points}

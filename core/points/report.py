@@ -98,7 +98,7 @@ def splitting(figures: dict[str, Any], batches: int) -> str:
 def _dropped(queries: dict[str, Any]) -> str:
     pixels = queries["dropped"].get("pixels", 0)
     left_out = [f"{n:,} {why}" for why, n in queries["dropped"].items() if why != "pixels" and n]
-    return f"of {pixels:,} mask pixels were left out: {', '.join(left_out)}" if left_out else ""
+    return f"left out of {pixels:,} mask pixels: {', '.join(left_out)}" if left_out else ""
 
 
 def _visibility(view: ClipView, instances: Sequence[ReportedInstance]) -> Plot:

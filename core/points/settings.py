@@ -74,15 +74,25 @@ class QueryRequest(Frozen):
 
 
 class TrackRequest(Frozen):
-    """A batch to track, and how to call it in the recording: recording and entity."""
+    """A batch to track."""
 
     clip: Path
     batch: Path
     tracker: ModelSpec
     temporal_stride: int
     spatial_downsample: int
+
+
+class RecordBatchRequest(Frozen):
+    """A tracked batch to record: the folder of its tracks, the instance's name in the recording, the batch's number."""
+
+    clip: Path
+    batch: Path
+    temporal_stride: int
+    spatial_downsample: int
     recording_id: str
-    entity: str
+    label: str
+    number: int
 
 
 class MergeRequest(Frozen):
@@ -110,14 +120,12 @@ class RecordedInstance(Frozen):
     """An instance in the recording and the report.
 
     Attributes:
-        name: of the instance.
-        entity: its place in the recording.
+        label: its name in the recording.
         merged: folder of its merged tracks.
         batches: folder of each batch's tracks.
     """
 
-    name: str
-    entity: str
+    label: str
     merged: Path
     batches: list[Path]
 

@@ -1,4 +1,4 @@
-"""The work of one item: a batch of points tracked, and its recording. Runs in a device worker."""
+"""The work of one item: a batch of points tracked. Runs in a device worker."""
 
 import time
 from collections.abc import Callable
@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from core.formats.rerun_points import record_batch
 from core.formats.tracked_npz import Setting, Tracked, write_tracked
 from core.memory import PeakMemory, release_free
 from core.models.installed import load_point_tracker
 from core.points.clip import Clip, ClipView
-from core.points.settings import BATCH_RECORDING, TRACKED_FILE, TrackRequest
+from core.points.settings import TRACKED_FILE, TrackRequest
 from core.store.npz import NpzReader
 
 
 def track_batch(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
-    """Leave `tracked.npz` and `tracks.rrd`.
+    """Leave `tracked.npz`.
 
     Args:
         request: a `TrackRequest` as JSON-able values.
@@ -44,9 +43,8 @@ def track_batch(request: dict[str, Any], folder: Path, report: Callable[[int, in
     tracks = tracker.track(view, _seen(points, view), _seen(support, view), watched)
     seconds = time.perf_counter() - started
     tracked = Tracked(tracks.xyz, tracks.visible, tracks.valid, points, index)
-    extra = {} if tracks.support is None else {"support_tracks_3d": tracks.support}
+    extra = {} if tracks.support is None else {"support_points": support, "support_tracks_3d": tracks.support}
     write_tracked(folder / TRACKED_FILE, tracked, setting_of(view, asked.tracker.backend, asked), **extra)
-    record_batch(folder / BATCH_RECORDING, asked.recording_id, asked.entity, tracked, view)
     used = memory.record()
     release_free()
     return {

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import BadMedia
+from core.errors import BadMedia, UnsafeFile
 from core.formats.clip_npz import (
     QUERY_POINTS,
     ClipHeader,
+    check_contact_frames,
+    contents,
     depth_frames,
     has_masks,
     mask_stacks,
@@ -27,6 +29,8 @@ from core.video.limits import check_size
 
 MAX_DEPTH_M = 100.0
 _MAX_INSTANCES = 10_000
+_LEFT_FREE_BYTES = 2**30
+_PROPORTION = 0.03
 
 
 def unpack_clip(path: Path, mask_key: str, folder: Path, report: Callable[[int, int | None], None]) -> ClipInfo:
@@ -45,7 +49,7 @@ def unpack_clip(path: Path, mask_key: str, folder: Path, report: Callable[[int, 
     with NpzReader(path) as npz:
         header = read_header(npz)
         images = len(header.camera_ids) * header.frames
-        _check_room(npz, header, folder)
+        _check_room(npz, images * (3 * math.prod(header.rgb_size) + 4 * math.prod(header.depth_size)), folder)
         _write(folder / RGBS, _counted(rgb_frames(npz, header), report, 0, 2 * images), header, header.rgb_size, 3)
         maps = _Depths(path.name)
         _write(folder / DEPTHS, maps.checked(_counted(depth_frames(npz), report, images, 2 * images)), header,
@@ -53,34 +57,39 @@ def unpack_clip(path: Path, mask_key: str, folder: Path, report: Callable[[int, 
         np.save(folder / INTRINSICS, header.intrinsics)
         np.save(folder / POSES, header.cam_from_world)
         instances, mask_size = _unpack_masks(npz, mask_key, header, folder)
-        own = not instances and QUERY_POINTS in npz.members
+        own = QUERY_POINTS in npz.members and (not instances or "batch_index" in npz.members)
         if own:
             np.save(folder / f"{QUERY_POINTS}.npy", read_query_points(npz, header))
         if not instances and not own:
-            keys = ", ".join(sorted(npz.members))
-            raise BadMedia(f"{path.name}: there are no masks under {mask_key!r} (and no {QUERY_POINTS}); it has {keys}")
+            has = contents(npz)
+            raise BadMedia(f"{path.name}: there are no masks under {mask_key!r} (and no {QUERY_POINTS}); it has {has}")
+        contact = {name: frames for name, frames in read_contact_frames(npz, mask_key).items() if name in instances}
+        check_contact_frames(npz, contact, header.camera_ids, header.frames)
+        warnings = maps.warnings()
+        if header.timestamps is None and "timestamps" in npz.members:
+            warnings.append(
+                f"timestamps are not used: they are not one number for each of {header.frames} frames, going up"
+            )
         info = ClipInfo(
             camera_ids=header.camera_ids,
             frames=header.frames,
             rgb_size=header.rgb_size,
             depth_size=header.depth_size,
-            instances=instances,
+            instances=[] if own else instances,
             mask_size=mask_size,
-            contact_frames=read_contact_frames(npz, mask_key, header) if instances else {},
+            contact_frames=contact,
             query_points=own,
             timestamps=header.timestamps,
-            warnings=maps.warnings(),
+            warnings=warnings,
         )
     (folder / CLIP_FILE).write_text(info.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return info
 
 
-def _check_room(npz: NpzReader, header: ClipHeader, folder: Path) -> None:
-    images = len(header.camera_ids) * header.frames
-    needed = images * (3 * math.prod(header.rgb_size) + 4 * math.prod(header.depth_size))
+def _check_room(npz: NpzReader, needed: int, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise BadMedia(f"{npz.path.name}: needs {needed:,} bytes unpacked, {free:,} are free")
+    if needed > free - _LEFT_FREE_BYTES:
+        raise BadMedia(f"{npz.path.name}: needs {needed:,} bytes more on disk, {free:,} are free")
 
 
 def _counted(
@@ -149,6 +158,7 @@ def _unpack_masks(
     if not has_masks(npz, mask_key):
         return [], None
     names: list[str] = []
+    room = sum(member.file_size for member in npz.members.values())
     size: tuple[int, int] | None = None
     for name, shape, masks in mask_stacks(npz, mask_key):
         expected = (len(header.camera_ids), header.frames)
@@ -162,7 +172,12 @@ def _unpack_masks(
         size = _mask_size(npz.path.name, name, own, header)
         if len(names) == _MAX_INSTANCES:
             raise BadMedia(f"{npz.path.name}: more than {_MAX_INSTANCES:,} instances")
-        _write_bits(folder / mask_file(len(names)), masks, shape)
+        packed = math.prod(shape[:3]) * -(-shape[3] // 8)
+        room -= packed
+        if room < 0:  # one mask under many names
+            raise UnsafeFile(f"{npz.path.name}: its masks take more room than the whole file")
+        _check_room(npz, packed, folder)
+        _write_bits(folder / mask_file(len(names)), masks, shape, f"{npz.path.name}: the mask of {name}")
         names.append(name)
     return names, size
 
@@ -170,7 +185,7 @@ def _unpack_masks(
 def _mask_size(file: str, name: str, size: tuple[int, int], header: ClipHeader) -> tuple[int, int]:
     """The masks' size, which is the colour images' or the depth maps' or of the same proportions."""
     for wide, high in (header.rgb_size, header.depth_size):
-        if abs(size[0] * high - size[1] * wide) <= max(wide, high):
+        if abs(size[0] * high / (size[1] * wide) - 1) <= _PROPORTION:
             return size
     raise BadMedia(
         f"{file}: the mask of {name} is {size[0]}x{size[1]} pixels, of other proportions than the colour images "
@@ -178,9 +193,11 @@ def _mask_size(file: str, name: str, size: tuple[int, int], header: ClipHeader) 
     )
 
 
-def _write_bits(path: Path, masks: Iterator[npt.NDArray[Any]], shape: tuple[int, ...]) -> None:
+def _write_bits(path: Path, masks: Iterator[npt.NDArray[Any]], shape: tuple[int, ...], what: str) -> None:
     packed = (*shape[:3], -(-shape[3] // 8))
     with path.open("wb") as stream:
         np.lib.format.write_array_header_1_0(stream, {"shape": packed, "fortran_order": False, "descr": "|u1"})
         for mask in masks:
+            if mask.dtype.kind not in "biu":
+                raise BadMedia(f"{what} is {mask.dtype}: masks are yes or no, put a threshold to scores")
             stream.write(np.packbits(mask != 0, axis=-1).data)

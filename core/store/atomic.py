@@ -87,15 +87,17 @@ def atomic_folder(final: Path) -> Iterator[Path]:
         raise
 
 
-def write_bytes(final: Path, data: bytes) -> None:
+def write_bytes(final: Path, data: bytes, executable: bool = False) -> None:
     """Write `data` to `final` atomically."""
     with atomic_file(final) as temporary:
         temporary.write_bytes(data)
+        if executable:
+            temporary.chmod(0o755)
 
 
-def write_text(final: Path, text: str) -> None:
+def write_text(final: Path, text: str, executable: bool = False) -> None:
     """Write `text` to `final` atomically, as UTF-8."""
-    write_bytes(final, text.encode())
+    write_bytes(final, text.encode(), executable)
 
 
 def link_or_copy(source: Path, final: Path) -> None:

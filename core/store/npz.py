@@ -3,6 +3,7 @@
 Nothing in them is run; objects that NumPy pickled come through `safe_pickle`.
 """
 
+import lzma
 import math
 import struct
 import zipfile
@@ -18,11 +19,15 @@ import numpy.typing as npt
 
 from core.errors import UnsafeFile
 from core.store.safe_load import MAX_MEMBERS
-from core.store.safe_pickle import load_pickle
+from core.store.safe_pickle import PickledArray, load_pickle
 
 MAX_UNPACKED_BYTES = 256 * 2**30
 _MAX_IN_MEMORY = 16 * 2**30
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, struct.error, NotImplementedError, RuntimeError)
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, struct.error, NotImplementedError,
+    RuntimeError,
+)  # fmt: skip
+_UNREADABLE = (*_DAMAGED, OSError)  # of a member: the file itself is open
 
 
 @dataclass(frozen=True)
@@ -76,17 +81,17 @@ class NpzReader:
         with self._open(name) as stream:
             return self._header(name, stream)
 
-    def array(self, name: str) -> npt.NDArray[Any]:
-        """A whole array of numbers, booleans or text."""
+    def array(self, name: str, max_bytes: int = _MAX_IN_MEMORY) -> npt.NDArray[Any]:
+        """A whole array of numbers, booleans or text. Raises `UnsafeFile` for more than `max_bytes`."""
         header = self.header(name)
         if header.objects:
             raise UnsafeFile(f"{self.path}: {name} holds pickled objects, plain numbers are expected")
-        if self.members[name].file_size > _MAX_IN_MEMORY:
-            raise UnsafeFile(f"{self.path}: {name} is larger than {_MAX_IN_MEMORY:,} bytes")
+        if self.members[name].file_size > max_bytes:
+            raise UnsafeFile(f"{self.path}: {name} is larger than the {max_bytes:,} bytes that are read")
         with self._open(name) as stream:
             try:
                 return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
-            except _DAMAGED as error:
+            except (*_UNREADABLE, MemoryError) as error:
                 raise UnsafeFile(f"{self.path}: {name} is damaged ({error})") from None
 
     def blocks(self, name: str, leading: int) -> Iterator[npt.NDArray[Any]]:
@@ -104,18 +109,28 @@ class NpzReader:
                 yield np.frombuffer(self._exactly(name, stream, size), header.dtype).reshape(shape)
 
     def plain_object(self, name: str) -> Any:
-        """What an array of one object holds: containers, numbers, text and `PickledArray`s, see `load_pickle`."""
+        """What an array of one object holds, see `objects`."""
+        if self.header(name).shape != ():
+            raise UnsafeFile(f"{self.path}: {name} is not one object (0-d object array) but {self.header(name).shape}")
+        found = self.objects(name)
+        if len(found) != 1:
+            raise UnsafeFile(f"{self.path}: {name} is not one object (0-d object array) but {len(found)}")
+        return found[0]
+
+    def objects(self, name: str) -> list[Any]:
+        """What an array of objects holds: containers, numbers, text and `PickledArray`s, see `load_pickle`."""
         if self.members[name].file_size > _MAX_IN_MEMORY:
             raise UnsafeFile(f"{self.path}: {name} is larger than {_MAX_IN_MEMORY:,} bytes")
         with self._open(name) as stream:
-            header = self._header(name, stream)
-            if header.shape != () or not header.objects:
-                raise UnsafeFile(f"{self.path}: {name} is not one object (0-d object array) but {header.shape}")
+            if not self._header(name, stream).objects:
+                raise UnsafeFile(f"{self.path}: {name} is not an array of objects")
             try:
-                (content,) = load_pickle(stream).items()
-            except (UnsafeFile, ValueError, AttributeError) as error:
+                found = load_pickle(stream)
+                if not isinstance(found, PickledArray):
+                    raise UnsafeFile("not an array of objects")
+                return found.items()
+            except (UnsafeFile, *_UNREADABLE) as error:
                 raise UnsafeFile(f"{self.path}: {name} cannot be read: {error}") from None
-        return content
 
     def copy(self, name: str, into: IO[bytes]) -> None:
         """Copy an array's bytes as they are, whatever they hold."""
@@ -128,7 +143,7 @@ class NpzReader:
             return self._archive.open(self.members[name])
         except KeyError:
             raise UnsafeFile(f"{self.path}: there is no array {name!r}") from None
-        except _DAMAGED as error:
+        except _UNREADABLE as error:
             raise UnsafeFile(f"{self.path}: {name} is damaged ({error})") from None
 
     def _header(self, name: str, stream: IO[bytes]) -> ArrayHeader:
@@ -141,11 +156,12 @@ class NpzReader:
             if reader is None:
                 raise ValueError(f"format {version}")
             shape, fortran, dtype = reader(stream)
-        except (*_DAMAGED, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        except (*_UNREADABLE, SyntaxError, TypeError, RecursionError, MemoryError) as error:
             raise UnsafeFile(f"{self.path}: {name} is not an array ({error})") from None
         header = ArrayHeader(tuple(shape), dtype, fortran)
         content = self.members[name].file_size - stream.tell()
-        if min(shape, default=0) < 0 or (not header.objects and math.prod(shape) * dtype.itemsize != content):
+        misfit = math.prod(shape) * dtype.itemsize != content or (dtype.itemsize == 0 and math.prod(shape) > 0)
+        if min(shape, default=0) < 0 or (not header.objects and misfit):
             raise UnsafeFile(f"{self.path}: {name} says it is {dtype} {list(shape)}, but has {content:,} bytes")
         return header
 
@@ -162,7 +178,7 @@ class NpzReader:
     def _read(self, name: str, stream: IO[bytes], size: int) -> bytes:
         try:
             return stream.read(size)
-        except _DAMAGED as error:
+        except _UNREADABLE as error:
             raise UnsafeFile(f"{self.path}: {name} is damaged ({error})") from None
 
 
@@ -195,10 +211,14 @@ class NpzWriter:
     ) -> None:
         """Write an array of this shape from its parts, in order."""
         described = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(np.dtype(dtype))}
+        size = 0
         with self.member(name) as stream:
             np.lib.format.write_array_header_2_0(stream, described)
             for part in parts:
+                size += part.size
                 stream.write(np.ascontiguousarray(part, dtype).data)
+        if size != math.prod(shape):
+            raise ValueError(f"{name}: {size} values for an array {shape}")
 
     def member(self, name: str) -> IO[bytes]:
         """A member to write an array's bytes to."""

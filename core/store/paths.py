@@ -10,15 +10,15 @@ from core.errors import RefusedInput
 _MAX_NAME = 100
 
 
-def slugify(text: str, default: str = "unnamed") -> str:
-    """A file name made from any text: letters, digits, `.`, `_` and `-`, at most 100 characters.
+def slugify(text: str, default: str = "unnamed", max_bytes: int = _MAX_NAME) -> str:
+    """A file name made from any text: letters, digits, `.`, `_` and `-`, at most 100 bytes.
 
     Letters of every script stay. Separators, control characters and leading dots go, so that a name can be
     neither a path nor hidden.
     """
     text = unicodedata.normalize("NFC", text)
     text = re.sub(r"[^\w.-]+", "-", text).strip("-. ")
-    while len(text.encode()) > _MAX_NAME:
+    while len(text.encode()) > max_bytes:
         text = text[:-1]
     return text or default
 

@@ -13,18 +13,20 @@ from pydantic import Field
 from core.models.installed import POINT_TRACKERS, choice_notes
 from core.points.clip import ClipInfo
 from core.points.settings import MotionMethod, Strategy
+from core.store.digests import sha256_json
 from flows.track_mask_points.instances import (
     InstanceRun,
     TrackSettings,
     merge,
-    recording_id,
+    record_batches,
     take_points,
     track,
     unpack_clips,
 )
 from flows.track_mask_points.plan import Plan, check
-from flows.track_mask_points.results import make_recording, make_report, note_failures, summarise_run
+from flows.track_mask_points.results import list_failures, make_recording, make_report, note_failures, summarise_run
 from tasks.cancellation import how_to_cancel
+from tasks.deliver import Deliveries
 from tasks.devices.slots import MAX_SLOTS
 from tasks.items import Outcome, RunCancelled, item_run, item_runner
 from tasks.store import RunStore
@@ -45,8 +47,8 @@ def track_mask_points(
     frames_before: Annotated[int, Field(ge=0)] = 3,
     frames_after: Annotated[int, Field(ge=0)] = 10,
     use_first_frame: bool = False,
-    min_depth: Annotated[float, Field(ge=0)] = 1e-6,
-    max_depth: Annotated[float, Field(gt=0)] = 10.0,
+    min_depth: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-6,
+    max_depth: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0,
     max_points_per_frame: Annotated[int | None, Field(ge=1)] = None,
     temporal_stride: Annotated[int, Field(ge=1)] = 1,
     spatial_downsample: Annotated[int, Field(ge=1, le=64)] = 1,
@@ -57,7 +59,7 @@ def track_mask_points(
     seed: Annotated[int, Field(ge=0)] = 0,
     refine: bool = False,
     motion_method: MotionMethod = "total_displacement",
-    min_motion: Annotated[float, Field(ge=0)] = 0.01,
+    min_motion: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01,
     skip_split: bool = False,
     instances_dir: Path | None = None,
     model_path: Path | None = None,
@@ -126,6 +128,9 @@ def track_mask_points(
     notes = choice_notes("Tracker", tracker, plan.tracker, POINT_TRACKERS)
     if depth_cache_dir is not None:
         notes.append("depth_cache_dir is not used: the clip brings its depth")
+    for parameter, given in {"model_path": model_path, "gpu_ids": gpu_ids}.items():
+        if given is not None and not plan.tracker.uses_gpu:
+            notes.append(f"{parameter} is not used: {plan.tracker.name} needs no such thing")
     if max_query_points_per_batch == "auto":
         notes.append(f"At most {plan.split.limit:,} points in a batch")
     for note in notes:
@@ -137,24 +142,26 @@ def track_mask_points(
             warnings = _warnings(clips)
             for warning in warnings:
                 log.warning(warning)
-            digests = [store.digests.file(clip) for clip in plan.clips]
-            settings = TrackSettings(
-                plan.tracker.spec(store.digests.content),
-                temporal_stride,
-                spatial_downsample,
-                recording_id(plan, mask_key, digests),
-            )
-            take_points(run, plan, instances, resume)
-            track(run, plan, instances, settings, resume)
-            merge(run, plan, instances, settings, motion_method if refine else None, min_motion, resume)
-            done = [one for one in instances if one.reason is None]
-            failures = note_failures(plan, clips, instances)
-            no_recording = make_recording(run, plan, done, settings, refine, resume)
+            # The same for all recordings of a clip under one name, so that those opened together show together.
+            recording_id = sha256_json([plan.name, mask_key, [store.digests.file(clip) for clip in plan.clips]])[:32]
+            spec = plan.tracker.spec(store.digests.content)
+            settings = TrackSettings(spec, temporal_stride, spatial_downsample, recording_id)
+            deliveries = Deliveries(plan.output, plan.name, store.digests)
+            take_points(run, plan, instances, deliveries, resume)
+            tracked = track(run, instances, settings, resume)
+            record_batches(run, plan, tracked, settings, deliveries, resume)
+            motion = motion_method if refine else None
+            merge(run, plan, instances, settings, motion, min_motion, deliveries, resume)
+            done = [one for one in instances if not one.failures]
+            failures = list_failures(clips, instances)
+            no_recording = make_recording(run, plan, done, settings, refine, deliveries, resume)
             facts = _facts(plan, instances, notes + warnings)
-            no_report = make_report(run, plan, done, settings, facts, failures, resume)
+            no_report = make_report(run, plan, done, settings, facts, failures, deliveries, resume)
+            broken = [("combined recording", no_recording), ("report", no_report)]
+            note_failures(plan, failures + [(what, why) for what, why in broken if why is not None])
+            deliveries.finish()
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
-    broken = [("combined recording", no_recording), ("report", no_report)]
     told = _batch_notes(instances)
     for note in told:
         log.info(note)
@@ -181,6 +188,6 @@ def _facts(plan: Plan, instances: list[InstanceRun], notes: list[str]) -> list[t
     limit = "none" if plan.split.limit is None else f"{plan.split.limit:,} points, {plan.split.strategy}"
     known = [one.clip.record for one in instances if one.clip.record is not None]
     sizes = [f"{'x'.join(map(str, record['rgb_size']))} pixels" for record in known[:1]]
-    return [("clip", str(plan.npz)), *(("colour", size) for size in sizes), ("batches", limit)] + [
+    return [("clip", plan.npz.name), *(("colour", size) for size in sizes), ("batches", limit)] + [
         ("", note) for note in notes
     ]

@@ -1,11 +1,11 @@
-"""Clips unpacked, instances with their points, batches tracked and merged."""
+"""Clips unpacked, instances with their points, batches tracked and recorded, instances merged."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.errors import RefusedInput
 from core.models.spec import ModelSpec
 from core.points.clip import ClipInfo
 from core.points.query_item import OWN_POINTS
@@ -17,10 +17,9 @@ from core.points.settings import (
     TRACKED_FILE,
     MotionMethod,
 )
-from core.store.digests import sha256_json
-from core.store.paths import distinct, inside, slugify
+from flows.track_mask_points.names import labels, of_batch
 from flows.track_mask_points.plan import Plan
-from tasks.deliver import deliver
+from tasks.deliver import Deliveries
 from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
 
 CLIP = Stage(
@@ -41,6 +40,7 @@ TRACK = Stage(
         *done["notes"],
     ],
 )
+RECORD_BATCH = Stage("record", "core.points.record_item:record_one", lambda _: [])
 MERGE = Stage(
     "merge",
     "core.points.merge_item:merge_instance",
@@ -57,6 +57,11 @@ class TrackSettings:
     spatial_downsample: int
     recording_id: str
 
+    @property
+    def sampling(self) -> dict[str, int]:
+        """What trackers see of the clip."""
+        return {"temporal_stride": self.temporal_stride, "spatial_downsample": self.spatial_downsample}
+
 
 @dataclass(eq=False)
 class InstanceRun:
@@ -67,7 +72,7 @@ class InstanceRun:
         label: as files call it.
         clip: the unpacked clip it is in.
         queries, batches, merged: what became of its points.
-        reason: why it failed.
+        failures: what failed, and why.
     """
 
     name: str
@@ -76,12 +81,29 @@ class InstanceRun:
     queries: Outcome | None = None
     batches: list[Outcome] = field(default_factory=list)
     merged: Outcome | None = None
-    reason: str | None = None
+    failures: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def outcomes(self) -> list[Outcome]:
         """All there are."""
         return [one for one in (self.queries, *self.batches, self.merged) if one is not None]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Points in each batch."""
+        return [] if self.queries is None or self.queries.record is None else list(self.queries.record["sizes"])
+
+    def failed(self, what: str, outcome: Outcome) -> None:
+        """Note why there is no such outcome, if there is none."""
+        if outcome.record is None:
+            self.failures.append((what, outcome.reason or "failed"))
+
+    def deliver(self, deliveries: Deliveries, made: Path, *place: str) -> None:
+        """Put a file where it belongs; where that cannot be done, it is this instance's failure."""
+        try:
+            deliveries.add(made, *place)
+        except (OSError, RefusedInput) as error:
+            self.failures.append((self.name, f"cannot be delivered: {error}"))
 
 
 def unpack_clips(run: ItemRun, plan: Plan, mask_key: str, resume: bool) -> tuple[list[InstanceRun], list[Outcome]]:
@@ -97,12 +119,14 @@ def unpack_clips(run: ItemRun, plan: Plan, mask_key: str, resume: bool) -> tuple
         if clip.record is not None
         for name in (ClipInfo.model_validate(clip.record).instances or [OWN_POINTS])
     ]
-    labels = distinct(slugify(name, "instance") for name, _ in found)
-    return [InstanceRun(name, label, clip) for (name, clip), label in zip(found, labels, strict=True)], clips
+    names = labels(name for name, _ in found)
+    return [InstanceRun(name, label, clip) for (name, clip), label in zip(found, names, strict=True)], clips
 
 
-def take_points(run: ItemRun, plan: Plan, instances: Sequence[InstanceRun], resume: bool) -> None:
-    """Take every instance's points and split them."""
+def take_points(
+    run: ItemRun, plan: Plan, instances: Sequence[InstanceRun], deliveries: Deliveries, resume: bool
+) -> None:
+    """Take every instance's points, split them, and deliver them."""
     what = {"queries": plan.queries.model_dump(mode="json"), "split": plan.split.model_dump(mode="json")}
     items = []
     for one in instances:
@@ -112,84 +136,76 @@ def take_points(run: ItemRun, plan: Plan, instances: Sequence[InstanceRun], resu
         request = {"clip": str(one.clip.folder.absolute()), "instance": name, **what}
         items.append(Item(one.name, inputs, request, 1.0))
     for one, outcome in zip(instances, run_items(run, QUERIES, items, resume), strict=True):
-        one.queries, one.reason = outcome, outcome.reason
+        one.queries = outcome
+        one.failed(one.name, outcome)
         if outcome.record is not None:
-            _deliver_points(run, plan, one, outcome)
+            _deliver_points(plan, one, outcome.folder, deliveries)
 
 
-def _deliver_points(run: ItemRun, plan: Plan, one: InstanceRun, outcome: Outcome) -> None:
-    assert outcome.record is not None
-    stem, folder = slugify(plan.npz.stem), plan.output / "instances"
-    deliver(outcome.folder / QUERY_FILE, inside(folder, f"{stem}_{one.label}_query.npz"), run.store.digests)
-    count = len(outcome.record["sizes"])
-    batches = inside(folder, f"{one.label}_batches")
-    for number in range(count if count > 1 else 0):
-        wanted = inside(batches, f"{stem}_{one.label}_query_batch_{number}.npz")
-        deliver(outcome.folder / SPLIT_FILE.format(number), wanted, run.store.digests)
-    _forget_batches(batches, re.escape(f"{stem}_{one.label}_query") + r"_batch_(\d+)\.npz", count)
+def _deliver_points(plan: Plan, one: InstanceRun, made: Path, deliveries: Deliveries) -> None:
+    query = f"{plan.stem}_{one.label}_query"
+    one.deliver(deliveries, made / QUERY_FILE, "instances", f"{query}.npz")
+    for number in range(len(one.sizes) if len(one.sizes) > 1 else 0):
+        place = ("instances", f"{one.label}_batches", f"{query}_batch_{number}.npz")
+        one.deliver(deliveries, made / SPLIT_FILE.format(number), *place)
 
 
-def track(run: ItemRun, plan: Plan, instances: Sequence[InstanceRun], settings: TrackSettings, resume: bool) -> None:
-    """Track every batch of every instance, and put each where it belongs as soon as it is done."""
-    places: dict[str, tuple[InstanceRun, int]] = {}
-    items = []
-    for one in instances:
-        sizes = [] if one.queries is None or one.queries.record is None else one.queries.record["sizes"]
-        for number, size in enumerate(sizes):
-            item = _batch_item(run, one, number, size, len(sizes), settings)
-            places[item.name] = one, number
-            items.append(item)
-
-    def settled(outcome: Outcome) -> None:
-        one, number = places[outcome.item.name]
-        if outcome.record is None:
-            one.reason = f"{outcome.item.name}: {outcome.reason}" if one.reason is None else one.reason
-        else:
-            _deliver_batch(run, plan, one, number, outcome)
-
-    for outcome in run_items(run, TRACK, items, resume, settled):
-        places[outcome.item.name][0].batches.append(outcome)
+def track(
+    run: ItemRun, instances: Sequence[InstanceRun], settings: TrackSettings, resume: bool
+) -> list[tuple[InstanceRun, int, Outcome]]:
+    """Track every batch of every instance; those that could be, with their numbers."""
+    batches = [(one, number) for one in instances for number in range(len(one.sizes))]
+    items = [_track_item(run, one, number, settings) for one, number in batches]
+    tracked = []
+    for (one, number), outcome in zip(batches, run_items(run, TRACK, items, resume), strict=True):
+        one.batches.append(outcome)
+        one.failed(outcome.item.name, outcome)
+        if outcome.record is not None:
+            tracked.append((one, number, outcome))
+    return tracked
 
 
-def _batch_item(run: ItemRun, one: InstanceRun, number: int, size: int, total: int, settings: TrackSettings) -> Item:
+def _track_item(run: ItemRun, one: InstanceRun, number: int, settings: TrackSettings) -> Item:
     assert one.queries is not None
-    assert one.clip.record is not None
-    name = one.label if total == 1 else f"{one.label} batch {number + 1} of {total}"
-    batch = one.queries.folder / SPLIT_FILE.format(number)
-    what = {
-        "temporal_stride": settings.temporal_stride,
-        "spatial_downsample": settings.spatial_downsample,
-        "recording_id": settings.recording_id,
-        "entity": f"{entity(one)}/batch_{number}",
-    }
+    batch, total = one.queries.folder / SPLIT_FILE.format(number), len(one.sizes)
     inputs = {
         "clip": item_key(CLIP, one.clip.item),
         "batch": run.store.digests.file(batch),
         "tracker": settings.tracker.key,
-        **what,
+        **settings.sampling,
     }
     request = {
         "clip": str(one.clip.folder.absolute()),
         "batch": str(batch.absolute()),
         "tracker": settings.tracker.model_dump(mode="json"),
-        **what,
+        **settings.sampling,
     }
-    return Item(name, inputs, request, float(size))
+    name = one.name if total == 1 else f"{one.name} batch {number + 1} of {total}"
+    return Item(name, inputs, request, float(one.sizes[number]))
 
 
-def entity(one: InstanceRun) -> str:
-    """An instance's place in recordings."""
-    return f"world/instances/{re.sub('[^A-Za-z0-9_.-]', '_', one.label)}"
-
-
-def _deliver_batch(run: ItemRun, plan: Plan, one: InstanceRun, number: int, outcome: Outcome) -> None:
-    assert one.queries is not None
-    assert one.queries.record is not None
-    stem, total = f"{plan.name}_{one.label}", len(one.queries.record["sizes"])
-    name = stem if total == 1 else f"{stem}_batch_{number}"
-    deliver(outcome.folder / BATCH_RECORDING, inside(plan.output, f"{name}.rrd"), run.store.digests)
-    if total > 1:
-        deliver(outcome.folder / TRACKED_FILE, inside(plan.output, f"{name}_tracked.npz"), run.store.digests)
+def record_batches(
+    run: ItemRun,
+    plan: Plan,
+    tracked: Sequence[tuple[InstanceRun, int, Outcome]],
+    settings: TrackSettings,
+    deliveries: Deliveries,
+    resume: bool,
+) -> None:
+    """Make a recording of each batch, apart from its tracks: another name does not track anything again."""
+    items = []
+    for one, number, batch in tracked:
+        what = {"label": one.label, "number": number, "recording_id": settings.recording_id, **settings.sampling}
+        inputs = {"clip": item_key(CLIP, one.clip.item), "batch": item_key(TRACK, batch.item), **what}
+        request = {"clip": str(one.clip.folder.absolute()), "batch": str(batch.folder.absolute()), **what}
+        items.append(Item(f"{batch.item.name} recording", inputs, request, 1.0))
+    for (one, number, batch), recorded in zip(tracked, run_items(run, RECORD_BATCH, items, resume), strict=True):
+        one.failed(recorded.item.name, recorded)
+        if recorded.record is not None:
+            name = f"{plan.name}_{of_batch(one.label, number, len(one.sizes))}"
+            one.deliver(deliveries, recorded.folder / BATCH_RECORDING, f"{name}.rrd")
+            if len(one.sizes) > 1:
+                one.deliver(deliveries, batch.folder / TRACKED_FILE, f"{name}_tracked.npz")
 
 
 def merge(
@@ -199,16 +215,16 @@ def merge(
     settings: TrackSettings,
     motion: MotionMethod | None,
     min_motion_m: float,
+    deliveries: Deliveries,
     resume: bool,
 ) -> None:
     """Merge the batches of every instance that has all of them, and deliver its tracks."""
-    whole = [one for one in instances if one.reason is None]
+    whole = [one for one in instances if not one.failures]
     what: dict[str, Any] = {
         "tracker": settings.tracker.backend,
-        "temporal_stride": settings.temporal_stride,
-        "spatial_downsample": settings.spatial_downsample,
         "motion": motion,
         "min_motion_m": min_motion_m,
+        **settings.sampling,
     }
     items = []
     for one in whole:
@@ -224,38 +240,10 @@ def merge(
             "batches": [str(batch.folder.absolute()) for batch in one.batches],
             **what,
         }
-        items.append(Item(one.label, inputs, request, 1.0))
+        items.append(Item(one.name, inputs, request, 1.0))
     for one, outcome in zip(whole, run_items(run, MERGE, items, resume), strict=True):
-        one.merged, one.reason = outcome, outcome.reason
-    for one in instances:
-        _deliver_merged(run, plan, one, motion is not None)
-
-
-def _deliver_merged(run: ItemRun, plan: Plan, one: InstanceRun, refined: bool) -> None:
-    """Put an instance's tracks where they belong; what an earlier run left there and this one did not make, goes."""
-    stem = f"{plan.name}_{one.label}"
-    made = one.merged is not None and one.merged.record is not None
-    for name, suffix, wanted in ((TRACKED_FILE, "tracked", made), (REFINED_FILE, "refined", made and refined)):
-        place = inside(plan.output, f"{stem}_{suffix}.npz")
-        if wanted and one.merged is not None:
-            deliver(one.merged.folder / name, place, run.store.digests)
-        else:
-            place.unlink(missing_ok=True)
-    done = [number for number, batch in enumerate(one.batches) if batch.record is not None]
-    if len(one.batches) > 1 or not done:
-        (plan.output / f"{stem}.rrd").unlink(missing_ok=True)
-    count = len(one.batches) if len(one.batches) > 1 else 0
-    _forget_batches(plan.output, re.escape(stem) + r"_batch_(\d+)(\.rrd|_tracked\.npz)", count, done)
-
-
-def _forget_batches(folder: Path, name: str, count: int, done: Sequence[int] | None = None) -> None:
-    """Remove batches that an earlier run left and this one has not: they are not part of it."""
-    for path in folder.iterdir() if folder.is_dir() else ():
-        match = re.fullmatch(name, path.name)
-        if match and (count < 2 or int(match[1]) >= count or (done is not None and int(match[1]) not in done)):
-            path.unlink()
-
-
-def recording_id(plan: Plan, mask_key: str, digests: Sequence[str]) -> str:
-    """The same for all recordings of a run, and for the next run of the same clip under the same name."""
-    return sha256_json([plan.name, mask_key, list(digests)])[:32]
+        one.merged = outcome
+        one.failed(one.name, outcome)
+        made = [(TRACKED_FILE, "tracked"), *([(REFINED_FILE, "refined")] if motion is not None else [])]
+        for file, suffix in made if outcome.record is not None else []:
+            one.deliver(deliveries, outcome.folder / file, f"{plan.name}_{one.label}_{suffix}.npz")

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from core.errors import MaskflowError, RefusedInput
-from core.formats.clip_npz import QUERY_POINTS, has_masks, read_header
+from core.formats.clip_npz import QUERY_POINTS, ClipHeader, contents, has_masks, read_header
 from core.models.installed import POINT_TRACKERS, Installed, choose_installed
 from core.points.limits import points_at_once
 from core.points.settings import QuerySettings, SplitSettings, Strategy
 from core.store.npz import NpzReader
 from core.store.paths import slugify
+from flows.track_mask_points.names import MAX_NAME
 from tasks.devices.slots import Slot, cpu_slots, free_gpu_gib, plan_slots
 from tasks.store import check_writable
 
@@ -27,6 +28,7 @@ class Plan:
         clips: what to track in: the clip, or the files of single instances.
         output: folder for the results.
         name: what results are called: `BASE_TRACKER`.
+        stem: what files of points are called after.
         tracker: what tracks.
         queries, split: how points are taken and split.
         slots: where.
@@ -36,6 +38,7 @@ class Plan:
     clips: list[Path]
     output: Path
     name: str
+    stem: str
     tracker: Installed
     queries: QuerySettings
     split: SplitSettings
@@ -66,16 +69,19 @@ def check(
     num_workers: int | None,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
-    if slugify(base_name) != base_name:
-        raise RefusedInput.of("base_name", base_name, "letters, digits, '.', '_' and '-', as part of file names")
+    if slugify(base_name, max_bytes=MAX_NAME) != base_name:
+        accepted = f"up to {MAX_NAME} letters, digits, '.', '_' and '-', as part of file names"
+        raise RefusedInput.of("base_name", base_name, accepted)
     if min_depth >= max_depth:
         raise RefusedInput.of("min_depth", min_depth, f"less than max_depth ({max_depth:g})")
     if depth_estimator != "gt":
         raise RefusedInput.of("depth_estimator", depth_estimator, "gt: the clip brings its depth")
     source = npz.expanduser()
     clips = _clips(source, skip_split, None if instances_dir is None else instances_dir.expanduser())
-    for clip in clips:
-        _check_clip("npz" if clip == source else "instances_dir", clip, mask_key)
+    headers = [_check_clip("npz" if clip == source else "instances_dir", clip, mask_key) for clip in clips]
+    shapes = {(len(one.camera_ids), one.frames, one.rgb_size, one.depth_size) for one in headers}
+    if len(shapes) > 1:
+        raise RefusedInput.of("instances_dir", str(instances_dir), "files of one clip: these differ in size")
     chosen = choose_installed(
         "tracker", tracker, POINT_TRACKERS, None if model_path is None else model_path.expanduser()
     )
@@ -98,7 +104,8 @@ def check(
     split = SplitSettings(
         limit=limit, strategy=batch_strategy, seed=seed, support=_SUPPORT_POINTS if chosen.uses_gpu else 0
     )
-    return Plan(source, clips, output, f"{base_name}_{chosen.name}", chosen, queries, split, slots)
+    stem = slugify(source.stem, max_bytes=MAX_NAME)
+    return Plan(source, clips, output, f"{base_name}_{chosen.name}", stem, chosen, queries, split, slots)
 
 
 def _clips(npz: Path, skip_split: bool, instances_dir: Path | None) -> list[Path]:
@@ -107,12 +114,22 @@ def _clips(npz: Path, skip_split: bool, instances_dir: Path | None) -> list[Path
         raise RefusedInput(f"{given} is not accepted alone: give --skip-split and --instances-dir together")
     if instances_dir is None:
         return [npz]
-    prefix = f"{npz.stem}_"
+    prefixes = (f"{npz.stem}_", f"{slugify(npz.stem)}_")
     names = sorted(path.name for path in _listed(instances_dir) if path.suffix == ".npz")
-    found = [instances_dir / name for name in names if name.startswith(prefix) and not name.endswith("_query.npz")]
+    found = [instances_dir / name for name in names if name.startswith(prefixes) and not name.endswith("_query.npz")]
+    found = [path for path in found if _original(path) in (None, npz.name)]
     if not found:
-        raise RefusedInput.of("instances_dir", str(instances_dir), f"a folder with {prefix}INSTANCE.npz files")
+        raise RefusedInput.of("instances_dir", str(instances_dir), f"a folder with {prefixes[0]}INSTANCE.npz files")
     return found
+
+
+def _original(path: Path) -> str | None:
+    """The file that an instance's file was made from, where it says so."""
+    try:
+        with NpzReader(path) as reader:
+            return str(reader.array("original_file", 10_000)) if "original_file" in reader.members else None
+    except (MaskflowError, OSError):
+        return None  # told when it is opened
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -123,13 +140,14 @@ def _listed(folder: Path) -> list[Path]:
         raise RefusedInput.of("instances_dir", str(folder), reason) from None
 
 
-def _check_clip(parameter: str, clip: Path, mask_key: str) -> None:
+def _check_clip(parameter: str, clip: Path, mask_key: str) -> ClipHeader:
     try:
         with NpzReader(clip) as reader:
-            read_header(reader)
+            header = read_header(reader)
             if not has_masks(reader, mask_key) and QUERY_POINTS not in reader.members:
-                has = ", ".join(sorted(reader.members))
+                has = contents(reader)
                 raise RefusedInput.of("mask_key", mask_key, f"the masks in {clip.name}, which has {has}")
+            return header
     except RefusedInput:
         raise
     except OSError as error:

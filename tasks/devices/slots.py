@@ -47,18 +47,24 @@ def cpu_cores() -> int:
 
 def cuda_devices() -> list[int]:
     """Indices of the CUDA devices of this host that `CUDA_VISIBLE_DEVICES` leaves, without loading torch."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    query = [tool, "--query-gpu=index", "--format=csv,noheader"]
-    answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
-    if answer.returncode != 0:
-        return []
-    found = [int(line) for line in answer.stdout.split() if line.isdigit()]
+    found = [int(line) for line in _nvidia_smi("index").split() if line.isdigit()]
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is None:
         return found
     return [int(part) for part in allowed.split(",") if part.strip().isdigit() and int(part) in found]
+
+
+def _nvidia_smi(wanted: str) -> str:
+    """What the driver's tool tells of each GPU, a line each; nothing where there is none, or it does not answer."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ""
+    query = [tool, f"--query-gpu={wanted}", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout if answer.returncode == 0 else ""
 
 
 def free_gpu_gib(slots: Sequence[Slot]) -> float | None:
@@ -67,12 +73,7 @@ def free_gpu_gib(slots: Sequence[Slot]) -> float | None:
     None where that is not known. Loads no torch.
     """
     sharing = Counter(slot.gpu for slot in slots if slot.gpu is not None)
-    tool = shutil.which("nvidia-smi")
-    if tool is None or not sharing:
-        return None
-    query = [tool, "--query-gpu=index,memory.free", "--format=csv,noheader,nounits"]
-    answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
-    free = dict(re.findall(r"^(\d+), *(\d+)", answer.stdout, re.MULTILINE))
+    free = dict(re.findall(r"^(\d+), *(\d+)", _nvidia_smi("index,memory.free"), re.MULTILINE)) if sharing else {}
     shares = [int(free[str(gpu)]) / count for gpu, count in sharing.items() if str(gpu) in free]
     return min(shares) / 1024 if shares else None
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from core.errors import Unavailable
+from core.errors import BadMedia, Unavailable
 from core.geometry.sim3 import Array
 from core.models.device import default_device
 from core.models.points.one_view import best_cameras, lift
@@ -41,8 +41,6 @@ class CoTracker3:
         online: which of them; online reads the video in pieces, so that memory does not grow with its length.
     """
 
-    joint = True
-
     def __init__(self, predictor: Any, online: bool) -> None:
         self._device = default_device()
         self._predictor = predictor.eval().to(self._device)
@@ -53,7 +51,9 @@ class CoTracker3:
     def track(
         self, view: ClipView, queries: Array, support: Array, report: Callable[[int, int | None], None]
     ) -> PointTracks:
-        """See `PointTracker.track`."""
+        """See `PointTracker.track`. Raises `BadMedia` where not even the video fits into memory."""
+        if not self._online:
+            self._load_first(view, queries)
         return self._parts.track(queries, support, lambda points: self._track(view, points, report))
 
     def _track(self, view: ClipView, points: Array, report: Callable[[int, int | None], None]) -> PointTracks:
@@ -88,6 +88,15 @@ class CoTracker3:
             report(view.frames, view.frames)
         found = tracks[0, : view.frames].float().cpu().numpy().astype(float)
         return (found + 0.5) / scale - 0.5, visible[0, : view.frames].cpu().numpy().astype(bool)
+
+    def _load_first(self, view: ClipView, queries: Array) -> None:
+        """Have the first camera's video before points are tried: fewer of them would not make it smaller."""
+        height, width = self._predictor.interp_shape
+        try:
+            self._whole(view.of_size((width, height)), int(best_cameras(view, queries)[0].min()))
+        except torch.OutOfMemoryError:
+            told = f"{view.frames} frames do not fit into memory: use cotracker3_online, or a --temporal-stride"
+            raise BadMedia(told) from None
 
     def _whole(self, small: ClipView, camera: int) -> torch.Tensor:
         """The video [1, T, 3, H, W], 0..255; kept from batch to batch."""

@@ -17,8 +17,6 @@ from core.points.clip import ClipView
 class LucasKanade:
     """See `core.models.roles.PointTracker`."""
 
-    joint = False
-
     def track(
         self,
         view: ClipView,

@@ -16,7 +16,7 @@ Flags = npt.NDArray[np.bool_]
 Image = npt.NDArray[np.uint8]
 _WINDOW, _LEVELS = (21, 21), 3
 _FORWARD_BACKWARD_PX = 1.0
-_BORDER_PX, _BLUR_PX = 2.0, 1.0
+_BLUR_PX = 1.0
 _STRETCH = 4.0
 _MISMATCH_GREY, _MISMATCH_SHARE = 5.0, 0.5
 _NOISE_M, _NOISE_SHARE, _GAIN = 0.01, 0.01, 0.2
@@ -178,8 +178,8 @@ class CameraTracker:
     def _inside(self, xy: Array, depth: Array) -> Flags:
         width, height = self._view.size
         with np.errstate(invalid="ignore"):
-            low = (xy >= _BORDER_PX).all(-1)
-            return low & (xy[:, 0] <= width - 1 - _BORDER_PX) & (xy[:, 1] <= height - 1 - _BORDER_PX) & (depth > 0)
+            low = (xy >= -0.5).all(-1)
+            return low & (xy[:, 0] <= width - 0.5) & (xy[:, 1] <= height - 0.5) & (depth > 0)
 
 
 def _tolerance(depth: Array) -> Array:

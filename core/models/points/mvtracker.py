@@ -54,8 +54,6 @@ class MvTracker:
         predictor: `EvaluationPredictor`, which is given images of its own size.
     """
 
-    joint = True
-
     def __init__(self, predictor: Any) -> None:
         self._device = default_device()
         self._predictor = predictor.eval().to(self._device)

@@ -37,8 +37,6 @@ class SpatialTrackerV2:
         predictor: `models.SpaTrackV2.models.predictor.Predictor`.
     """
 
-    joint = True
-
     def __init__(self, predictor: Any) -> None:
         self._device = default_device()
         self._predictor = predictor.eval().to(self._device)

@@ -17,6 +17,7 @@ def test_shares_within_each_threshold_and_their_mean() -> None:
 def test_drift_is_distance_in_the_world() -> None:
     queries = np.zeros((3, 3))
     found = drift(np.array([[0, 0, 0], [0.03, 0.04, 0], [0, 0, 0.1]]), queries)
-    assert (found.count, found.median_m) == (3, pytest.approx(0.05))
+    assert found.count == 3
+    assert found.median_m == pytest.approx(0.05)
     assert found.p90_m == pytest.approx(0.09)
     assert math.isnan(drift(queries[:0], queries[:0]).median_m)

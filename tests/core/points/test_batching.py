@@ -78,6 +78,8 @@ def test_support_is_spread_over_the_points_and_the_same_each_time(seed: int, cou
     points = _points(seed, count, 3)
     chosen = support_indices(points, wanted)
     assert len(set(chosen.tolist())) == len(chosen) == min(wanted, count)
+    same = np.repeat(points[:1], 5, axis=0)
+    assert support_indices(same, wanted).tolist() == [0][:wanted]
     np.testing.assert_array_equal(chosen, support_indices(points, wanted))
 
 

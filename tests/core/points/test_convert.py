@@ -65,6 +65,19 @@ def test_folders_become_a_clip_with_masks_from_id_maps(tmp_path: Path, scannet: 
     np.testing.assert_allclose(clip.intrinsics, arrays["intrs"], atol=1e-9)
 
 
+def test_frames_in_which_a_scanner_lost_its_place_are_left_out(tmp_path: Path) -> None:
+    arrays = walls(1, 4)
+    camera = _write(tmp_path / "cam", arrays)
+    np.savetxt(tmp_path / "cam/f1.pose.txt", np.full((4, 4), -np.inf))
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    cv2.imwrite(str(maps / "f2.png"), np.ones((240, 320), np.uint8))
+    clip = _convert([CameraFiles(camera.folder, camera.intrinsics, masks=maps)], tmp_path / "clip")
+    assert clip.info.frames == 3
+    np.testing.assert_array_equal(clip.rgb(0, 1), arrays["rgbs"][0, 2].transpose(1, 2, 0))
+    assert [bool(clip.mask("instance_1", 0, frame).any()) for frame in range(3)] == [False, True, False]
+
+
 def test_masks_come_from_tracked_videos_too(tmp_path: Path) -> None:
     arrays = walls(1, 3)
     camera = _write(tmp_path / "cam", arrays)
@@ -98,6 +111,11 @@ def test_depth_of_another_lens_is_moved_to_where_the_colour_camera_sees_it(tmp_p
     assert np.abs(moved - wanted)[known].max() < 0.03
 
 
+def _lose_all_poses(folder: Path) -> None:
+    for path in folder.glob("*.pose.txt"):
+        np.savetxt(path, np.full((4, 4), -np.inf))
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
@@ -105,6 +123,7 @@ def test_depth_of_another_lens_is_moved_to_where_the_colour_camera_sees_it(tmp_p
         (lambda f: (f / "f1.pose.txt").write_text("1 2 3\n"), r"f1\.pose\.txt: not a matrix of 4x4 or 3x4"),
         (lambda f: (f / "f1.pose.txt").write_text("1 2 3 x\n" * 4), r"f1\.pose\.txt: not a matrix"),
         (lambda f: np.savetxt(f / "f1.pose.txt", 2 * np.eye(4)), "its 3x3 part is no rotation"),
+        (_lose_all_poses, "not one frame has a pose"),
         (lambda f: cv2.imwrite(str(f / "f1.depth.png"), np.zeros((240, 320, 3), np.uint8)), "16-bit grey"),
         (lambda f: (f / "f1.color.png").write_bytes(b"no image"), "unreadable image"),
         (lambda f: cv2.imwrite(str(f / "f1.color.png"), np.zeros((20, 30, 3), np.uint8)), "30x20 pixels, the first"),

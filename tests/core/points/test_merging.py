@@ -72,9 +72,12 @@ def test_what_splitting_changes_is_how_far_support_points_are_from_their_mean(tm
     tracked = _tracked(2, 4)
     support = np.zeros((4, 3, 3), np.float32)
     support[0, 0] = np.nan  # before its frame
+    places = np.array([[1, 0, 0, 0], [0, 0, 0, 0], [3, 0, 0, 0]], np.float32)
     for number, shift in enumerate((-0.01, 0.01)):
         moved = support + np.array([shift, 0, 0], np.float32)
-        write_tracked(tmp_path / f"{number}.npz", tracked, SETTING, support_tracks_3d=moved)
+        moved[places[:, 0].astype(int), np.arange(3)] = 0  # in its own frame, each is where it is
+        more = {"support_points": places, "support_tracks_3d": moved}
+        write_tracked(tmp_path / f"{number}.npz", tracked, SETTING, **more)
     effect = splitting_effect([tmp_path / "0.npz", tmp_path / "1.npz"])
     assert effect is not None
     assert effect["median_m"] == pytest.approx(0.01)

@@ -121,5 +121,5 @@ def test_no_point_at_all_is_told_with_its_reason(tmp_path: Path, mask: bool, dep
     masks = {name: value & mask for name, value in box_masks(arrays).items()}
     depths = np.full_like(arrays["depths"], depth)
     clip = unpacked(tmp_path / "clip", {**arrays, "depths": depths}, masks)
-    with pytest.raises(BadMedia, match=f"instance_0: .*{told}"):
+    with pytest.raises(BadMedia, match=told):
         queries_from_masks(clip, "instance_0", _settings(use_first_frame=True))

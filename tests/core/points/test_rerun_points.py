@@ -7,7 +7,7 @@ import pytest
 from rerun.chunk import RrdReader
 from rgbd_clips import box_masks, unpacked, walls
 
-from core.formats.rerun_points import record_batch, record_points
+from core.formats.rerun_points import batch_entity, record_points
 from core.formats.tracked_npz import Tracked
 from core.points.clip import Clip, ClipView
 
@@ -23,6 +23,11 @@ def _tracked(count: int) -> Tracked:
     valid = np.ones((20, count), bool)
     valid[:5, 0], xyz[:5, 0] = False, np.nan
     return Tracked(xyz, valid, valid, np.zeros((count, 4), np.float32), np.arange(count))
+
+
+def _record(path: Path, number: int, tracked: Tracked, view: ClipView) -> None:
+    with record_points(path, "an-id", view) as recording:
+        recording.log_batch(batch_entity("a", number), tracked)
 
 
 def rows(path: Path) -> dict[str, int]:
@@ -51,7 +56,7 @@ def test_recordings_of_batches_opened_together_show_together(tmp_path: Path, cli
     """The same recording id and different places: Rerun's own merge keeps all."""
     files = [tmp_path / f"{number}.rrd" for number in range(2)]
     for number, path in enumerate(files):
-        record_batch(path, "an-id", f"world/instances/a/batch_{number}", _tracked(3 + number), ClipView(clip, 2))
+        _record(path, number, _tracked(3 + number), ClipView(clip, 2))
     merged = tmp_path / "merged.rrd"
     tool = Path(sys.executable).with_name("rerun")
     subprocess.run([tool, "rrd", "merge", *files, "-o", merged], check=True, capture_output=True)
@@ -61,7 +66,13 @@ def test_recordings_of_batches_opened_together_show_together(tmp_path: Path, cli
 
 
 def test_a_batch_of_nothing_can_be_recorded(tmp_path: Path, clip: Clip) -> None:
-    record_batch(
-        tmp_path / "a.rrd", "an-id", "world/instances/a/batch_0", _tracked(3).part(np.zeros(3, bool)), ClipView(clip)
-    )
+    _record(tmp_path / "a.rrd", 0, _tracked(3).part(np.zeros(3, bool)), ClipView(clip))
     assert (tmp_path / "a.rrd").stat().st_size > 0
+
+
+def test_names_of_any_script_have_places_of_their_own(tmp_path: Path, clip: Clip) -> None:
+    names = ["猫", "犬", "a b", "a/b", "a_b"]
+    with record_points(tmp_path / "all.rrd", "an-id", ClipView(clip)) as recording:
+        for name in names:
+            recording.log_batch(batch_entity(name, 0), _tracked(2))
+    assert len([entity for entity in rows(tmp_path / "all.rrd") if entity.endswith("points")]) == len(names)

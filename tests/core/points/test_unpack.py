@@ -56,6 +56,7 @@ def test_both_layouts_give_the_same_clip(tmp_path: Path) -> None:
         lambda a: {"intrs": a["intrs"][:, 0]},
         lambda a: {"extrs": np.concatenate([a["extrs"], np.tile([[[0, 0, 0, 1.0]]], (1, 3, 1, 1))], -2)},
         lambda a: {"camera_ids": np.array([b"cam0"])},
+        lambda a: {"camera_ids": np.array(["cam0"], dtype=object)},
     ],
 )
 def test_tolerated_forms_are_the_same_clip(tmp_path: Path, change: Any) -> None:
@@ -103,7 +104,10 @@ def _set(at: Any, value: Any) -> Any:
         (_changed("extrs", lambda a: a * 2), "no rotations"),
         (_changed("extrs", _set((0, 1, 0, 3), np.inf)), "extrs holds values that are not finite"),
         (_changed("camera_ids", np.array(["a", "b"])), "camera_ids"),
-        (_changed("camera_ids", np.array([{}], dtype=object)), "pickled objects"),
+        (_changed("camera_ids", np.array([{}], dtype=object)), "what is no name"),
+        (_changed("camera_ids", np.zeros(10**8, "S0")), "camera_ids"),
+        (_changed("intrs", _set((0, 0, 1, 0), 5.0)), "no camera matrix"),
+        (_changed("extrs", _set((0, 1, 0, 3), 1e9)), "units"),
         (_changed("depths", np.array([None], dtype=object)), "depths"),
     ],
 )
@@ -187,8 +191,57 @@ def test_contact_frames_that_are_not_in_the_clip_are_refused(tmp_path: Path, con
     arrays = walls(1, 2)
     for write in (write_plain, write_documented):
         npz = write(tmp_path / f"{write.__name__}.npz", arrays, box_masks(arrays, ("a",)), contact)
-        with pytest.raises(MaskflowError, match="sam2_contact_frames"):
+        with pytest.raises(MaskflowError, match=r"sam2_contact_frames|contact frame of a"):
             _unpack(npz, tmp_path / write.__name__)
+
+
+def test_contact_frames_of_what_has_no_mask_are_passed_over(tmp_path: Path) -> None:
+    arrays = walls(1, 2)
+    contact = {"ghost": {"nobody": -1}, "a": {"cam0": 1}}
+    assert unpacked(tmp_path / "clip", arrays, box_masks(arrays, ("a",)), contact).info.contact_frames == {
+        "a": {"cam0": 1}
+    }
+
+
+@pytest.mark.parametrize("mask", [np.full((1, 2, 240, 320), -5.0), np.full((1, 2, 240, 320), "a")])
+def test_scores_are_no_masks(tmp_path: Path, mask: np.ndarray) -> None:
+    with pytest.raises(MaskflowError, match=r"the mask of thing is .*masks are yes or no"):
+        unpacked(tmp_path / "clip", walls(1, 2), {"thing": mask})
+
+
+def test_one_mask_under_very_many_names_is_refused(tmp_path: Path) -> None:
+    """A small file could otherwise fill the disk."""
+    mask = np.ones((1, 2, 240, 320), bool)
+    content = {str(number): mask for number in range(200)}
+    npz = write_with_pickle(tmp_path / "a.npz", walls(1, 2), "sam2_masks", pickled_object(content))
+    with pytest.raises(UnsafeFile, match="its masks take more room than the whole file"):
+        _unpack(npz, tmp_path / "clip")
+
+
+def test_what_does_not_fit_on_the_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.points.unpack._LEFT_FREE_BYTES", 2**60)
+    arrays = walls(1, 2)
+    with pytest.raises(MaskflowError, match="bytes more on disk"):
+        unpacked(tmp_path / "clip", arrays, box_masks(arrays))
+
+
+def test_a_batchs_file_brings_its_points(tmp_path: Path) -> None:
+    arrays = walls(1, 2)
+    points = np.array([[0, 0, 0, 6], [1, 0.5, 0, 6]], np.float32)
+    batch = {**arrays, "query_points": points, "batch_index": np.array(0)}
+    clip = unpacked(tmp_path / "clip", batch, box_masks(arrays))
+    assert clip.info.query_points
+    assert clip.info.instances == []
+    far = {**batch, "query_points": points.astype(float) * 1e300}
+    with pytest.raises(MaskflowError, match="no positions in metres"):
+        unpacked(tmp_path / "far", far, box_masks(arrays))
+
+
+def test_timestamps_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+    arrays = walls(1, 3)
+    clip = unpacked(tmp_path / "clip", {**arrays, "timestamps": np.array([0.0, 2.0, 1.0])}, box_masks(arrays))
+    assert clip.info.timestamps is None
+    assert "timestamps are not used" in clip.info.warnings[0]
 
 
 def test_inverted_poses_are_noticed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import contextlib
 import io
 import os
 import pickle
+import struct
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,42 @@ def test_arrays_whose_parts_do_not_fit_are_refused(state: Any) -> None:
 
     with pytest.raises(UnsafeFile):
         _load(Forged(), 4).array()
+
+
+def test_a_small_file_takes_little_time_and_memory() -> None:
+    """Bombs: an index that would make the memo huge, and nested tuples that double with each look at them."""
+    far = pickle.PROTO + b"\x04" + pickle.NONE + pickle.LONG_BINPUT + struct.pack("<I", 2**31) + pickle.STOP
+    assert load_pickle(io.BytesIO(far)) is None
+    shared = pickle.EMPTY_TUPLE + pickle.MEMOIZE
+    for _ in range(60):
+        shared += pickle.DUP + pickle.TUPLE2
+    named = b"cnumpy\ndtype\n"
+    for bomb in (
+        named + shared + pickle.TUPLE1 + pickle.REDUCE + pickle.STOP,  # as a name of a type
+        pickle.EMPTY_DICT + shared + pickle.NONE + pickle.SETITEM + pickle.STOP,  # as a key
+        named
+        + pickle.UNICODE
+        + b"f4\n"
+        + pickle.TUPLE1
+        + pickle.REDUCE
+        + pickle.NONE
+        + shared
+        + pickle.TUPLE2
+        + pickle.BUILD
+        + pickle.STOP,
+    ):
+        with contextlib.suppress(UnsafeFile):
+            found = load_pickle(io.BytesIO(bomb))
+            found.dtype()
+
+
+def test_nothing_that_a_pickle_names_can_be_changed_by_it() -> None:
+    for name in (b"dtype", b"scalar", b"_reconstruct"):
+        change = (
+            pickle.NONE + pickle.EMPTY_DICT + pickle.UNICODE + b"call\n" + pickle.NONE + pickle.SETITEM + pickle.TUPLE2
+        )
+        with pytest.raises(UnsafeFile, match="changes what is no array"):
+            load_pickle(io.BytesIO(b"cnumpy\n" + name + b"\n" + change + pickle.BUILD + pickle.STOP))
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))

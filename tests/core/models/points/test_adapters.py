@@ -116,6 +116,10 @@ def test_out_of_memory_halves_the_batch_remembers_it_and_tells(clip: Clip, monke
         assert found.notes == ("GPU memory: tracked in 4 parts of at most 5 points",)
         assert ([7] * 4 if again else [22, 12, 7, 7, 7, 7]) == standin.ASKED
         standin.ASKED.clear()
+    few = tracker.track(ClipView(clip), queries[:7], queries[:2], lambda *_: None)
+    assert few.notes == ("GPU memory: tracked in 2 parts of at most 4 points",)
+    fresh = _load("cotracker3_offline")  # which has not seen memory run out: cuts the same way
+    assert fresh.track(ClipView(clip), queries[:7], queries[:2], lambda *_: None).notes == few.notes
     monkeypatch.setattr(standin, "MOST", 1)
     with pytest.raises(torch.OutOfMemoryError):
         tracker.track(ClipView(clip), queries, queries[:2], lambda *_: None)
@@ -156,4 +160,4 @@ def test_a_tracker_that_is_not_installed_is_refused_with_what_to_do(name: str) -
     with pytest.raises(RefusedInput, match=f"tracker = '{name}'.*is not installed .*github"):
         choose_installed("tracker", name, POINT_TRACKERS)
     assert choose_installed("tracker", "auto", POINT_TRACKERS).name == "lk"
-    assert load_point_tracker(ModelSpec(backend="lk")).joint is False
+    assert load_point_tracker(ModelSpec(backend="lk")) is load_point_tracker(ModelSpec(backend="lk"))

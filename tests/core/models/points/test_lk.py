@@ -136,6 +136,13 @@ def test_points_outside_every_picture_are_valid_and_unseen(still: Clip) -> None:
     np.testing.assert_array_equal(found.xyz[-1], queries[:, 1:].astype(np.float32))
 
 
+def test_points_at_the_border_are_seen_in_their_own_frame(tmp_path: Path) -> None:
+    arrays = walls(1, 3)
+    edge = box_masks(arrays, box=(slice(0, 2), slice(0, 320)))
+    clip = unpacked(tmp_path / "clip", arrays, edge)
+    assert _track(clip, _queries(clip)).visible[0].all()
+
+
 def test_one_frame_is_a_clip_too(tmp_path: Path) -> None:
     arrays = walls(1, 1)
     clip = unpacked(tmp_path / "clip", arrays, box_masks(arrays))
