@@ -151,7 +151,7 @@ def test_input_that_cannot_be_used_is_refused_before_anything_starts(
     asked = ("--npz", good, "--output-dir", tmp_path / "out")
     for more, told in (
         (("--tracker", "cotracker3_offline"), "the package cotracker is not installed"),
-        (("--tracker", "magic"), "tracker = 'magic'"),
+        (("--tracker", "magic"), 'Invalid value "magic"'),
         (("--mask-key", "hoist_masks"), "mask_key = 'hoist_masks' is not accepted: the masks in good.npz, which has"),
         (("--base-name", "../x"), "base_name = '../x'"),
         (("--base-name", "a b"), "base_name = 'a b'"),
@@ -160,8 +160,8 @@ def test_input_that_cannot_be_used_is_refused_before_anything_starts(
         (("--skip-split",), "give --skip-split and --instances-dir together"),
         (("--skip-split", "--instances-dir", tmp_path), "a folder with good_INSTANCE.npz files"),
         (("--max-query-points-per-batch", 0), "max_query_points_per_batch = 0"),
-        (("--max-query-points-per-batch", "many"), "many"),
-        (("--batch-strategy", "alphabetical"), "alphabetical"),
+        (("--max-query-points-per-batch", "many"), 'Invalid value "many"'),
+        (("--batch-strategy", "alphabetical"), 'Invalid value "alphabetical"'),
         (("--temporal-stride", 0), "temporal_stride = 0"),
     ):
         assert told in _refusal(capsys, *asked, *more), more
