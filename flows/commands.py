@@ -75,12 +75,17 @@ def _with_defaults(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any
 
 def _refusal(error: ParameterTypeError, given: dict[str, Any]) -> str:
     """Prefect's list of bad parameters in our words: name, value, what is accepted."""
-    told = []
+    told: dict[str, list[str]] = {}
     for line in str(error).splitlines():
         name, colon, reason = line.strip(" -").partition(": ")
-        if colon and name.partition(".")[0] in given:
-            told.append(f"{name} = {given[name.partition('.')[0]]!r} is not accepted: {reason}")
-    return "; ".join(told) or str(error)
+        parameter, _, part = name.partition(".")
+        if colon and parameter in given:
+            # Of a list it names the element; of alternatives, each that did not fit.
+            told.setdefault(name if part.isdigit() else parameter, []).append(reason)
+    return "; ".join(
+        f"{name} = {given[name.partition('.')[0]]!r} is not accepted: {', or '.join(reasons)}"
+        for name, reasons in told.items()
+    ) or str(error)
 
 
 def _command(flow: Flow[..., Any], check: Callable[..., object]) -> Callable[..., int]:

@@ -160,7 +160,7 @@ def test_input_that_cannot_be_used_is_refused_before_anything_starts(
         (("--skip-split",), "give --skip-split and --instances-dir together"),
         (("--skip-split", "--instances-dir", tmp_path), "a folder with good_INSTANCE.npz files"),
         (("--max-query-points-per-batch", 0), "max_query_points_per_batch = 0"),
-        (("--max-query-points-per-batch", "many"), 'Invalid value "many"'),
+        (("--max-query-points-per-batch", "many"), 'unable to convert "many"'),
         (("--batch-strategy", "alphabetical"), 'Invalid value "alphabetical"'),
         (("--temporal-stride", 0), "temporal_stride = 0"),
     ):
