@@ -222,8 +222,6 @@ def _track_all(clip: Path, made: Path, limit: int) -> dict[str, float]:
             "tracker": ModelSpec(backend="lk").model_dump(mode="json"),
             "temporal_stride": 1,
             "spatial_downsample": 1,
-            "recording_id": "benchmark",
-            "entity": f"world/instances/everything/batch_{number}",
         }
         memory = track_batch(request, folder, _quiet)["memory"]
         peaks.append(memory["host_peak_mib"])

@@ -17,6 +17,7 @@ Image = npt.NDArray[np.uint8]
 _WINDOW, _LEVELS = (21, 21), 3
 _FORWARD_BACKWARD_PX = 1.0
 _BLUR_PX = 1.0
+_SURFACE_M, _SURFACE_SHARE, _LEAST_SAMPLES = 0.01, 0.03, 8
 _STRETCH = 4.0
 _MISMATCH_GREY, _MISMATCH_SHARE = 5.0, 0.5
 _NOISE_M, _NOISE_SHARE, _GAIN = 0.01, 0.01, 0.2
@@ -55,6 +56,7 @@ class CameraTracker:
         self._view = view
         self._camera = camera
         self._patches = np.zeros((count, len(patches.OFFSETS)))
+        self._weights = np.ones((count, len(patches.OFFSETS)))
         self._right = np.zeros((count, 3))
         self._down = np.zeros((count, 3))
         self._known = np.zeros(count, bool)
@@ -99,7 +101,9 @@ class CameraTracker:
         changed = np.zeros(len(chosen), bool)
         found = np.flatnonzero(inside & known)
         if len(found):
-            xy[found], seen[found], changed[found] = self._find(chosen[found], xyz[found], expected[found])
+            xy[found], seen[found], changed[found] = self._find(
+                chosen[found], xyz[found], expected[found], depth[found]
+            )
         measured = depth_near(self._depth, xy, depth)
         seen &= self._inside(xy, depth) & ((measured == 0) | (np.abs(measured - depth) < _tolerance(depth)))
         lifted = _smoothed(measured, depth)
@@ -113,10 +117,13 @@ class CameraTracker:
         safe = np.where(seen, lifted, 1.0)
         return Seen(seen, back_project(xy, safe, self._intrinsics, self._pose), 1 / safe**2)
 
-    def _find(self, chosen: npt.NDArray[np.int64], xyz: Array, expected: Array) -> tuple[Array, Flags, Flags]:
+    def _find(
+        self, chosen: npt.NDArray[np.int64], xyz: Array, expected: Array, depth: Array
+    ) -> tuple[Array, Flags, Flags]:
         """Where the patches are, whether they were found, and whether they look another way there."""
         warps = self._warps(chosen, xyz, expected)
-        wanted = self._patches[chosen]
+        weights = self._weights[chosen] * self._uncovered(expected, depth, warps)
+        wanted = patches.Patches(self._patches[chosen], weights)
         start = expected.copy()
         flow, flowed = self._flow(chosen, expected)
         still = self._smooth.residuals(wanted, expected, warps)
@@ -124,8 +131,7 @@ class CameraTracker:
         moving = flowed & (moved < 0.8 * still - 1.0)
         start[moving] = flow[moving]
         found = self._smooth.find(wanted, start, warps)
-        contrast = np.abs(wanted).mean(1)
-        limit = _MISMATCH_GREY + _MISMATCH_SHARE * contrast
+        limit = _MISMATCH_GREY + _MISMATCH_SHARE * wanted.contrast()
         fits = found.residual < limit
         xy = np.where(fits[:, None], found.xy, flow)
         # Seen from aside or deformed: it still flows, so what it looks like now is what to look for.
@@ -158,12 +164,37 @@ class CameraTracker:
         """Take patches at these pixels, whose depths are known."""
         if len(chosen) == 0:
             return
-        self._patches[chosen] = self._smooth.take(xy)
         at = back_project(xy, depth, self._intrinsics, self._pose)
+        slopes = []
         for step, into in (((1.0, 0.0), self._right), ((0.0, 1.0), self._down)):
-            slope = self._slope(xy, depth, np.array(step))
-            into[chosen] = back_project(xy + step, depth + slope, self._intrinsics, self._pose) - at
+            slopes.append(self._slope(xy, depth, np.array(step)))
+            into[chosen] = back_project(xy + step, depth + slopes[-1], self._intrinsics, self._pose) - at
+        self._weights[chosen] = self._same_surface(xy, depth, slopes)
+        self._patches[chosen] = self._smooth.take(xy, self._weights[chosen])
         self._known[chosen] = True
+
+    def _uncovered(self, expected: Array, depth: Array, warps: Array) -> Array:
+        """[N, S]: 0 where something nearer than the point now covers a sample of its patch; else that would take the
+        point along."""
+        places = (expected[:, None] + patches.grid(warps)).reshape(-1, 2)
+        width, height = self._view.size
+        column = np.clip(np.rint(places[:, 0]).astype(np.int64), 0, width - 1)
+        row = np.clip(np.rint(places[:, 1]).astype(np.int64), 0, height - 1)
+        there = self._depth[row, column].reshape(len(expected), -1)
+        covered = (there > 0) & (there < (depth - _tolerance(depth))[:, None])
+        return np.where(covered, 0.0, 1.0)
+
+    def _same_surface(self, xy: Array, depth: Array, slopes: list[Array]) -> Array:
+        """[N, S]: 0 where a patch's sample is known to lie on another surface than its point; else it would move with
+        that. A patch of which little is left counts as a whole."""
+        offsets = patches.OFFSETS
+        plane = depth[:, None] + slopes[0][:, None] * offsets[:, 0] + slopes[1][:, None] * offsets[:, 1]
+        places = (xy[:, None] + offsets).reshape(-1, 2)
+        measured = depth_near(self._depth, places, plane.ravel()).reshape(plane.shape)
+        other = (measured > 0) & (np.abs(measured - plane) > _SURFACE_M + _SURFACE_SHARE * plane)
+        weights = np.where(other, 0.0, 1.0)
+        little = weights.sum(1) < _LEAST_SAMPLES
+        return np.where(little[:, None], 1.0, weights)
 
     def _slope(self, xy: Array, depth: Array, step: Array) -> Array:
         """Change of depth from a pixel to the next along `step`, on the surface; 0 where that is not clear."""

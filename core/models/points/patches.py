@@ -42,6 +42,23 @@ class Found:
     residual: Array
 
 
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """What N points look like.
+
+    Attributes:
+        values: [N, S], grey values, their mean taken off.
+        weights: [N, S], 0 for samples that belong to something else than the point, 1 for the others.
+    """
+
+    values: Array
+    weights: Array
+
+    def contrast(self) -> Array:
+        """[N], mean absolute value."""
+        return _mean(np.abs(self.values), self.weights)
+
+
 class Image:
     """A grey image to look in, with its slopes.
 
@@ -56,42 +73,43 @@ class Image:
         self.along_x: Grey = np.asarray(across, np.float32)
         self.along_y: Grey = np.asarray(down, np.float32)
 
-    def take(self, xy: Array) -> Array:
-        """Patches [N, S] around positions [N, 2], their means taken off."""
-        return _centred(_Bilinear(self.grey.shape, xy[:, None] + OFFSETS).of(self.grey))
+    def take(self, xy: Array, weights: Array) -> Array:
+        """Patches [N, S] around positions [N, 2], their means taken off, by samples' weights [N, S]."""
+        return _centred(_Bilinear(self.grey.shape, xy[:, None] + OFFSETS).of(self.grey), weights)
 
-    def residuals(self, patches: Array, xy: Array, warps: Array) -> Array:
-        """How far the image at positions [N, 2] is from patches [N, S] seen through warps [N, 2, 2]; see `Found`."""
-        return _in_parts(self._residuals, patches, xy, warps)[0]
+    def residuals(self, patches: Patches, xy: Array, warps: Array) -> Array:
+        """How far the image at positions [N, 2] is from N patches seen through warps [N, 2, 2]; see `Found`."""
+        return _in_parts(self._residuals, patches.values, patches.weights, xy, warps)[0]
 
-    def find(self, patches: Array, start: Array, warps: Array) -> Found:
-        """Where patches [N, S] are, starting from positions [N, 2], seen through warps [N, 2, 2].
+    def find(self, patches: Patches, start: Array, warps: Array) -> Found:
+        """Where N patches are, starting from positions [N, 2], seen through warps [N, 2, 2].
 
-        Minimises `sum((I(p + w) - T)^2) / noise^2 + |p - start|^2 / prior^2` by Gauss-Newton steps: where the image
-        tells little, the start decides. B. D. Lucas, T. Kanade, "An iterative image registration technique with an
-        application to stereo vision", IJCAI 1981.
+        Minimises `sum(v (I(p + w) - T)^2) / noise^2 + |p - start|^2 / prior^2` by Gauss-Newton steps, v being the
+        samples' weights: where the image tells little, the start decides. B. D. Lucas, T. Kanade, "An iterative image
+        registration technique with an application to stereo vision", IJCAI 1981.
         """
-        return Found(*_in_parts(self._find, patches, start, warps))
+        return Found(*_in_parts(self._find, patches.values, patches.weights, start, warps))
 
-    def _residuals(self, patches: Array, xy: Array, warps: Array) -> tuple[Array]:
-        values = _Bilinear(self.grey.shape, xy[:, None] + _grid(warps)).of(self.grey)
-        return (_mean(np.abs(_centred(values) - patches)),)
+    def _residuals(self, values: Array, weights: Array, xy: Array, warps: Array) -> tuple[Array]:
+        seen = _Bilinear(self.grey.shape, xy[:, None] + grid(warps)).of(self.grey)
+        return (_mean(np.abs(_centred(seen, weights) - values), weights),)
 
-    def _find(self, patches: Array, start: Array, warps: Array) -> tuple[Array, Array]:
-        grid = _grid(warps)
+    def _find(self, values: Array, weights: Array, start: Array, warps: Array) -> tuple[Array, Array]:
+        places = grid(warps)
         xy = start.copy()
         for _ in range(_ITERATIONS):
-            look = _Bilinear(self.grey.shape, xy[:, None] + grid)
-            along_x, along_y = _centred(look.of(self.along_x)), _centred(look.of(self.along_y))
-            error = _centred(look.of(self.grey)) - patches
-            xx, yy = _sum(along_x * along_x) + _PRIOR, _sum(along_y * along_y) + _PRIOR
-            both = _sum(along_x * along_y)
-            right = _sum(along_x * error) + _PRIOR * (xy[:, 0] - start[:, 0])
-            down = _sum(along_y * error) + _PRIOR * (xy[:, 1] - start[:, 1])
+            look = _Bilinear(self.grey.shape, xy[:, None] + places)
+            along_x, along_y = _centred(look.of(self.along_x), weights), _centred(look.of(self.along_y), weights)
+            error = _centred(look.of(self.grey), weights) - values
+            heavy_x, heavy_y = along_x * weights, along_y * weights
+            xx, yy = _sum(along_x * heavy_x) + _PRIOR, _sum(along_y * heavy_y) + _PRIOR
+            both = _sum(along_x * heavy_y)
+            right = _sum(heavy_x * error) + _PRIOR * (xy[:, 0] - start[:, 0])
+            down = _sum(heavy_y * error) + _PRIOR * (xy[:, 1] - start[:, 1])
             determinant = xx * yy - both * both
             step = np.stack([yy * right - both * down, xx * down - both * right], -1) / determinant[:, None]
             xy = xy - np.clip(step, -_LONGEST_STEP_PX, _LONGEST_STEP_PX)
-        return xy, self._residuals(patches, xy, warps)[0]
+        return xy, self._residuals(values, weights, xy, warps)[0]
 
 
 class _Bilinear:
@@ -115,13 +133,13 @@ class _Bilinear:
         return mixed
 
 
-def _in_parts(work: Callable[[Array, Array, Array], tuple[Array, ...]], *arrays: Array) -> tuple[Array, ...]:
+def _in_parts(work: Callable[..., tuple[Array, ...]], *arrays: Array) -> tuple[Array, ...]:
     """The work done on a few points after the other, so that what is computed stays in the processor's cache."""
     parts = [work(*(array[first : first + _PART] for array in arrays)) for first in range(0, len(arrays[0]), _PART)]
     return tuple(np.concatenate(results) for results in zip(*parts, strict=True))
 
 
-def _grid(warps: Array) -> Array:
+def grid(warps: Array) -> Array:
     """[N, S, 2]: the sampling grid, stretched by warps [N, 2, 2]."""
     x, y = OFFSETS[:, 0], OFFSETS[:, 1]
     return np.stack([warps[:, row, 0, None] * x + warps[:, row, 1, None] * y for row in range(2)], -1)
@@ -135,11 +153,11 @@ def _sum(values: Array) -> Array:
     return total
 
 
-def _mean(values: Array) -> Array:
-    mean: Array = _sum(values) / values.shape[1]
+def _mean(values: Array, weights: Array) -> Array:
+    mean: Array = _sum(values * weights) / np.maximum(_sum(weights), 1.0)
     return mean
 
 
-def _centred(values: Array) -> Array:
-    centred: Array = values - _mean(values)[:, None]
+def _centred(values: Array, weights: Array) -> Array:
+    centred: Array = values - _mean(values, weights)[:, None]
     return centred
