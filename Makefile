@@ -12,13 +12,13 @@ demo: install            ## Render clips, track them, score them: results in dem
 	$(VENV)/bin/maskflow demo
 
 test: install            ## The whole test suite
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2 --dist worksteal
 
 check: install           ## Format, lint, types, quick tests
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(PYTHON) -m pytest -m "not slow"
+	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not slow"
 
 install: $(VENV)/.installed
 
