@@ -12,7 +12,7 @@ import torch
 from core.errors import BadMedia, Unavailable
 from core.geometry.sim3 import Array
 from core.models.device import default_device
-from core.models.points.one_view import best_cameras, lift
+from core.models.points.one_view import best_cameras, lift, track_in_best_cameras
 from core.models.points.parts import Parts
 from core.models.roles import PointTracks
 from core.points.clip import ClipView
@@ -57,15 +57,11 @@ class CoTracker3:
         return self._parts.track(queries, support, lambda points: self._track(view, points, report))
 
     def _track(self, view: ClipView, points: Array, report: Callable[[int, int | None], None]) -> PointTracks:
-        cameras, places = best_cameras(view, points)
-        xyz = np.zeros((view.frames, len(points), 3), np.float32)
-        visible = np.zeros((view.frames, len(points)), bool)
-        for camera in np.unique(cameras):
-            chosen = np.flatnonzero(cameras == camera)
-            xy, seen = self._in_camera(view, int(camera), points[chosen, 0], places[chosen], report)
-            xyz[:, chosen], visible[:, chosen] = lift(view, int(camera), points[chosen], xy, seen)
-        valid = np.arange(view.frames)[:, None] >= points[:, 0]
-        return PointTracks(np.where(valid[..., None], xyz, np.float32(np.nan)), visible & valid, valid)
+        def track(camera: int, chosen: Array, asked: Array) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+            xy, seen = self._in_camera(view, camera, asked[:, 0], asked[:, 1:], report)
+            return lift(view, camera, chosen, xy, seen)
+
+        return track_in_best_cameras(view, points, track)
 
     @torch.inference_mode()
     def _in_camera(

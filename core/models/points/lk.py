@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from core.geometry.sim3 import Array
 from core.models.points.lk_camera import CameraTracker, Seen
+from core.models.points.one_view import valid_from
 from core.models.roles import PointTracks
 from core.points.clip import ClipView
 
@@ -44,8 +45,7 @@ class LucasKanade:
                 visible[frame, new] = np.any(in_sight, axis=0)
             xyz[frame] = current
             report(frame + 1, view.frames)
-        valid = np.arange(view.frames)[:, None] >= started
-        return PointTracks(np.where(valid[..., None], xyz, np.float32(np.nan)), visible & valid, valid)
+        return valid_from(queries, xyz, visible)
 
 
 def _fused(seen: list[Seen], before: Array) -> tuple[Array, npt.NDArray[np.bool_]]:

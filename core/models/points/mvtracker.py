@@ -12,6 +12,7 @@ import torch
 from core.errors import MaskflowError, Unavailable
 from core.geometry.sim3 import Array
 from core.models.device import default_device
+from core.models.points.one_view import valid_from
 from core.models.points.parts import Parts
 from core.models.roles import PointTracks
 from core.points.clip import ClipView
@@ -76,8 +77,7 @@ class MvTracker:
         found = self._predictor(query_points_3d=queries, **inputs)
         xyz = found["traj_e"][0, :frames].float().cpu().numpy()
         visible = found["vis_e"][0, :frames].cpu().numpy().astype(bool)
-        valid = np.arange(frames)[:, None] >= points[:, 0]
-        return PointTracks(np.where(valid[..., None], xyz, np.float32(np.nan)), visible & valid, valid)
+        return valid_from(points, xyz, visible)
 
     def _tensors(self, small: ClipView) -> dict[str, torch.Tensor]:
         """The clip as the model wants it, kept from batch to batch.

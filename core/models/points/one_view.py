@@ -1,10 +1,13 @@
 """Trackers that see one camera: which camera sees a point best, and its track lifted to the world."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from core.geometry.pinhole import back_project, project
 from core.geometry.sim3 import Array
+from core.models.roles import PointTracks
 from core.points.clip import ClipView
 from core.points.lifting import depth_near
 
@@ -38,6 +41,33 @@ def best_cameras(view: ClipView, queries: Array) -> tuple[npt.NDArray[np.int64],
             places[camera, chosen] = xy
     best = off.argmin(0)
     return best, places[best, np.arange(len(queries))]
+
+
+def track_in_best_cameras(
+    view: ClipView, queries: Array, track: Callable[[int, Array, Array], tuple[npt.NDArray[np.float32], Flags]]
+) -> PointTracks:
+    """Tracks of points [N, 4], each in the camera that sees it best.
+
+    Args:
+        view: the clip.
+        queries: frame and position of each point.
+        track: camera, its points [K, 4], and where it sees them in their frames [K, 3] (frame, x, y in pixels), to
+            world points [T, K, 3] and whether they are visible [T, K].
+    """
+    cameras, places = best_cameras(view, queries)
+    xyz = np.zeros((view.frames, len(queries), 3), np.float32)
+    visible = np.zeros((view.frames, len(queries)), bool)
+    for camera in np.unique(cameras):
+        chosen = np.flatnonzero(cameras == camera)
+        asked = np.column_stack([queries[chosen, 0], places[chosen]])
+        xyz[:, chosen], visible[:, chosen] = track(int(camera), queries[chosen], asked)
+    return valid_from(queries, xyz, visible)
+
+
+def valid_from(queries: Array, xyz: npt.NDArray[np.float32], visible: Flags) -> PointTracks:
+    """Tracks [T, N, 3] that begin in each point's own frame: before that there is nothing."""
+    valid = np.arange(len(xyz))[:, None] >= queries[:, 0]
+    return PointTracks(np.where(valid[..., None], xyz, np.float32(np.nan)), visible & valid, valid)
 
 
 def lift(

@@ -12,7 +12,7 @@ from core.errors import BadMedia
 from core.geometry.pinhole import back_project
 from core.geometry.sim3 import Array
 from core.models.device import default_device
-from core.models.points.one_view import best_cameras
+from core.models.points.one_view import track_in_best_cameras
 from core.models.points.parts import Parts
 from core.models.roles import PointTracks
 from core.points.clip import ClipView
@@ -53,16 +53,9 @@ class SpatialTrackerV2:
         return self._parts.track(queries, support, lambda points: self._track(view, points, report))
 
     def _track(self, view: ClipView, points: Array, report: Callable[[int, int | None], None]) -> PointTracks:
-        cameras, places = best_cameras(view, points)
-        xyz = np.zeros((view.frames, len(points), 3), np.float32)
-        visible = np.zeros((view.frames, len(points)), bool)
-        for camera in np.unique(cameras):
-            chosen = np.flatnonzero(cameras == camera)
-            asked = np.column_stack([points[chosen, 0], places[chosen]])
-            xyz[:, chosen], visible[:, chosen] = self._in_camera(view, int(camera), asked)
-            report(view.frames, view.frames)
-        valid = np.arange(view.frames)[:, None] >= points[:, 0]
-        return PointTracks(np.where(valid[..., None], xyz, np.float32(np.nan)), visible & valid, valid)
+        tracks = track_in_best_cameras(view, points, lambda camera, _, asked: self._in_camera(view, camera, asked))
+        report(view.frames, view.frames)
+        return tracks
 
     @torch.inference_mode()
     def _in_camera(
