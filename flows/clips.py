@@ -24,10 +24,11 @@ def rgbd_to_clip(
     color/NAME.jpg, depth/NAME.png, pose/NAME.txt.
 
     Args:
-        input_dir: the cameras' folders, with the same number of frames each.
+        input_dir: one folder for each camera, one after the other, with the same number of frames each.
         output: the NPZ file to make.
         intrinsics: text file with the 3x3 matrix of the colour images; one for all cameras, or one for each.
-        depth_intrinsics: of the depth images, where these are not registered to the colour images: they then are.
+        depth_intrinsics: of the depth images, where these are not registered to the colour images; left out, they are
+            taken to be, which a Kinect's raw ones are not.
         masks: for each camera a folder of id maps NAME.png (ids from 1 up are instances), or the results.jsonl of
             `maskflow track-videos --masks` on its colour images.
         depth_units_per_m: what depth images count: 1000 are millimetres.
@@ -52,9 +53,10 @@ def rgbd_to_clip(
             depth_units_per_m,
             lambda done, all_: progress.update(bar, completed=done, total=all_),
         )
+    cameras_told = f"{len(cameras)} camera{'s' if len(cameras) > 1 else ''}"
     told = f"{len(names)} instances: {', '.join(names[:10])}{' …' if len(names) > 10 else ''}" if names else "no masks"
     lost_told = f"; {lost} frames without a pose were left out" if lost else ""
-    Console().print(f"{output}: {told}{lost_told}", highlight=False, markup=False)
+    Console().print(f"{output}: {cameras_told}, {told}{lost_told}", highlight=False, markup=False)
     return 0
 
 

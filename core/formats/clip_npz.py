@@ -66,7 +66,7 @@ def read_header(npz: NpzReader) -> ClipHeader:
     intrinsics = _per_frame(npz, "intrs", cameras, frames, ((3, 3),))
     cam_from_world = _per_frame(npz, "extrs", cameras, frames, ((3, 4), (4, 4)))[..., :3, :]
     _check_intrinsics(npz.path.name, intrinsics, depth_size)
-    _check_poses(npz.path.name, cam_from_world)
+    cam_from_world = _checked_poses(npz.path.name, cam_from_world)
     ids = _camera_ids(npz, cameras)
     return ClipHeader(
         ids, frames, rgb_size, depth_size, channels_first, intrinsics, cam_from_world, _timestamps(npz, frames)
@@ -231,13 +231,16 @@ def _check_intrinsics(name: str, intrinsics: Array, depth_size: tuple[int, int])
         raise BadMedia(f"{name}: intrs has focal lengths of {told}, for depth maps {longest} pixels wide; units?")
 
 
-def _check_poses(name: str, cam_from_world: Array) -> None:
+def _checked_poses(name: str, cam_from_world: Array) -> Array:
+    """The poses, their rotations made exact: files are rounded."""
     rotations = cam_from_world[..., :3]
     if (np.abs(cam_from_world[..., 3]) > _FARTHEST_M).any():
         raise BadMedia(f"{name}: extrs has translations beyond {_FARTHEST_M:,.0f} m; units?")
     products = rotations @ rotations.swapaxes(-1, -2)
     if not np.allclose(products, np.eye(3), atol=1e-2) or (np.linalg.det(rotations) < 0).any():
         raise BadMedia(f"{name}: extrs holds no rotations: expected is camera-from-world [R | t], OpenCV axes")
+    left, _, right = np.linalg.svd(rotations)  # the nearest rotation, see `core.geometry.sim3.nearest_rotation`
+    return np.concatenate([left @ right, cam_from_world[..., 3:]], -1)
 
 
 def _camera_ids(npz: NpzReader, cameras: int) -> list[str]:

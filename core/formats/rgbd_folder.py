@@ -13,7 +13,7 @@ import numpy as np
 
 from core.errors import BadMedia
 from core.geometry.pinhole import back_project, project, rescaled
-from core.geometry.sim3 import Array
+from core.geometry.sim3 import Array, nearest_rotation
 from core.points.clip import Depth
 from core.video.frames import RGB
 from core.video.image_file import SUFFIXES, natural_key, read_image
@@ -88,6 +88,7 @@ def read_cam_from_world(path: Path) -> Array | None:
     rotation = pose[:3, :3]
     if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2) or np.linalg.det(rotation) < 0:
         raise BadMedia(f"{path}: not a pose: its 3x3 part is no rotation")
+    rotation = nearest_rotation(rotation)
     return np.column_stack([rotation.T, -rotation.T @ pose[:3, 3]])
 
 

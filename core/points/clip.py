@@ -94,6 +94,10 @@ class Clip:
         packed = self._mapped(mask_file(number))[camera, frame]
         return np.unpackbits(packed, axis=-1, count=self.info.mask_size[0]).astype(bool)
 
+    def has_mask(self, instance: str) -> bool:
+        """The instance's mask is not empty in some frame of some camera."""
+        return bool(self._mapped(mask_file(self.info.instances.index(instance))).any())
+
 
 def mask_file(number: int) -> str:
     """Name of the file with the masks of the instance with this number: bits, packed along the rows."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.errors import BadMedia, UnsafeFile
 from core.points.axes import check_direction
 from core.points.clip import Clip
 from core.points.settings import ClipRequest
@@ -25,6 +26,9 @@ def unpack(request: dict[str, Any], folder: Path, report: Callable[[int, int | N
         BadMedia, UnsafeFile: the clip cannot be used; the message tells why.
     """
     asked = ClipRequest.model_validate(request)
-    info = unpack_clip(asked.npz, asked.mask_key, folder, report)
-    check_direction(Clip(folder), asked.npz.name)
+    try:
+        info = unpack_clip(asked.npz, asked.mask_key, folder, report)
+        check_direction(Clip(folder), asked.npz.name)
+    except (BadMedia, UnsafeFile) as error:  # whose item is called as the file
+        raise type(error)(str(error).removeprefix(f"{asked.npz}: ").removeprefix(f"{asked.npz.name}: ")) from None
     return info.model_dump(mode="json")

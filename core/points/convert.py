@@ -90,14 +90,16 @@ def convert_rgbd(
     progress = _Progress(report, shape[0] * shape[1] * (2 + len(names)))
     width, height = size
     with atomic_file(clip) as temporary, NpzWriter(temporary) as npz:
-        colours = (_checked(progress(read_colour(f.colour)), size, f.colour) for one in frames for f in one)
-        npz.blocks("rgbs", (*shape, height, width, 3), np.uint8, colours)
+        colours = (
+            _checked(progress(read_colour(f.colour)), size, f.colour).transpose(2, 0, 1) for one in frames for f in one
+        )
+        npz.blocks("rgbs", (*shape, 3, height, width), np.uint8, colours)
         depths = (
             progress(lens.depth(_checked(read_depth(f.depth, units_per_m), depth_size, f.depth)))
             for lens, one in zip(lenses, frames, strict=True)
             for f in one
         )
-        npz.blocks("depths", (*shape, depth_size[1], depth_size[0]), np.float32, depths)
+        npz.blocks("depths", (*shape, 1, depth_size[1], depth_size[0]), np.float32, depths)
         npz.array("intrs", np.stack([np.tile(lens.intrinsics, (len(known), 1, 1)) for lens in lenses]))
         npz.array("extrs", np.array([[one[number] for number in known] for one in poses]))
         npz.array("camera_ids", np.array(distinct(slugify(camera.folder.resolve().name) for camera in cameras)))

@@ -13,6 +13,7 @@ from core.points.motion import keep_moving, motion_m
 from core.points.query_item import read_points
 from core.points.settings import REFINED_FILE, TRACKED_FILE, MergeRequest
 from core.points.track_item import open_view, setting_of
+from core.store.npz import NpzReader
 
 
 def merge_instance(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
@@ -33,12 +34,15 @@ def merge_instance(request: dict[str, Any], folder: Path, report: Callable[[int,
     tracked = merge_batches(read_points(asked.query), files)
     view = open_view(asked.clip, asked.temporal_stride, asked.spatial_downsample)
     setting = setting_of(view, asked.tracker, asked)
-    write_tracked(folder / TRACKED_FILE, tracked, setting)
+    with NpzReader(asked.query) as npz:
+        about = {"instance_id": npz.array("instance_id"), "camera_index": npz.array("camera_index")}
+    write_tracked(folder / TRACKED_FILE, tracked, setting, **about)
     refined = None
     if asked.motion is not None:
         kept, refined = keep_moving(tracked, asked.motion, asked.min_motion_m)
         stats = json.dumps({**refined, "method": asked.motion, "min_motion_m": asked.min_motion_m})
-        write_tracked(folder / REFINED_FILE, tracked.part(kept), setting, refinement_stats=stats)
+        about["camera_index"] = about["camera_index"][kept]
+        write_tracked(folder / REFINED_FILE, tracked.part(kept), setting, refinement_stats=stats, **about)
     moved = motion_m(tracked, "max_displacement")
     seen, valid = (tracked.visibilities & tracked.valid).sum(1), tracked.valid.sum(1)
     report(1, 1)

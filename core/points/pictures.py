@@ -25,7 +25,7 @@ def draw_instance(view: ClipView, tracked: Tracked) -> list[Picture]:
         camera = int(np.argmax([(_inside(view, xy) & some.visibilities[frame]).sum() for xy in places]))
         seen, valid = int(tracked.visibilities[frame].sum()), int(tracked.valid[frame].sum())
         where = f", camera {view.clip.info.camera_ids[camera]}" if view.cameras > 1 else ""
-        caption = f"frame {int(view.source_frames[frame])}{where}: {seen:,} of {valid:,} points visible"
+        caption = f"frame {int(view.source_frames[frame])}{where}: {seen:,} of {valid:,} points visible in some camera"
         pictures.append(Picture(_draw(view, camera, some, frame), caption))
     return pictures
 

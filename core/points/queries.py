@@ -15,6 +15,7 @@ from core.geometry.pinhole import back_project
 from core.geometry.sim3 import Array
 from core.masks import Mask
 from core.points.clip import Clip, Depth
+from core.points.lifting import depth_near
 from core.points.settings import QuerySettings
 
 _STEEPEST = math.tan(math.radians(80))
@@ -53,11 +54,12 @@ def queries_from_masks(clip: Clip, instance: str, settings: QuerySettings) -> Qu
         if settings.max_points_per_frame is not None and len(found) > settings.max_points_per_frame:
             rng = np.random.default_rng(_seed(settings.seed, instance, clip.info.camera_ids[camera], frame))
             chosen = rng.choice(len(found), settings.max_points_per_frame, replace=False)
+            dropped["not drawn"] += len(found) - len(chosen)
             found = found[np.sort(chosen)]
         points.append(np.column_stack([np.full(len(found), float(frame)), found]))
         cameras.append(np.full(len(found), camera, np.int32))
     if sum(map(len, points)) == 0:
-        raise BadMedia(_why_none(dropped, settings))
+        raise BadMedia(_why_none(dropped, settings, clip.has_mask(instance)))
     return Queries(np.concatenate(points).astype(np.float32), np.concatenate(cameras), dict(dropped))
 
 
@@ -83,7 +85,8 @@ def _lift(clip: Clip, camera: int, frame: int, mask: Mask, settings: QuerySettin
     # Centres are whole numbers, so a pixel reaches half a pixel to each side: its centre lies in this depth pixel.
     xy = np.stack([(columns + 0.5) * scale_x - 0.5, (rows + 0.5) * scale_y - 0.5], -1)
     at = np.floor(xy + 0.5).astype(int)
-    z = depth[at[:, 1], at[:, 0]].astype(float)
+    own = depth[at[:, 1], at[:, 0]].astype(float)
+    z = np.where(own > 0, depth_near(depth, xy, own), 0.0)
     known = z > 0
     in_range = known & (z > settings.min_depth_m) & (z < settings.max_depth_m)
     smooth = ~depth_edges(depth, float(clip.intrinsics[camera, frame, 0, 0]))[at[:, 1], at[:, 0]]
@@ -113,7 +116,9 @@ def _seed(seed: int, *names: object) -> list[int]:
     return [seed, *hashlib.sha256(repr(names).encode()).digest()[:8]]
 
 
-def _why_none(dropped: Counter[str], settings: QuerySettings) -> str:
+def _why_none(dropped: Counter[str], settings: QuerySettings, somewhere: bool) -> str:
+    if not somewhere:
+        return "its mask is empty in all frames"
     if dropped["pixels"] == 0:
         hint = "leave out --use-first-frame" if settings.use_first_frame else "more --frames-before or --frames-after"
         hint += ", or a smaller --temporal-stride" if settings.temporal_stride > 1 else ""

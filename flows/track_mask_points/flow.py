@@ -83,8 +83,8 @@ def track_mask_points(
         min_depth: in metres; pixels nearer than this are left out.
         max_depth: in metres; pixels farther than this are left out.
         max_points_per_frame: take only so many from each camera's frame, drawn at random.
-        temporal_stride: let trackers see every so-manieth frame.
-        spatial_downsample: divide the sides of what trackers see by this.
+        temporal_stride: track in every N-th frame only; the results have these frames.
+        spatial_downsample: divide the sides of what trackers see by this; quicker, less exact.
         depth_estimator: gt, the clip's own depth; others are not built in.
         depth_cache_dir: not used with gt.
         max_query_points_per_batch: split what is more; auto: by tracker and free GPU memory. Not split when left out.
@@ -188,6 +188,15 @@ def _facts(plan: Plan, instances: list[InstanceRun], notes: list[str]) -> list[t
     limit = "none" if plan.split.limit is None else f"{plan.split.limit:,} points, {plan.split.strategy}"
     known = [one.clip.record for one in instances if one.clip.record is not None]
     sizes = [f"{'x'.join(map(str, record['rgb_size']))} pixels" for record in known[:1]]
-    return [("clip", plan.npz.name), *(("colour", size) for size in sizes), ("batches", limit)] + [
-        ("", note) for note in notes
+    taken = "the first frame" if plan.queries.use_first_frame else (
+        f"{plan.queries.frames_before} frames before to {plan.queries.frames_after} after contact, else the first frame"
+    )  # fmt: skip
+    most = plan.queries.max_points_per_frame
+    return [
+        ("clip", plan.npz.name),
+        *(("colour", size) for size in sizes),
+        ("points from", taken + ("" if most is None else f", {most:,} drawn from each, seed {plan.queries.seed}")),
+        ("most in a batch", limit),
+        ("every", f"{plan.queries.temporal_stride} frames"),
+        *(("note", note) for note in notes),
     ]

@@ -146,7 +146,9 @@ def _check_clip(parameter: str, clip: Path, mask_key: str) -> ClipHeader:
             header = read_header(reader)
             if not has_masks(reader, mask_key) and QUERY_POINTS not in reader.members:
                 has = contents(reader)
-                raise RefusedInput.of("mask_key", mask_key, f"the masks in {clip.name}, which has {has}")
+                raise RefusedInput.of(
+                    "mask_key", mask_key, f"{clip.name} has no such masks, nor query_points, but {has}"
+                )
             return header
     except RefusedInput:
         raise

@@ -152,7 +152,10 @@ def test_input_that_cannot_be_used_is_refused_before_anything_starts(
     for more, told in (
         (("--tracker", "cotracker3_offline"), "the package cotracker is not installed"),
         (("--tracker", "magic"), 'Invalid value "magic"'),
-        (("--mask-key", "hoist_masks"), "mask_key = 'hoist_masks' is not accepted: the masks in good.npz, which has"),
+        (
+            ("--mask-key", "hoist_masks"),
+            "mask_key = 'hoist_masks' is not accepted: good.npz has no such masks, nor query_points, but",
+        ),
         (("--base-name", "../x"), "base_name = '../x'"),
         (("--base-name", "a b"), "base_name = 'a b'"),
         (("--min-depth", 2, "--max-depth", 1), "min_depth = 2.0"),

@@ -19,8 +19,8 @@ _FORWARD_BACKWARD_PX = 1.0
 _BLUR_PX = 1.0
 _SURFACE_M, _SURFACE_SHARE, _LEAST_SAMPLES = 0.01, 0.03, 8
 _STRETCH = 4.0
+_CLEARLY, _CLEARLY_GREY = 0.8, 0.5
 _MISMATCH_GREY, _MISMATCH_SHARE = 5.0, 0.5
-_NOISE_M, _NOISE_SHARE, _GAIN = 0.01, 0.01, 0.2
 _JUMP_M, _JUMP_SHARE = 0.03, 0.05
 
 
@@ -106,7 +106,7 @@ class CameraTracker:
             )
         measured = depth_near(self._depth, xy, depth)
         seen &= self._inside(xy, depth) & ((measured == 0) | (np.abs(measured - depth) < _tolerance(depth)))
-        lifted = _smoothed(measured, depth)
+        lifted = np.where(measured > 0, measured, depth)
         self._seen[chosen] = seen
         self._xy[chosen] = xy
         changed &= seen
@@ -124,13 +124,13 @@ class CameraTracker:
         warps = self._warps(chosen, xyz, expected)
         weights = self._weights[chosen] * self._uncovered(expected, depth, warps)
         wanted = patches.Patches(self._patches[chosen], weights)
-        start = expected.copy()
         flow, flowed = self._flow(chosen, expected)
-        still = self._smooth.residuals(wanted, expected, warps)
-        moved = self._smooth.residuals(wanted, np.where(flowed[:, None], flow, 0.0), warps)
-        moving = flowed & (moved < 0.8 * still - 1.0)
-        start[moving] = flow[moving]
-        found = self._smooth.find(wanted, start, warps)
+        found = self._smooth.find(wanted, expected, warps)
+        moved = self._smooth.find(wanted, np.where(flowed[:, None], flow, expected), warps)
+        moving = flowed & (moved.residual < _CLEARLY * found.residual - _CLEARLY_GREY)
+        found = patches.Found(
+            np.where(moving[:, None], moved.xy, found.xy), np.where(moving, moved.residual, found.residual)
+        )
         limit = _MISMATCH_GREY + _MISMATCH_SHARE * wanted.contrast()
         fits = found.residual < limit
         xy = np.where(fits[:, None], found.xy, flow)
@@ -215,13 +215,6 @@ class CameraTracker:
 
 def _tolerance(depth: Array) -> Array:
     return _JUMP_M + _JUMP_SHARE * depth
-
-
-def _smoothed(measured: Array, expected: Array) -> Array:
-    """Depth that follows what is measured, slowly within the sensor's noise; what is expected where nothing is."""
-    off = measured - expected
-    noise = np.abs(off) < _NOISE_M + _NOISE_SHARE * expected
-    return np.where(measured > 0, expected + np.where(noise, _GAIN * off, off), expected)
 
 
 def _lucas_kanade(

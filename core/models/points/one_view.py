@@ -12,13 +12,14 @@ from core.points.clip import ClipView
 from core.points.lifting import depth_near
 
 Flags = npt.NDArray[np.bool_]
+_AGREES = 0.02
 
 
 def best_cameras(view: ClipView, queries: Array) -> tuple[npt.NDArray[np.int64], Array]:
     """For each point [N, 4] (frame, x, y, z) the camera that sees it best in its frame.
 
-    That is the one whose depth there is nearest to the point's own; one that does not have it in the picture is the
-    last choice, one without depth there the last but one.
+    That is the first whose depth there is the point's own, else the one whose depth is nearest to it. One that does not
+    have it in the picture is the last choice, one without depth there the last but one.
 
     Returns:
         cameras: [N].
@@ -37,7 +38,7 @@ def best_cameras(view: ClipView, queries: Array) -> tuple[npt.NDArray[np.int64],
             xy = np.where(inside[:, None], xy, 0.0)
             measured = depth_near(view.depth(camera, int(frame)), xy, depth)
             wrong = np.where(measured > 0, np.abs(measured - depth) / np.where(inside, depth, 1.0), 1e3)
-            off[camera, chosen] = np.where(inside, wrong, 1e6)
+            off[camera, chosen] = np.where(inside, np.where(wrong < _AGREES, 0.0, wrong), 1e6)
             places[camera, chosen] = xy
     best = off.argmin(0)
     return best, places[best, np.arange(len(queries))]

@@ -108,10 +108,21 @@ def test_a_draw_is_the_same_for_the_same_seed_whatever_else_is_drawn(tmp_path: P
     assert (third[:, 1:] != one[:, 1:]).any()
 
 
+def test_a_mask_that_is_empty_where_points_are_taken_is_told(tmp_path: Path) -> None:
+    arrays = walls(1, 3)
+    mask = box_masks(arrays)["instance_0"].copy()
+    mask[:, :2] = False
+    clip = unpacked(tmp_path / "clip", arrays, {"a": mask})
+    with pytest.raises(BadMedia, match="in the frames that points are taken from; leave out --use-first-frame"):
+        queries_from_masks(clip, "a", _settings(use_first_frame=True))
+    with pytest.raises(BadMedia, match="more --frames-before or --frames-after"):
+        queries_from_masks(clip, "a", _settings(frames_after=1))
+
+
 @pytest.mark.parametrize(
     ("mask", "depth", "told"),
     [
-        (False, 1.0, "its mask is empty in the frames that points are taken from; leave out --use-first-frame"),
+        (False, 1.0, "its mask is empty in all frames"),
         (True, 0.0, "none of the mask's 5,400 pixels can be lifted: 5,400 without depth"),
         (True, 50.0, "can be lifted: 5,400 out of range"),
     ],
