@@ -23,6 +23,8 @@ os.environ.update(
     DO_NOT_TRACK="1",
 )
 os.environ.pop("PREFECT_API_URL", None)
+if "PYTEST_XDIST_WORKER" in os.environ:  # each has a core to itself: threads would only wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 tempfile.tempdir = _HOME
 
 # The first example of a test may pay for an import, and machines are busy: no example is judged by its time.

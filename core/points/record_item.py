@@ -9,10 +9,15 @@ import numpy as np
 
 from core.formats.rerun_points import batch_entity, record_points
 from core.formats.tracked_npz import read_tracked
-from core.points.settings import BATCH_RECORDING, REFINED_FILE, TRACKED_FILE, RecordBatchRequest, RecordRequest
+from core.points.settings import (
+    BATCH_RECORDING,
+    COMBINED,
+    REFINED_FILE,
+    TRACKED_FILE,
+    RecordBatchRequest,
+    RecordRequest,
+)
 from core.points.track_item import open_view
-
-COMBINED = "combined.rrd"
 
 
 def record_one(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from core.formats.tracked_npz import read_tracked
 from core.points.clip import ClipView
 from core.points.pictures import draw_instance
 from core.points.settings import TRACKED_FILE, ReportedInstance
+from core.points.wording import distances, kept, splitting
 
 _MOST_ROWS, _MOST_PICTURED = 200, 12
 _ABOUT = (
@@ -72,27 +73,6 @@ def _table(instances: Sequence[ReportedInstance]) -> Table:
         for one in instances
     ]
     return Table(heads, rows[:_MOST_ROWS])
-
-
-def distances(metres: Sequence[float]) -> str:
-    """Median and 90th percentile, in centimetres."""
-    return f"{100 * metres[0]:.1f} / {100 * metres[1]:.1f} cm"
-
-
-def kept(figures: dict[str, Any]) -> str:
-    """How many points were kept, and why not the others."""
-    refined = figures["refined"]
-    if refined is None:
-        return "all"
-    return f"{refined['kept']:,} (static {refined['static']:,}, never seen {refined['never_visible']:,})"
-
-
-def splitting(figures: dict[str, Any], batches: int) -> str:
-    """What splitting changed."""
-    effect = figures["splitting"]
-    if effect is not None:
-        return distances([effect["median_m"], effect["p90_m"]])
-    return "nothing: points are tracked one by one" if batches > 1 else "not split"
 
 
 def _dropped(queries: dict[str, Any]) -> str:

@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from core.points.report import write_report
-from core.points.settings import ReportRequest
+from core.points.settings import REPORT_FILE, ReportRequest
 from core.points.track_item import open_view
-
-REPORT_FILE = "report.html"
 
 
 def report_points(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:

@@ -6,9 +6,8 @@ from typing import Any
 
 from core.errors import RefusedInput
 from core.formats.failures_jsonl import write_failures
-from core.points.record_item import COMBINED
-from core.points.report import distances, splitting
-from core.points.report_item import REPORT_FILE
+from core.points.settings import COMBINED, REPORT_FILE
+from core.points.wording import distances, splitting
 from flows.track_mask_points.instances import CLIP, MERGE, TRACK, InstanceRun, TrackSettings
 from flows.track_mask_points.plan import Plan
 from tasks.deliver import Deliveries

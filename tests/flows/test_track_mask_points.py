@@ -75,7 +75,7 @@ def test_split_killed_gone_on_with_and_the_same_as_unsplit(tmp_path: Path) -> No
 
 
 def _look_at_outputs(output: Path) -> None:
-    assert not list(output.parent.parent.rglob("evil*"))
+    assert not [*output.parent.glob("evil*"), *output.parent.parent.glob("evil*")]
     failures = [json.loads(line) for line in (output / "failures.jsonl").read_text().splitlines()]
     assert [one["item"] for one in failures] == ["no depth"]
     assert "none of the mask's 800 pixels can be lifted: 800 without depth" in failures[0]["reason"]
