@@ -62,7 +62,7 @@ def _kitchen(folder: Path) -> Clip:
     with np.load(folder / "bare.npz") as found:
         arrays: dict[str, Any] = dict(found)
     for name, outline in REGIONS.items():
-        masks = np.zeros(arrays["depths"].shape, bool)
+        masks = np.zeros((1, len(arrays["depths"][0]), 480, 640), bool)
         masks[0, 0] = cv2.fillPoly(np.zeros((480, 640), np.uint8), [np.array(outline)], 1) > 0
         arrays[f"sam2_masks/{name}"] = masks
     np.savez(folder / "kitchen.npz", **arrays)
