@@ -24,7 +24,7 @@ from core.points.convert import CameraFiles, convert_rgbd
 from core.points.lifting import depth_near
 from core.points.merging import merge_batches
 from core.points.queries import queries_from_masks
-from core.points.query_item import make_queries, read_points
+from core.points.query_item import make_queries
 from core.points.settings import SPLIT_FILE, TRACKED_FILE, QuerySettings
 from core.points.track_item import track_batch
 from core.points.unpack import unpack_clip
@@ -176,7 +176,8 @@ def _batches() -> None:
             with context.Pool(1) as pool:  # a worker of its own, as the flow has it
                 results[title] = pool.apply(_track_all, (clip.folder, made, limit))
         whole, split = results["in one"], results["in batches"]
-        points = read_points(folder / "in one/query.npz")
+        with np.load(folder / "in one/query.npz") as found:
+            points = found["query_points"]
         one, other = (
             merge_batches(
                 points, [folder / title / f"{n}/{TRACKED_FILE}" for n in range(int(results[title]["batches"]))]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import BadMedia, UnsafeFile
-from core.geometry.sim3 import Array
+from core.geometry.sim3 import Array, nearest_rotation
 from core.store.npz import NpzReader
 from core.store.safe_pickle import PickledArray
 from core.video.limits import MAX_FRAMES, check_size
@@ -239,8 +239,7 @@ def _checked_poses(name: str, cam_from_world: Array) -> Array:
     products = rotations @ rotations.swapaxes(-1, -2)
     if not np.allclose(products, np.eye(3), atol=1e-2) or (np.linalg.det(rotations) < 0).any():
         raise BadMedia(f"{name}: extrs holds no rotations: expected is camera-from-world [R | t], OpenCV axes")
-    left, _, right = np.linalg.svd(rotations)  # the nearest rotation, see `core.geometry.sim3.nearest_rotation`
-    return np.concatenate([left @ right, cam_from_world[..., 3:]], -1)
+    return np.concatenate([nearest_rotation(rotations), cam_from_world[..., 3:]], -1)
 
 
 def _camera_ids(npz: NpzReader, cameras: int) -> list[str]:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from core.errors import BadMedia
-from core.geometry.pinhole import back_project, project, rescaled
+from core.geometry.pinhole import back_project, inverse_pose, project, rescaled
 from core.geometry.sim3 import Array, nearest_rotation
 from core.points.clip import Depth
 from core.video.frames import RGB
@@ -88,8 +88,7 @@ def read_cam_from_world(path: Path) -> Array | None:
     rotation = pose[:3, :3]
     if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2) or np.linalg.det(rotation) < 0:
         raise BadMedia(f"{path}: not a pose: its 3x3 part is no rotation")
-    rotation = nearest_rotation(rotation)
-    return np.column_stack([rotation.T, -rotation.T @ pose[:3, 3]])
+    return inverse_pose(np.column_stack([nearest_rotation(rotation), pose[:3, 3]]))
 
 
 def read_depth(path: Path, units_per_m: float) -> Depth:

@@ -37,6 +37,12 @@ def back_project(xy: Array, depth: Array, intrinsics: Array, cam_from_world: Arr
     return np.stack(_moved(seen, rotation.T, np.zeros(3)), -1)
 
 
+def inverse_pose(pose: Array) -> Array:
+    """World-from-camera [..., 3, 4] of camera-from-world [..., 3, 4], or the other way."""
+    back = pose[..., :3].swapaxes(-1, -2)
+    return np.concatenate([back, -(back @ pose[..., 3:])], -1)
+
+
 def rescaled(intrinsics: Array, scale_x: float, scale_y: float) -> Array:
     """Intrinsics [..., 3, 3] of the same camera after its image was resized by these factors.
 

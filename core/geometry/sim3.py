@@ -64,10 +64,10 @@ class Sim3:
 
 
 def nearest_rotation(matrix: Array) -> Array:
-    """The rotation nearest to a 3x3 matrix in the Frobenius norm (orthogonal Procrustes)."""
+    """The rotation nearest to each matrix [..., 3, 3] in the Frobenius norm (orthogonal Procrustes)."""
     left, _, right = np.linalg.svd(matrix)
-    sign = np.diag([1.0, 1.0, float(np.sign(np.linalg.det(left @ right)))])
-    rotation: Array = left @ sign @ right
+    left[..., 2] *= np.sign(np.linalg.det(left @ right))[..., None]
+    rotation: Array = left @ right
     return rotation
 
 

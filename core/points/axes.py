@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.errors import BadMedia
-from core.geometry.pinhole import back_project, project
+from core.geometry.pinhole import back_project, inverse_pose, project
 from core.geometry.sim3 import Array
 from core.points.clip import Clip
 
@@ -51,7 +51,7 @@ def _agreement(clip: Clip, one: tuple[int, int], other: tuple[int, int]) -> tupl
     xy = np.stack([columns[chosen], rows[chosen]], -1).astype(float)
     z = depth[rows[chosen], columns[chosen]].astype(float)
     shares = []
-    for first, second in ((poses[one], poses[other]), (_inverse(poses[one]), _inverse(poses[other]))):
+    for first, second in ((poses[one], poses[other]), (inverse_pose(poses[one]), inverse_pose(poses[other]))):
         xyz = back_project(xy, z, clip.intrinsics[one], first)
         seen, expected = project(xyz, clip.intrinsics[other], second)
         shares.append(_close(clip.depth(*other), seen, expected))
@@ -64,8 +64,3 @@ def _close(depth: np.typing.NDArray[np.float32], xy: Array, expected: Array) -> 
     inside = (expected > 0) & (at >= 0).all(-1) & (at[:, 0] < width) & (at[:, 1] < height)
     found = depth[at[inside, 1], at[inside, 0]]
     return float((np.abs(found - expected[inside]) < _CLOSE * expected[inside]).sum() / len(xy))
-
-
-def _inverse(pose: Array) -> Array:
-    rotation = pose[:, :3].T
-    return np.column_stack([rotation, -rotation @ pose[:, 3]])

@@ -155,9 +155,9 @@ class ClipView:
         """Depth map [H, W] of the colour image's size: the nearest pixel's, never a mean of two surfaces."""
         depth = self.clip.depth(camera, int(self.source_frames[frame]))
         width, height = self.size
-        rows = _nearest(height, depth.shape[0])
-        columns = _nearest(width, depth.shape[1])
-        return depth if depth.shape == (height, width) else depth[rows[:, None], columns[None]]
+        if depth.shape == (height, width):
+            return depth
+        return depth[_nearest(height, depth.shape[0])[:, None], _nearest(width, depth.shape[1])[None]]
 
 
 def _nearest(count: int, of: int) -> npt.NDArray[np.int64]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from core.formats.clip_npz import QUERY_POINTS
 from core.formats.tracked_npz import write_tracked
 from core.points.merging import merge_batches, splitting_effect
 from core.points.motion import keep_moving, motion_m
-from core.points.query_item import read_points
 from core.points.settings import REFINED_FILE, TRACKED_FILE, MergeRequest
 from core.points.track_item import open_view, setting_of
 from core.store.npz import NpzReader
@@ -31,18 +31,18 @@ def merge_instance(request: dict[str, Any], folder: Path, report: Callable[[int,
     """
     asked = MergeRequest.model_validate(request)
     files = [tracks / TRACKED_FILE for tracks in asked.batches]
-    tracked = merge_batches(read_points(asked.query), files)
-    view = open_view(asked.clip, asked.temporal_stride, asked.spatial_downsample)
-    setting = setting_of(view, asked.tracker, asked)
     with NpzReader(asked.query) as npz:
-        about = {"instance_id": npz.array("instance_id"), "camera_index": npz.array("camera_index")}
-    write_tracked(folder / TRACKED_FILE, tracked, setting, **about)
+        points, name, cameras = (npz.array(key) for key in (QUERY_POINTS, "instance_id", "camera_index"))
+    tracked = merge_batches(points, files)
+    view = open_view(asked)
+    setting = setting_of(view, asked.tracker, asked)
+    write_tracked(folder / TRACKED_FILE, tracked, setting, instance_id=name, camera_index=cameras)
     refined = None
     if asked.motion is not None:
         kept, refined = keep_moving(tracked, asked.motion, asked.min_motion_m)
         stats = json.dumps({**refined, "method": asked.motion, "min_motion_m": asked.min_motion_m})
-        about["camera_index"] = about["camera_index"][kept]
-        write_tracked(folder / REFINED_FILE, tracked.part(kept), setting, refinement_stats=stats, **about)
+        about: dict[str, Any] = {"refinement_stats": stats, "instance_id": name, "camera_index": cameras[kept]}
+        write_tracked(folder / REFINED_FILE, tracked.part(kept), setting, **about)
     moved = motion_m(tracked, "max_displacement")
     seen, valid = (tracked.visibilities & tracked.valid).sum(1), tracked.valid.sum(1)
     report(1, 1)

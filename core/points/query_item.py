@@ -12,9 +12,9 @@ from core.points.batching import split_indices, support_indices
 from core.points.clip import Clip
 from core.points.queries import Queries, queries_from_masks
 from core.points.settings import QUERY_FILE, SPLIT_FILE, QueryRequest
-from core.store.npz import NpzReader, NpzWriter
+from core.store.npz import NpzWriter
 
-OWN_POINTS = "query_points"
+OWN_POINTS = QUERY_POINTS
 """What the only instance of a clip without masks is called: it brings its points."""
 
 
@@ -77,9 +77,3 @@ def _own(clip: Clip, stride: int) -> tuple[Queries, int]:
     moved = int((seen != points[:, 0]).sum())
     points[:, 0] = seen
     return Queries(points, np.zeros(len(points), np.int32), {}), moved
-
-
-def read_points(path: Path) -> "np.typing.NDArray[np.float32]":
-    """The points [N, 4] of a `query.npz`."""
-    with NpzReader(path) as npz:
-        return npz.array(QUERY_POINTS)

@@ -32,7 +32,7 @@ def record_one(request: dict[str, Any], folder: Path, report: Callable[[int, int
         points: how many.
     """
     asked = RecordBatchRequest.model_validate(request)
-    view = open_view(asked.clip, asked.temporal_stride, asked.spatial_downsample)
+    view = open_view(asked)
     tracked = read_tracked(asked.batch / TRACKED_FILE)
     with record_points(folder / BATCH_RECORDING, asked.recording_id, view) as recording:
         recording.log_batch(batch_entity(asked.label, asked.number), tracked)
@@ -52,7 +52,7 @@ def record_combined(request: dict[str, Any], folder: Path, report: Callable[[int
         batches: how many; points: in them.
     """
     asked = RecordRequest.model_validate(request)
-    view = open_view(asked.clip, asked.temporal_stride, asked.spatial_downsample)
+    view = open_view(asked)
     total = sum(len(one.batches) for one in asked.instances)
     done = points = 0
     with record_points(folder / COMBINED, asked.recording_id, view) as recording:

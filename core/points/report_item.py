@@ -21,7 +21,7 @@ def report_points(request: dict[str, Any], folder: Path, report: Callable[[int, 
         Nothing there is to tell.
     """
     asked = ReportRequest.model_validate(request)
-    view = open_view(asked.clip, asked.temporal_stride, asked.spatial_downsample)
+    view = open_view(asked)
     write_report(folder / REPORT_FILE, asked.title, view, asked.instances, asked.facts, asked.failures)
     report(1, 1)
     return {}

@@ -74,51 +74,49 @@ class QueryRequest(Frozen):
     split: SplitSettings
 
 
-class TrackRequest(Frozen):
+class ViewRequest(Frozen):
+    """An unpacked clip, and what of it trackers see: every so many frames, sides divided by so much."""
+
+    clip: Path
+    temporal_stride: int
+    spatial_downsample: int
+
+
+class TrackRequest(ViewRequest):
     """A batch to track."""
 
-    clip: Path
     batch: Path
     tracker: ModelSpec
-    temporal_stride: int
-    spatial_downsample: int
 
 
-class RecordBatchRequest(Frozen):
+class RecordBatchRequest(ViewRequest):
     """A tracked batch to record: the folder of its tracks, the instance's name in the recording, the batch's number."""
 
-    clip: Path
     batch: Path
-    temporal_stride: int
-    spatial_downsample: int
     recording_id: str
     label: str
     number: int
 
 
-class MergeRequest(Frozen):
+class MergeRequest(ViewRequest):
     """Batches of an instance to put together, and which tracks are to be kept.
 
     Attributes:
-        clip: the unpacked clip.
         query: the instance's `query.npz`.
         batches: the folder of each one's tracks.
         motion: how motion is told; None: nothing is filtered.
         min_motion_m: tracks that move no more than this are static.
     """
 
-    clip: Path
     query: Path
     batches: list[Path]
     tracker: str
-    temporal_stride: int
-    spatial_downsample: int
     motion: MotionMethod | None
     min_motion_m: float
 
 
 class RecordedInstance(Frozen):
-    """An instance in the recording and the report.
+    """An instance in the recording.
 
     Attributes:
         label: its name in the recording.
@@ -131,19 +129,15 @@ class RecordedInstance(Frozen):
     batches: list[Path]
 
 
-class RecordRequest(Frozen):
-    """What goes into the combined recording.
+class RecordRequest(ViewRequest):
+    """What goes into the combined recording, besides the clip's scene.
 
     Attributes:
-        clip: the unpacked clip whose scene is shown.
         instances: with their batches.
         refined: only points that were kept.
     """
 
-    clip: Path
     instances: list[RecordedInstance]
-    temporal_stride: int
-    spatial_downsample: int
     recording_id: str
     refined: bool
 
@@ -157,13 +151,10 @@ class ReportedInstance(Frozen):
     figures: dict[str, Any]
 
 
-class ReportRequest(Frozen):
+class ReportRequest(ViewRequest):
     """What the page tells."""
 
-    clip: Path
     title: str
     instances: list[ReportedInstance]
-    temporal_stride: int
-    spatial_downsample: int
     facts: list[tuple[str, str]]
     failures: list[tuple[str, str]]

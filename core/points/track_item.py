@@ -12,7 +12,7 @@ from core.formats.tracked_npz import Setting, Tracked, write_tracked
 from core.memory import PeakMemory, release_free
 from core.models.installed import load_point_tracker
 from core.points.clip import Clip, ClipView
-from core.points.settings import TRACKED_FILE, TrackRequest
+from core.points.settings import TRACKED_FILE, TrackRequest, ViewRequest
 from core.store.npz import NpzReader
 
 
@@ -29,7 +29,7 @@ def track_batch(request: dict[str, Any], folder: Path, report: Callable[[int, in
         most that was used, in MiB; notes: what a person should know.
     """
     asked = TrackRequest.model_validate(request)
-    view = open_view(asked.clip, asked.temporal_stride, asked.spatial_downsample)
+    view = open_view(asked)
     with NpzReader(asked.batch) as npz:
         points, index, support = (npz.array(name) for name in ("query_points", "point_index", "support_points"))
     tracker = load_point_tracker(asked.tracker)
@@ -57,16 +57,20 @@ def track_batch(request: dict[str, Any], folder: Path, report: Callable[[int, in
     }
 
 
-@lru_cache(maxsize=1)
-def open_view(clip: Path, temporal_stride: int, spatial_downsample: int) -> ClipView:
+def open_view(asked: ViewRequest) -> ClipView:
     """What trackers see of an unpacked clip, opened once for all its batches."""
+    return _opened(asked.clip, asked.temporal_stride, asked.spatial_downsample)
+
+
+@lru_cache(maxsize=1)
+def _opened(clip: Path, temporal_stride: int, spatial_downsample: int) -> ClipView:
     opened = Clip(clip)
     width, height = opened.info.rgb_size
     size = max(1, width // spatial_downsample), max(1, height // spatial_downsample)
     return ClipView(opened, temporal_stride, size)
 
 
-def setting_of(view: ClipView, tracker: str, asked: Any) -> Setting:
+def setting_of(view: ClipView, tracker: str, asked: ViewRequest) -> Setting:
     """What points were tracked in, for the file."""
     info = view.clip.info
     return Setting(

@@ -24,7 +24,7 @@ from core.formats.clip_npz import (
     rgb_frames,
 )
 from core.points.clip import CLIP_FILE, DEPTHS, INTRINSICS, POSES, RGBS, ClipInfo, mask_file
-from core.store.npz import NpzReader
+from core.store.npz import NpzReader, write_blocks
 from core.video.limits import check_size
 
 MAX_DEPTH_M = 100.0
@@ -48,12 +48,14 @@ def unpack_clip(path: Path, mask_key: str, folder: Path, report: Callable[[int, 
     """
     with NpzReader(path) as npz:
         header = read_header(npz)
-        images = len(header.camera_ids) * header.frames
+        stack = (len(header.camera_ids), header.frames)
+        images = math.prod(stack)
         _check_room(npz, images * (3 * math.prod(header.rgb_size) + 4 * math.prod(header.depth_size)), folder)
-        _write(folder / RGBS, _counted(rgb_frames(npz, header), report, 0, 2 * images), header, header.rgb_size, 3)
+        colours = _counted(rgb_frames(npz, header), report, 0, 2 * images)
+        _write(folder / RGBS, (*stack, *header.rgb_size[::-1], 3), np.uint8, colours)
         maps = _Depths(path.name)
-        _write(folder / DEPTHS, maps.checked(_counted(depth_frames(npz), report, images, 2 * images)), header,
-               header.depth_size)  # fmt: skip
+        depths = maps.checked(_counted(depth_frames(npz), report, images, 2 * images))
+        _write(folder / DEPTHS, (*stack, *header.depth_size[::-1]), np.float32, depths)
         np.save(folder / INTRINSICS, header.intrinsics)
         np.save(folder / POSES, header.cam_from_world)
         instances, mask_size = _unpack_masks(npz, mask_key, header, folder)
@@ -100,16 +102,9 @@ def _counted(
         report(before + number, total)
 
 
-def _write(
-    path: Path, frames: Iterator[npt.NDArray[Any]], header: ClipHeader, size: tuple[int, int], channels: int = 0
-) -> None:
-    shape = (len(header.camera_ids), header.frames, size[1], size[0], *([channels] if channels else []))
-    dtype = np.uint8 if channels else np.float32
+def _write(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike, parts: Iterator[npt.NDArray[Any]]) -> None:
     with path.open("wb") as stream:
-        described = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(np.dtype(dtype))}
-        np.lib.format.write_array_header_1_0(stream, described)
-        for frame in frames:
-            stream.write(frame.data)
+        write_blocks(stream, shape, dtype, parts)
 
 
 class _Depths:
@@ -172,12 +167,13 @@ def _unpack_masks(
         size = _mask_size(npz.path.name, name, own, header)
         if len(names) == _MAX_INSTANCES:
             raise BadMedia(f"{npz.path.name}: more than {_MAX_INSTANCES:,} instances")
-        packed = math.prod(shape[:3]) * -(-shape[3] // 8)
-        room -= packed
+        packed = (*shape[:3], -(-shape[3] // 8))
+        room -= math.prod(packed)
         if room < 0:  # one mask under many names
             raise UnsafeFile(f"{npz.path.name}: its masks take more room than the whole file")
-        _check_room(npz, packed, folder)
-        _write_bits(folder / mask_file(len(names)), masks, shape, f"{npz.path.name}: the mask of {name}")
+        _check_room(npz, math.prod(packed), folder)
+        bits = _bits(masks, f"{npz.path.name}: the mask of {name}")
+        _write(folder / mask_file(len(names)), packed, np.uint8, bits)
         names.append(name)
     return names, size
 
@@ -193,11 +189,9 @@ def _mask_size(file: str, name: str, size: tuple[int, int], header: ClipHeader) 
     )
 
 
-def _write_bits(path: Path, masks: Iterator[npt.NDArray[Any]], shape: tuple[int, ...], what: str) -> None:
-    packed = (*shape[:3], -(-shape[3] // 8))
-    with path.open("wb") as stream:
-        np.lib.format.write_array_header_1_0(stream, {"shape": packed, "fortran_order": False, "descr": "|u1"})
-        for mask in masks:
-            if mask.dtype.kind not in "biu":
-                raise BadMedia(f"{what} is {mask.dtype}: masks are yes or no, put a threshold to scores")
-            stream.write(np.packbits(mask != 0, axis=-1).data)
+def _bits(masks: Iterator[npt.NDArray[Any]], what: str) -> Iterator[npt.NDArray[np.uint8]]:
+    """Masks packed along their rows. Raises `BadMedia` for what is no mask."""
+    for mask in masks:
+        if mask.dtype.kind not in "biu":
+            raise BadMedia(f"{what} is {mask.dtype}: masks are yes or no, put a threshold to scores")
+        yield np.packbits(mask != 0, axis=-1)

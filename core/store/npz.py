@@ -8,7 +8,7 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -182,17 +182,29 @@ class NpzReader:
             raise UnsafeFile(f"{self.path}: {name} is damaged ({error})") from None
 
 
+def write_blocks(
+    stream: IO[bytes], shape: tuple[int, ...], dtype: npt.DTypeLike, parts: Iterable[npt.NDArray[Any]]
+) -> None:
+    """Write an array as `.npy` from its parts, in order. Raises `ValueError` where they are not all of it."""
+    described = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(np.dtype(dtype))}
+    np.lib.format.write_array_header_2_0(stream, described)
+    size = 0
+    for part in parts:
+        size += part.size
+        stream.write(np.ascontiguousarray(part, dtype).data)
+    if size != math.prod(shape):
+        raise ValueError(f"{size} values for an array {shape}")
+
+
 class NpzWriter:
     """An archive being written, array by array; equal content gives equal bytes. A context manager.
 
     Args:
         path: the file to make.
-        compress: deflate the arrays.
     """
 
-    def __init__(self, path: Path, compress: bool = True) -> None:
-        kind = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
-        self._archive = zipfile.ZipFile(path, "w", kind, allowZip64=True, compresslevel=1 if compress else None)
+    def __init__(self, path: Path) -> None:
+        self._archive = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, allowZip64=True, compresslevel=1)
 
     def __enter__(self) -> "NpzWriter":
         return self
@@ -207,18 +219,11 @@ class NpzWriter:
             np.lib.format.write_array(stream, whole, allow_pickle=False)
 
     def blocks(
-        self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike, parts: Iterator[npt.NDArray[Any]]
+        self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike, parts: Iterable[npt.NDArray[Any]]
     ) -> None:
-        """Write an array of this shape from its parts, in order."""
-        described = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(np.dtype(dtype))}
-        size = 0
+        """Write an array of this shape from its parts, see `write_blocks`."""
         with self.member(name) as stream:
-            np.lib.format.write_array_header_2_0(stream, described)
-            for part in parts:
-                size += part.size
-                stream.write(np.ascontiguousarray(part, dtype).data)
-        if size != math.prod(shape):
-            raise ValueError(f"{name}: {size} values for an array {shape}")
+            write_blocks(stream, shape, dtype, parts)
 
     def member(self, name: str) -> IO[bytes]:
         """A member to write an array's bytes to."""

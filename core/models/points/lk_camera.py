@@ -62,13 +62,11 @@ class CameraTracker:
         self._known = np.zeros(count, bool)
         self._seen = np.zeros(count, bool)
         self._xy = np.zeros((count, 2))
-        self._frame = -1
         self._image: Image | None = None
         self._before: Image | None = None
 
     def advance(self, frame: int) -> None:
         """Go to the next frame."""
-        self._frame = frame
         rgb = self._view.rgb(self._camera, frame)
         grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         self._smooth = patches.Image(
@@ -126,11 +124,12 @@ class CameraTracker:
         wanted = patches.Patches(self._patches[chosen], weights)
         flow, flowed = self._flow(chosen, expected)
         found = self._smooth.find(wanted, expected, warps)
-        moved = self._smooth.find(wanted, np.where(flowed[:, None], flow, expected), warps)
-        moving = flowed & (moved.residual < _CLEARLY * found.residual - _CLEARLY_GREY)
-        found = patches.Found(
-            np.where(moving[:, None], moved.xy, found.xy), np.where(moving, moved.residual, found.residual)
-        )
+        second = np.flatnonzero(flowed)
+        if len(second):
+            moved = self._smooth.find(wanted.part(second), flow[second], warps[second])
+            moving = moved.residual < _CLEARLY * found.residual[second] - _CLEARLY_GREY
+            found.xy[second[moving]] = moved.xy[moving]
+            found.residual[second[moving]] = moved.residual[moving]
         limit = _MISMATCH_GREY + _MISMATCH_SHARE * wanted.contrast()
         fits = found.residual < limit
         xy = np.where(fits[:, None], found.xy, flow)

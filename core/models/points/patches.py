@@ -54,6 +54,10 @@ class Patches:
     values: Array
     weights: Array
 
+    def part(self, chosen: npt.NDArray[np.int64]) -> "Patches":
+        """Those of some points."""
+        return Patches(self.values[chosen], self.weights[chosen])
+
     def contrast(self) -> Array:
         """[N], mean absolute value."""
         return _mean(np.abs(self.values), self.weights)
@@ -77,10 +81,6 @@ class Image:
         """Patches [N, S] around positions [N, 2], their means taken off, by samples' weights [N, S]."""
         return _centred(_Bilinear(self.grey.shape, xy[:, None] + OFFSETS).of(self.grey), weights)
 
-    def residuals(self, patches: Patches, xy: Array, warps: Array) -> Array:
-        """How far the image at positions [N, 2] is from N patches seen through warps [N, 2, 2]; see `Found`."""
-        return _in_parts(self._residuals, patches.values, patches.weights, xy, warps)[0]
-
     def find(self, patches: Patches, start: Array, warps: Array) -> Found:
         """Where N patches are, starting from positions [N, 2], seen through warps [N, 2, 2].
 
@@ -89,10 +89,6 @@ class Image:
         registration technique with an application to stereo vision", IJCAI 1981.
         """
         return Found(*_in_parts(self._find, patches.values, patches.weights, start, warps))
-
-    def _residuals(self, values: Array, weights: Array, xy: Array, warps: Array) -> tuple[Array]:
-        seen = _Bilinear(self.grey.shape, xy[:, None] + grid(warps)).of(self.grey)
-        return (_mean(np.abs(_centred(seen, weights) - values), weights),)
 
     def _find(self, values: Array, weights: Array, start: Array, warps: Array) -> tuple[Array, Array]:
         places = grid(warps)
@@ -109,7 +105,8 @@ class Image:
             determinant = xx * yy - both * both
             step = np.stack([yy * right - both * down, xx * down - both * right], -1) / determinant[:, None]
             xy = xy - np.clip(step, -_LONGEST_STEP_PX, _LONGEST_STEP_PX)
-        return xy, self._residuals(values, weights, xy, warps)[0]
+        seen = _Bilinear(self.grey.shape, xy[:, None] + places).of(self.grey)
+        return xy, _mean(np.abs(_centred(seen, weights) - values), weights)
 
 
 class _Bilinear:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from core.errors import BadMedia
-from core.geometry.pinhole import back_project
+from core.geometry.pinhole import back_project, inverse_pose
 from core.geometry.sim3 import Array
 from core.models.device import default_device
 from core.models.points.one_view import track_in_best_cameras
@@ -70,8 +70,7 @@ class SpatialTrackerV2:
         images = np.stack([view.rgb(camera, frame) for frame in frames])
         world_from_cam = np.tile(np.eye(4), (view.frames, 1, 1))
         poses = view.cam_from_world[camera]
-        world_from_cam[:, :3, :3] = poses[:, :, :3].transpose(0, 2, 1)
-        world_from_cam[:, :3, 3] = -np.einsum("tji,tj->ti", poses[:, :, :3], poses[:, :, 3])
+        world_from_cam[:, :3] = inverse_pose(poses)
         found = self._predictor.forward(
             torch.from_numpy(images).permute(0, 3, 1, 2).float().to(self._device),
             depth=self._tensor(np.stack([view.depth(camera, frame) for frame in frames])),
