@@ -6,10 +6,13 @@ export PREFECT_HOME ?= $(CURDIR)/.prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test check install lock
+.PHONY: demo serve test check install lock
 
 demo: install            ## Render clips, track them, score them: results in demo/
 	$(VENV)/bin/maskflow demo
+
+serve: install           ## Prefect server, deployments and a worker: UI at http://127.0.0.1:4200, Ctrl-C ends it
+	exec $(VENV)/bin/maskflow serve
 
 test: install            ## The whole test suite
 	$(PYTHON) -m pytest -n 2 --dist worksteal

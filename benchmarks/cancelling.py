@@ -18,7 +18,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ.update(environment(folder))
-        from tasks.local_server import ensure_server
+        from tasks.server.temporary import ensure_server
 
         ensure_server()
         videos = write_list(folder / "videos.txt", [small_clip(folder / "long.mp4", 2000, 0, 480, 270)])

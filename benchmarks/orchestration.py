@@ -32,7 +32,7 @@ def _plain_loop(videos: list[Path], folder: Path) -> float:
 def _keep_server(folder: Path) -> None:
     """Start the server now and keep it, so that its start is not measured."""
     os.environ.update(environment(folder))
-    from tasks.local_server import ensure_server
+    from tasks.server.temporary import ensure_server
 
     ensure_server()
 

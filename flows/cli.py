@@ -45,6 +45,12 @@ app.command(
     help="Make a clip for track-mask-points from RGB-D folders and masks.",
 )
 app.command("flows.commands:devices", name="devices", help="Show this host's device slots and their limits.")
+app.command(
+    "flows.serving:serve", name="serve", help="Server, deployments and a worker on this machine, for UI and schedules."
+)
+app.command("flows.serving:deploy", name="deploy", help="Register pool, deployments and automation with a server.")
+app.command("flows.serving:worker", name="worker", help="Let this machine take flow runs from a server.")
+app.command("flows.serving:notify", name="notify", help="Have a webhook called for runs that fail or are partial.")
 app.command("flows.weights:app", name="weights", help="List, get and verify model weights.")
 app.command("flows.commands:demo", name="demo", help="Render clips with exact truth, track them, and score the result.")
 

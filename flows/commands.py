@@ -30,8 +30,8 @@ from flows.terminal import Terminal, print_summary
 from tasks.devices.limits import register_limits
 from tasks.devices.lock import try_lock
 from tasks.devices.slots import plan_slots
-from tasks.local_server import ensure_server
 from tasks.progress import shown_on
+from tasks.server.temporary import ensure_server
 
 
 def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str, Any]) -> int:

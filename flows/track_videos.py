@@ -18,13 +18,16 @@ from core.formats.results_jsonl import Schema, TrackedVideo, write_results
 from core.models.sam2.names import SamType
 from core.store.paths import distinct, inside, slugify
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
+from core.tracking.report_item import REPORT_FILE
 from flows.models import model_notes
 from flows.track_videos_plan import FAILURES, Plan, check
 from tasks.cancellation import how_to_cancel
 from tasks.deliver import deliver
 from tasks.devices.slots import MAX_SLOTS
-from tasks.items import Item, ItemRun, Outcome, RunCancelled, Stage, item_key, item_run, item_runner, run_items
+from tasks.items import Item, Outcome, Stage, item_key
+from tasks.running import ItemRun, RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
+from tasks.summary import REPORT as REPORT_WORD
 from tasks.summary import Row, Summary, publish
 
 # The documented flag is called so; Prefect builds a pydantic model of the parameters, which has an old method `schema`.
@@ -43,6 +46,8 @@ RENDER = Stage(
     "core.tracking.render_item:render_video",
     lambda done: [f"{done['frames']} frames drawn in {done['seconds']:.2f}s"],
 )
+
+REPORT = Stage("report", "core.tracking.report_item:report_tracked", lambda _: [])
 
 
 def _run_name() -> str:
@@ -76,6 +81,7 @@ def track_videos(
     fps: Annotated[float | None, Field(gt=0, le=1000)] = None,
     gpu_ids: list[int] | None = None,
     num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
+    cluster: str | None = None,
     resume: bool = True,
 ) -> State[None]:
     """Track what a text names through many videos, on every device there is.
@@ -104,6 +110,7 @@ def track_videos(
         fps: process this many frames a second, picked by time; all when left out.
         gpu_ids: GPUs to use, repeats weight: 0 0 1 gives GPU 0 two slots; every GPU once when left out.
         num_workers: videos tracked at once; as many as gpu_ids when left out, without a GPU one per core.
+        cluster: Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.
         resume: keep finished videos; no-resume tracks all anew.
     """
     log = get_run_logger()
@@ -124,6 +131,7 @@ def track_videos(
         detector_path=detector_path,
         gpu_ids=gpu_ids,
         num_workers=num_workers,
+        cluster=cluster,
     )
     notes = model_notes(plan.models, (detector, plan.detector), (segmenter, plan.segmenter))
     for note in notes:
@@ -132,18 +140,19 @@ def track_videos(
     settings = {"detection_frequency": detection_frequency, "max_frames": max_frames, "fps": fps}
     items, unreadable = _items(plan, store, settings)
     try:
-        with item_run(store, plan.slots, len(items)) as run:
+        with item_run(store, plan.devices, len(items)) as run:
             tracked = run_items(run, TRACK, items, resume)
             rendered = _render(run, plan, tracked, resume)
+            failures = unreadable | {o.item.name: o.reason for o in [*rendered, *tracked] if o.reason is not None}
+            failures |= _deliver_rendered(plan, store, rendered)
+            no_report = _report(run, plan, tracked, failures, notes, resume)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
-    failures = unreadable | {o.item.name: o.reason for o in [*rendered, *tracked] if o.reason is not None}
-    failures |= _deliver_rendered(plan, store, rendered)
     done = {o.item.name: o for o in tracked if o.reason is None}
     delivered = [video for video in plan.videos if video in done]
     write_results(plan.results, (TrackedVideo(v, plan.text_prompt, done[v].folder) for v in delivered), schema, masks)
     write_failures(plan.results.parent / FAILURES, ((v, failures[v]) for v in plan.videos if v in failures))
-    return publish(_summary(plan, done, failures, notes))
+    return publish(_summary(plan, done, failures, no_report, notes))
 
 
 def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[Item], dict[str, str]]:
@@ -215,12 +224,48 @@ def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) 
     return failures
 
 
+def _report(
+    run: ItemRun, plan: Plan, tracked: Sequence[Outcome], failures: dict[str, str], notes: list[str], resume: bool
+) -> str | None:
+    """Make the page about the run; why there is none."""
+    done = [one for one in tracked if one.reason is None]
+    told = {
+        "title": _title(plan),
+        "failures": [[video, failures[video]] for video in plan.videos if video in failures],
+        "facts": [note.partition(": ")[::2] for note in notes],
+    }
+    inputs = [[one.item.name, item_key(TRACK, one.item)] for one in done]
+    videos = [
+        {"name": one.item.name, "video": one.item.request["video"], "tracks": str(one.folder)} for one in done
+    ]  # fmt: skip
+    (made,) = run_items(
+        run, REPORT, [Item("report", {"videos": inputs, **told}, {"videos": videos, **told}, 1.0)], resume
+    )  # fmt: skip
+    if made.reason is not None:
+        return made.reason
+    try:
+        deliver(made.folder / REPORT_FILE, _report_path(plan), run.store.digests)
+    except OSError as error:
+        return f"cannot be delivered: {error}"
+    return None
+
+
+def _report_path(plan: Plan) -> Path:
+    return plan.results.with_name(f"{plan.results.stem}_report.html")
+
+
+def _title(plan: Plan) -> str:
+    return f"Track {plan.text_prompt or 'prompted objects'}"
+
+
 def _name(video: str) -> str:
     path = Path(video.replace("\0", "")).absolute()
     return f"{slugify(path.parent.name, 'root')}/{slugify(path.stem)}"
 
 
-def _summary(plan: Plan, done: dict[str, Outcome], failures: dict[str, str], notes: list[str]) -> Summary:
+def _summary(
+    plan: Plan, done: dict[str, Outcome], failures: dict[str, str], no_report: str | None, notes: list[str]
+) -> Summary:
     rows = []
     for video in plan.videos:
         outcome = done.get(video)
@@ -235,7 +280,10 @@ def _summary(plan: Plan, done: dict[str, Outcome], failures: dict[str, str], not
     outputs += [
         (w, str(p)) for w, p in (("Videos", plan.video_dir), ("Recordings", plan.recording_dir)) if p is not None
     ]
+    if no_report is None:
+        outputs.append((REPORT_WORD, str(_report_path(plan))))
+    else:
+        rows.append(Row("report", "failed", (), no_report))
     if failures:
         outputs.append(("Failures", str(plan.results.parent / FAILURES)))
-    what = plan.text_prompt or "prompted objects"
-    return Summary(f"Track {what}", ("frames", "objects", "seconds", "fps"), rows, outputs, notes)
+    return Summary(_title(plan), ("frames", "objects", "seconds", "fps"), rows, outputs, notes)

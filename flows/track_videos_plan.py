@@ -11,7 +11,7 @@ from core.models.roles import Detector, VideoSegmenter
 from core.models.sam2.names import SamType
 from core.models.spec import ModelOptions
 from flows.models import choose_models, model_options
-from tasks.devices.slots import Slot, plan_slots
+from tasks.devices.choice import Devices, choose_devices
 from tasks.store import check_writable
 
 FAILURES = "failures.jsonl"
@@ -27,7 +27,7 @@ class Plan:
     models: ModelOptions
     detector: Backend[Detector] | None
     segmenter: Backend[VideoSegmenter]
-    slots: list[Slot]
+    devices: Devices
     results: Path
     video_dir: Path | None
     recording_dir: Path | None
@@ -49,6 +49,7 @@ def check(
     detector_path: Path | None,
     gpu_ids: Sequence[int] | None,
     num_workers: int | None,
+    cluster: str | None,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
     videos = _read_list(video_list)
@@ -70,7 +71,7 @@ def check(
     if output_jsonl.resolve() in (path.resolve() for path in (video_list, prompts) if path is not None):
         raise RefusedInput.of("output_jsonl", str(output_jsonl), "a file of its own, none of the inputs")
     return Plan(
-        videos, text, by_hand, models, finder, follower, plan_slots(gpu_ids, num_workers),
+        videos, text, by_hand, models, finder, follower, choose_devices(gpu_ids, num_workers, cluster),
         output_jsonl, output_video_dir, recording,
     )  # fmt: skip
 

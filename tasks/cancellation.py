@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
@@ -20,26 +21,32 @@ def how_to_cancel() -> str:
     return f"Flow run {flow_run.id}: cancel it with `{command}`"
 
 
+def _is_cancelled(state: State) -> bool:
+    return state.is_cancelling() or state.is_cancelled()
+
+
 @contextmanager
-def watch_for_cancellation(flow_run_id: UUID, cancelled: Callable[[], None]) -> Iterator[None]:
-    """Call `cancelled` once, from a thread, when the flow run is cancelled while the context lasts."""
+def watch_flow_run(
+    flow_run_id: UUID, ended: Callable[[], None], over: Callable[[State], bool] = _is_cancelled
+) -> Iterator[None]:
+    """Call `ended` once, from a thread, when the flow run's state is `over` while the context lasts."""
     stopped = threading.Event()
 
-    def watch() -> None:
-        with get_client(sync_client=True) as client:
-            while not stopped.wait(_POLL_S):
-                try:
-                    state = client.read_flow_run(flow_run_id).state
-                except (httpx.HTTPError, ObjectNotFound):
-                    continue
-                if state is not None and (state.is_cancelling() or state.is_cancelled()):
-                    cancelled()
-                    return
+    def watch(client: SyncPrefectClient) -> None:
+        while not stopped.wait(_POLL_S):
+            try:
+                state = client.read_flow_run(flow_run_id).state
+            except (httpx.HTTPError, ObjectNotFound):
+                continue
+            if state is not None and over(state):
+                ended()
+                return
 
-    thread = threading.Thread(target=watch, name="watch-for-cancellation", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join(5.0)
+    with get_client(sync_client=True) as client:
+        thread = threading.Thread(target=watch, args=(client,), name="watch-flow-run", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            thread.join(5.0)

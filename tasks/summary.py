@@ -1,13 +1,22 @@
 """What a run did, for people: a table and a page in the Prefect UI, the same table in the terminal."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
+from prefect.logging import get_logger
 from prefect.states import Completed, Failed
 
 from core.errors import MaskflowError
+from core.formats.html_report import read_pictures
+
+REPORT = "Report"
+"""The word for a page among a summary's outputs: its first pictures are shown in the Prefect UI."""
+_MOST_PICTURES = 4
+_MOST_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,13 @@ class Summary:
             parts.append(f"{self.failed} failed")
         return ", ".join(parts)
 
+    @property
+    def message(self) -> str:
+        """The sentence, and why the first items failed."""
+        reasons = [f"{row.name}: {row.reason}" for row in self.rows if row.status == "failed"]
+        more = [f"and {len(reasons) - _MOST_REASONS} more"] if len(reasons) > _MOST_REASONS else []
+        return "; ".join([self.sentence, *reasons[:_MOST_REASONS], *more])
+
 
 latest: Summary | None = None
 """The summary of the last run in this process; the command line prints it."""
@@ -64,10 +80,18 @@ class SomeItemsFailed(MaskflowError):
     """Some items failed; the rest were delivered."""
 
 
+class _NoTraceback(logging.Filter):
+    """Prefect ends a run that is not completed with an error's traceback; of a partial one all is told already."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], SomeItemsFailed))
+
+
 def publish(summary: Summary) -> State[None]:
     """Publish the artifacts and give the flow's final state: *Completed*, or failed as *Partial*."""
     global latest
     latest = summary
+    get_logger("flow_runs").addFilter(_no_traceback)
     table = [
         {
             "item": row.name,
@@ -80,8 +104,11 @@ def publish(summary: Summary) -> State[None]:
     create_table_artifact(table=table, key="summary", description=f"{summary.title}: {summary.sentence}")
     create_markdown_artifact(_markdown(summary), key="report", description=summary.title)
     if summary.failed:
-        return Failed(name="Partial", message=summary.sentence, data=SomeItemsFailed(summary.sentence))
+        return Failed(name="Partial", message=summary.message, data=SomeItemsFailed(summary.sentence))
     return Completed(message=summary.sentence)
+
+
+_no_traceback = _NoTraceback()
 
 
 def _markdown(summary: Summary) -> str:
@@ -97,7 +124,19 @@ def _markdown(summary: Summary) -> str:
     if failures:
         lines += ["", "## Failed", ""]
         lines += [f"- **{_cell(row.name)}**: {_cell(row.reason)}" for row in failures]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_pictures(summary)]) + "\n"
+
+
+def _pictures(summary: Summary) -> list[str]:
+    """The first pictures of the run's reports."""
+    lines: list[str] = []
+    for word, path in summary.outputs:
+        if word == REPORT and Path(path).suffix == ".html" and Path(path).is_file():
+            shown = read_pictures(Path(path), _MOST_PICTURES - len(lines) // 4)
+            lines += [
+                line for url, caption in shown for line in ("", f"![{_cell(caption)}]({url})", "", _cell(caption))
+            ]
+    return lines
 
 
 def _cell(text: str) -> str:

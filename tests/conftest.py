@@ -74,7 +74,7 @@ def make_video() -> MakeVideo:
 @pytest.fixture(scope="session")
 def prefect_server() -> str:
     """One real server for all tests, up until this process ends."""
-    from tasks.local_server import ensure_server
+    from tasks.server.temporary import ensure_server
 
     return ensure_server()
 

@@ -1,8 +1,11 @@
 """Report pages: one HTML file that needs nothing else, for people."""
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import unescape
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -94,3 +97,12 @@ def write_page(path: Path, page: Page) -> None:
     )
     environment.filters |= {"clock": clock, "hex": _hex}
     path.write_text(environment.get_template("report.html.jinja").render(page=page), encoding="utf-8")
+
+
+def read_pictures(path: Path, most: int) -> list[tuple[str, str]]:
+    """The first pictures of a page that `write_page` wrote: data URL and caption of each."""
+    figure = re.compile(
+        r'<figure><img src="(data:image/jpeg;base64,[A-Za-z0-9+/=]+)" alt=""><figcaption>(.*?)</figcaption>'
+    )
+    found = figure.finditer(path.read_text(encoding="utf-8"))
+    return [(one[1], unescape(one[2])) for one in islice(found, most)]

@@ -64,7 +64,7 @@ def render_video(request: dict[str, Any], folder: Path, report: Callable[[int, i
             if frame.source_frame != record.source_frame:
                 continue
             if video is not None:
-                video.write(draw_objects(frame.image, _drawn(record)), frame.time_s)
+                video.write(draw_objects(frame.image, drawn_objects(record)), frame.time_s)
             if recording is not None:
                 recording.log(record, frame.image)
             done += 1
@@ -73,5 +73,6 @@ def render_video(request: dict[str, Any], folder: Path, report: Callable[[int, i
     return {"frames": done, "seconds": time.monotonic() - started}
 
 
-def _drawn(record: FrameRecord) -> list[Drawn]:
+def drawn_objects(record: FrameRecord) -> list[Drawn]:
+    """The objects of a frame with their masks and names."""
     return [Drawn(one.obj_id, rle.decode(one.rle), f"{one.obj_id} {one.label or ''}".strip()) for one in record.objects]

@@ -20,7 +20,8 @@ from flows.annotate_long_video.videos import Models, NothingToDo, Settings, Vide
 from flows.models import model_notes
 from tasks.cancellation import how_to_cancel
 from tasks.devices.slots import MAX_SLOTS
-from tasks.items import Item, ItemRun, RunCancelled, Stage, item_run, item_runner, run_items
+from tasks.items import Item, Stage
+from tasks.running import ItemRun, RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
 from tasks.summary import publish
 
@@ -67,6 +68,7 @@ def annotate_long_video(
     detector_path: Path | None = None,
     gpu_ids: list[int] | None = None,
     num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
+    cluster: str | None = None,
     resume: bool = True,
 ) -> State[None]:
     """Turn sparse annotations of long videos, or a text, into dense annotations, in bounded memory.
@@ -102,6 +104,7 @@ def annotate_long_video(
         detector_path: the detector's weights; models/grounding-dino-base or -tiny, or models/sam3, when left out.
         gpu_ids: GPUs to use, repeats weight: 0 0 1 gives GPU 0 two slots; every GPU once when left out.
         num_workers: windows followed at once; as many as gpu_ids when left out, without a GPU one per core.
+        cluster: Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.
         resume: keep finished windows; no-resume does all anew.
     """
     log = get_run_logger()
@@ -127,6 +130,7 @@ def annotate_long_video(
         detector_path=detector_path,
         gpu_ids=gpu_ids,
         num_workers=num_workers,
+        cluster=cluster,
     )
     notes = model_notes(plan.models, (detector, plan.detector), (segmenter, plan.segmenter))
     notes.append(f"Annotations: {plan.source}")
@@ -141,7 +145,7 @@ def annotate_long_video(
     models = Models(plan.segmenter.spec(plan.models, store.digests.content), finder, plan.text_prompt)
     wanted = {"masks": masks, "tracks": recording}
     try:
-        with item_run(store, plan.slots, _at_once(plan, settings)) as run:
+        with item_run(store, plan.devices, _at_once(plan, settings)) as run:
             videos, failures = _open(run, plan, settings, scene_graph_dir, output_dir, resume)
             for video in videos:
                 for problem in video.problems[:20]:
@@ -158,10 +162,10 @@ def annotate_long_video(
     return publish(summary(plan, videos, followed, outcomes, failures, notes, output_dir))
 
 
-def _at_once(plan: Plan, settings: Settings) -> int:
-    """Windows that can be followed at the same time: carried on, one for each video and direction."""
+def _at_once(plan: Plan, settings: Settings) -> int | None:
+    """Windows that can be followed at the same time: carried on, one for each video and direction; else any number."""
     if settings.parallel:
-        return len(plan.slots)
+        return None
     return len(plan.videos) * (1 if plan.text_prompt is not None else 2)
 
 

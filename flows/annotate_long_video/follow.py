@@ -22,7 +22,8 @@ from core.windows.stitch import (
     settled,
 )  # fmt: skip
 from flows.annotate_long_video.videos import Models, Settings, Video
-from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
+from tasks.items import Item, Outcome, Stage, item_key
+from tasks.running import ItemRun, run_items
 
 FOLLOW = Stage(
     "follow",

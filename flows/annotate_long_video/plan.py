@@ -16,7 +16,7 @@ from core.models.sam2.names import SamType
 from core.models.spec import ModelOptions
 from core.store.paths import slugify
 from flows.models import choose_models, model_options
-from tasks.devices.slots import Slot, plan_slots
+from tasks.devices.choice import Devices, choose_devices
 from tasks.store import check_writable
 
 Mode = Literal["carry", "parallel"]
@@ -55,7 +55,7 @@ class Plan:
     models: ModelOptions
     detector: Backend[Detector] | None
     segmenter: Backend[VideoSegmenter]
-    slots: list[Slot]
+    devices: Devices
 
 
 def check(
@@ -79,6 +79,7 @@ def check(
     detector_path: Path | None,
     gpu_ids: Sequence[int] | None,
     num_workers: int | None,
+    cluster: str | None,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
     ids = list(dict.fromkeys(video_id))
@@ -105,7 +106,15 @@ def check(
     check_writable("output_dir", output_dir)
     found = {one: _find(video_path.expanduser(), one) for one in ids}
     return Plan(
-        video_path, found, annotations, source, text, models, finder, follower, plan_slots(gpu_ids, num_workers)
+        video_path,
+        found,
+        annotations,
+        source,
+        text,
+        models,
+        finder,
+        follower,
+        choose_devices(gpu_ids, num_workers, cluster),
     )
 
 

@@ -13,7 +13,8 @@ from flows.annotate_long_video.follow import FOLLOW, Following, Made
 from flows.annotate_long_video.plan import FAILURES, Plan
 from flows.annotate_long_video.videos import Models, Settings, Video
 from tasks.deliver import deliver
-from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
+from tasks.items import Item, Outcome, Stage, item_key
+from tasks.running import ItemRun, run_items
 from tasks.store import RunStore
 from tasks.summary import Row, Summary
 

@@ -40,7 +40,7 @@ from flows.reconstruct_windows.windows import (
 )
 from tasks.cancellation import how_to_cancel
 from tasks.devices.slots import MAX_SLOTS
-from tasks.items import RunCancelled, item_run, item_runner, run_items
+from tasks.running import RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
 from tasks.summary import publish
 
@@ -79,6 +79,7 @@ def reconstruct_windows(
     model_path: Path | None = None,
     gpu_ids: list[int] | None = None,
     num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
+    cluster: str | None = None,
     resume: bool = True,
 ) -> State[None]:
     """Reconstruct sliding windows of frames as COLMAP models, and merge them into one.
@@ -114,6 +115,7 @@ def reconstruct_windows(
         model_path: vggt's weights; models/vggt/model.safetensors or model.pt when left out.
         gpu_ids: GPUs to use, for vggt; every GPU when left out.
         num_workers: windows solved at once; one per core, with vggt one per GPU, when left out.
+        cluster: Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.
         resume: keep finished windows; no-resume does all anew.
     """
     log = get_run_logger()
@@ -131,6 +133,7 @@ def reconstruct_windows(
         model_path=model_path,
         gpu_ids=gpu_ids,
         num_workers=num_workers,
+        cluster=cluster,
     )
     notes = choice_notes("Reconstructor", backend, plan.backend, RECONSTRUCTORS)
     ignored = (
@@ -152,7 +155,7 @@ def reconstruct_windows(
     )
     store = RunStore(plan.output)
     try:
-        with item_run(store, plan.slots, len(plan.images or ())) as run:
+        with item_run(store, plan.devices, len(plan.images or ())) as run:
             sources = find_frames(run, plan, fps, resume)
             windows = plan_windows(
                 plan, sliding_windows(len(sources), window_size, window_stride, tail), window_batch_size

@@ -8,7 +8,7 @@ from core.errors import MaskflowError, RefusedInput
 from core.formats.reference_poses import read_reference_poses
 from core.models.installed import RECONSTRUCTORS, Installed, choose_installed
 from core.video.image_file import SUFFIXES, natural_key
-from tasks.devices.slots import Slot, cpu_slots, plan_slots
+from tasks.devices.choice import Devices, choose_devices
 from tasks.store import check_writable
 
 _PLAIN_CAMERAS = ("SIMPLE_PINHOLE", "PINHOLE")
@@ -24,7 +24,7 @@ class Plan:
         output: folder for the results.
         mask_dir, reference: where given.
         backend: what reconstructs windows.
-        slots: where.
+        devices: where.
     """
 
     source: Path
@@ -33,7 +33,7 @@ class Plan:
     mask_dir: Path | None
     reference: Path | None
     backend: Installed
-    slots: list[Slot]
+    devices: Devices
 
 
 def check(
@@ -49,6 +49,7 @@ def check(
     model_path: Path | None,
     gpu_ids: Sequence[int] | None,
     num_workers: int | None,
+    cluster: str | None,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
     source = input_dir.expanduser()
@@ -73,10 +74,10 @@ def check(
             read_reference_poses(reference)
         except MaskflowError as error:
             raise RefusedInput(f"reference_poses cannot be used: {error}") from None
-    slots = plan_slots(gpu_ids, num_workers) if chosen.uses_gpu else cpu_slots(num_workers)
+    devices = choose_devices(gpu_ids, num_workers, cluster, chosen.uses_gpu)
     output = output_dir.expanduser()
     check_writable("output_dir", output)
-    return Plan(source, images, output, masks, reference, chosen, slots)
+    return Plan(source, images, output, masks, reference, chosen, devices)
 
 
 def _images(source: Path) -> list[Path] | None:

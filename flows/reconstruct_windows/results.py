@@ -11,7 +11,8 @@ from flows.reconstruct_windows.plan import Plan
 from flows.reconstruct_windows.sequence import FrameSequence
 from flows.reconstruct_windows.windows import MERGE, WindowRun, window_name
 from tasks.deliver import deliver
-from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
+from tasks.items import Item, Outcome, Stage, item_key
+from tasks.running import ItemRun, run_items
 from tasks.summary import Row, Summary
 
 FAILURES, REPORT = "failures.jsonl", "reconstruct_report.html"

@@ -13,7 +13,8 @@ from core.reconstruction.windowing import Pair, sequential_pairs
 from core.store.digests import sha256_json
 from flows.reconstruct_windows.plan import Plan, find_mask
 from tasks.deliver import deliver_all
-from tasks.items import Item, ItemRun, Outcome, Stage, run_items
+from tasks.items import Item, Outcome, Stage
+from tasks.running import ItemRun, run_items
 
 FRAMES = Stage(
     "frames", "core.reconstruction.frames_item:extract_frames", lambda done: [f"{len(done['frames'])} frames"]

@@ -11,7 +11,8 @@ from core.reconstruction.settings import CameraSettings, FrameRequest, SolveSett
 from flows.reconstruct_windows.plan import Plan
 from flows.reconstruct_windows.sequence import FrameSequence, Source
 from flows.reconstruct_windows.windows import WindowRun, describe_window, window_name
-from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
+from tasks.items import Item, Outcome, Stage, item_key
+from tasks.running import ItemRun, run_items
 
 PREDICT = Stage(
     "predict", "core.reconstruction.vggt_predict_item:predict_windows", lambda done: [f"{len(done['windows'])} windows"]

@@ -16,7 +16,8 @@ from core.store.paths import inside
 from flows.reconstruct_windows.plan import Plan
 from flows.reconstruct_windows.sequence import FrameSequence
 from tasks.deliver import deliver_all
-from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
+from tasks.items import Item, Outcome, Stage, item_key
+from tasks.running import ItemRun, run_items
 
 MODEL_FILES = tuple(f"{SPARSE}/{name}" for name in (
     "cameras.bin", "images.bin", "points3D.bin", "rigs.bin", "frames.bin", "points.ply",

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from core.refining.refine import Settings
 from flows.refine_masks.chunks import SceneRun
-from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
+from tasks.items import Item, Outcome, Stage, item_key
+from tasks.running import ItemRun, run_items
 
 COMPARE = Stage(
     "compare",

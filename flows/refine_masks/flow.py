@@ -20,7 +20,8 @@ from flows.refine_masks.plan import USUAL_CHECKPOINT, USUAL_CONFIG, Plan, check
 from flows.refine_masks.results import make_report, note_failures, scene_line, summarise_run
 from tasks.cancellation import how_to_cancel
 from tasks.devices.slots import MAX_SLOTS
-from tasks.items import RunCancelled, Stage, item_run, item_runner, run_items
+from tasks.items import Stage
+from tasks.running import RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
 from tasks.summary import publish
 
@@ -68,6 +69,7 @@ def refine_masks(
     png: bool = False,
     gpu_ids: list[int] | None = None,
     num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
+    cluster: str | None = None,
     resume: bool = True,
 ) -> State[None]:
     """Refine the instance-id maps of many scenes with generated masks, and report what that did.
@@ -103,6 +105,7 @@ def refine_masks(
         png: write 16-bit PNG files too.
         gpu_ids: GPUs to use; every GPU when left out.
         num_workers: images refined at once; without a GPU one per core when left out.
+        cluster: Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.
         resume: keep finished images; no-resume refines all anew.
     """
     log = get_run_logger()
@@ -128,6 +131,7 @@ def refine_masks(
         min_mask_region_area=min_mask_region_area,
         gpu_ids=gpu_ids,
         num_workers=num_workers,
+        cluster=cluster,
     )
     notes = role_notes("Generator", plan.models, generator, plan.generator, GENERATORS[0], plan.models.model_path)
     if plan.generator.weights is None:
@@ -145,7 +149,7 @@ def refine_masks(
     store = RunStore(plan.output)
     runs, items = cut(plan, store, plan.generator.spec(plan.models, store.digests.content), settings, png)
     try:
-        with item_run(store, plan.slots, len(items)) as run:
+        with item_run(store, plan.devices, len(items)) as run:
             run_items(run, refine, items, resume, partial(deliver_chunk, plan, store, runs, png))
             note_failures(plan, runs)
             compared, found = (

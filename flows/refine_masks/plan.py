@@ -11,7 +11,7 @@ from core.models.sam2.names import CONFIGS, SAM_TYPES
 from core.models.spec import GeneratorSettings, ModelOptions
 from core.refining.scenes import IMAGES, MAPS, scene_names
 from core.weights.catalogue import find_weights
-from tasks.devices.slots import Slot, cuda_devices, plan_slots
+from tasks.devices.choice import Devices, choose_devices
 from tasks.store import check_writable
 
 USUAL_CONFIG = "sam2_hiera_l.yaml"
@@ -29,7 +29,7 @@ class Plan:
     scenes: list[str]
     models: ModelOptions
     generator: Backend[MaskGenerator]
-    slots: list[Slot]
+    devices: Devices
 
 
 def check(
@@ -53,6 +53,7 @@ def check(
     min_mask_region_area: int,
     gpu_ids: Sequence[int] | None,
     num_workers: int | None,
+    cluster: str | None,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
     settings = GeneratorSettings(
@@ -70,7 +71,7 @@ def check(
     names = _scenes(root, scenes, max_scenes)
     if ground_truth is not None and not ground_truth.expanduser().is_dir():
         raise RefusedInput.of("ground_truth", str(ground_truth), "a folder with a folder of true maps for each scene")
-    slots = _slots(gpu_ids, num_workers, processes_per_gpu)
+    devices = choose_devices(gpu_ids, 1 if sequential else num_workers, cluster, per_gpu=processes_per_gpu)
     output = root if output_dir is None else output_dir.expanduser()
     inner, outer = output.resolve(), root.resolve()
     if inner.is_relative_to(outer) and {IMAGES, MAPS} & set(inner.relative_to(outer).parts):
@@ -78,7 +79,7 @@ def check(
     check_writable("data_root" if output_dir is None else "output_dir", output)
     chosen.check(models)  # last, since it may load a library
     truth = None if ground_truth is None else ground_truth.expanduser()
-    return Plan(root, output, truth, names, models, chosen, slots[:1] if sequential else slots)
+    return Plan(root, output, truth, names, models, chosen, devices)
 
 
 def _model_options(model_cfg: str, checkpoint: Path, image_size: int, settings: GeneratorSettings) -> ModelOptions:
@@ -109,8 +110,3 @@ def _scenes(root: Path, wanted: Sequence[str] | None, most: int | None) -> list[
         more = " …" if len(known) > 10 else ""
         raise RefusedInput.of("scenes", unknown, f"names of scenes in {root}: {', '.join(known[:10])}{more}")
     return [name for name in known if wanted is None or name in wanted][:most]
-
-
-def _slots(gpu_ids: Sequence[int] | None, num_workers: int | None, processes_per_gpu: int) -> list[Slot]:
-    given = cuda_devices() if gpu_ids is None else gpu_ids
-    return plan_slots([gpu for _ in range(processes_per_gpu) for gpu in given] or gpu_ids, num_workers)

@@ -8,7 +8,8 @@ from flows.refine_masks.chunks import SceneRun, request_of
 from flows.refine_masks.comparing import COMPARE
 from flows.refine_masks.plan import Plan
 from tasks.deliver import deliver
-from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
+from tasks.items import Item, Outcome, Stage, item_key
+from tasks.running import ItemRun, run_items
 from tasks.summary import Row, Summary
 
 FAILURES, REPORT = "failures.jsonl", "refine_report"

@@ -28,7 +28,8 @@ from flows.track_mask_points.results import list_failures, make_recording, make_
 from tasks.cancellation import how_to_cancel
 from tasks.deliver import Deliveries
 from tasks.devices.slots import MAX_SLOTS
-from tasks.items import Outcome, RunCancelled, item_run, item_runner
+from tasks.items import Outcome
+from tasks.running import RunCancelled, item_run, item_runner
 from tasks.store import RunStore
 from tasks.summary import publish
 
@@ -65,6 +66,7 @@ def track_mask_points(
     model_path: Path | None = None,
     gpu_ids: list[int] | None = None,
     num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
+    cluster: str | None = None,
     resume: bool = True,
 ) -> State[None]:
     """Track every point of instance masks in 3D through an RGB-D clip, in batches, into one Rerun recording.
@@ -98,6 +100,7 @@ def track_mask_points(
         model_path: the tracker's weights; where they belong below models/ when left out.
         gpu_ids: GPUs to use; every GPU when left out; lk needs none.
         num_workers: batches tracked at once; one per GPU, or per core, when left out.
+        cluster: Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.
         resume: keep finished batches; no-resume does all anew.
     """
     log = get_run_logger()
@@ -124,6 +127,7 @@ def track_mask_points(
         model_path=model_path,
         gpu_ids=gpu_ids,
         num_workers=num_workers,
+        cluster=cluster,
     )
     notes = choice_notes("Tracker", tracker, plan.tracker, POINT_TRACKERS)
     if depth_cache_dir is not None:
@@ -137,7 +141,7 @@ def track_mask_points(
         log.info(note)
     store = RunStore(plan.output)
     try:
-        with item_run(store, plan.slots, len(plan.slots)) as run:
+        with item_run(store, plan.devices, None) as run:
             instances, clips = unpack_clips(run, plan, mask_key, resume)
             warnings = _warnings(clips)
             for warning in warnings:

@@ -20,7 +20,8 @@ from core.points.settings import (
 from flows.track_mask_points.names import labels, of_batch
 from flows.track_mask_points.plan import Plan
 from tasks.deliver import Deliveries
-from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
+from tasks.items import Item, Outcome, Stage, item_key
+from tasks.running import ItemRun, run_items
 
 CLIP = Stage(
     "clip",

@@ -13,7 +13,8 @@ from core.points.settings import QuerySettings, SplitSettings, Strategy
 from core.store.npz import NpzReader
 from core.store.paths import slugify
 from flows.track_mask_points.names import MAX_NAME
-from tasks.devices.slots import Slot, cpu_slots, free_gpu_gib, plan_slots
+from tasks.devices.choice import Devices, choose_devices
+from tasks.devices.slots import free_gpu_gib
 from tasks.store import check_writable
 
 _SUPPORT_POINTS = 64
@@ -31,7 +32,7 @@ class Plan:
         stem: what files of points are called after.
         tracker: what tracks.
         queries, split: how points are taken and split.
-        slots: where.
+        devices: where.
     """
 
     npz: Path
@@ -42,7 +43,7 @@ class Plan:
     tracker: Installed
     queries: QuerySettings
     split: SplitSettings
-    slots: list[Slot]
+    devices: Devices
 
 
 def check(
@@ -67,6 +68,7 @@ def check(
     model_path: Path | None,
     gpu_ids: Sequence[int] | None,
     num_workers: int | None,
+    cluster: str | None,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
     if slugify(base_name, max_bytes=MAX_NAME) != base_name:
@@ -85,7 +87,7 @@ def check(
     chosen = choose_installed(
         "tracker", tracker, POINT_TRACKERS, None if model_path is None else model_path.expanduser()
     )
-    slots = plan_slots(gpu_ids, num_workers) if chosen.uses_gpu else cpu_slots(num_workers)
+    devices = choose_devices(gpu_ids, num_workers, cluster, chosen.uses_gpu)
     output = output_dir.expanduser()
     check_writable("output_dir", output)
     queries = QuerySettings(
@@ -100,12 +102,12 @@ def check(
     )
     limit = max_query_points_per_batch
     if limit == "auto":
-        limit = points_at_once(chosen.name, free_gpu_gib(slots))
+        limit = points_at_once(chosen.name, free_gpu_gib(devices.slots()) if cluster is None else None)
     split = SplitSettings(
         limit=limit, strategy=batch_strategy, seed=seed, support=_SUPPORT_POINTS if chosen.uses_gpu else 0
     )
     stem = slugify(source.stem, max_bytes=MAX_NAME)
-    return Plan(source, clips, output, f"{base_name}_{chosen.name}", stem, chosen, queries, split, slots)
+    return Plan(source, clips, output, f"{base_name}_{chosen.name}", stem, chosen, queries, split, devices)
 
 
 def _clips(npz: Path, skip_split: bool, instances_dir: Path | None) -> list[Path]:

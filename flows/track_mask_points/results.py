@@ -11,7 +11,8 @@ from core.points.wording import distances, splitting
 from flows.track_mask_points.instances import CLIP, MERGE, TRACK, InstanceRun, TrackSettings
 from flows.track_mask_points.plan import Plan
 from tasks.deliver import Deliveries
-from tasks.items import Item, ItemRun, Outcome, Stage, item_key, run_items
+from tasks.items import Item, Outcome, Stage, item_key
+from tasks.running import ItemRun, run_items
 from tasks.summary import Row, Summary
 
 FAILURES = "failures.jsonl"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.local_server import configured_url, is_healthy
+from tasks.server.address import configured_url, is_healthy
 
 _USER = (
-    "import os, sys, time\nfrom tasks.local_server import ensure_server\n"
+    "import os, sys, time\nfrom tasks.server.temporary import ensure_server\n"
     "ensure_server(); print(os.environ['PREFECT_API_URL'], flush=True)\nsys.stdin.read()\n"
 )
 

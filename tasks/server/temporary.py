@@ -15,53 +15,14 @@ import subprocess
 import sys
 import threading
 import time
-import tomllib
 from pathlib import Path
-
-import httpx
 
 from core.errors import MaskflowError
 from core.store.atomic import write_text
+from tasks.server.address import SERVER_SETTINGS, SETTINGS, check_server, configured_url, is_healthy, prefect_home
 
 _START_TIMEOUT_S = 180.0
-_SETTINGS = {
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
-    # A burst of events makes SQLite answer "locked" for a while: patience instead of a failed flow.
-    "PREFECT_CLIENT_MAX_RETRIES": "20",
-}
-_SERVER_SETTINGS = {
-    # Leases must outlive a server that was killed, or their slots would stay taken for ever.
-    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-    "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
-}
 _held: list[object] = []  # kept until this process ends, also past its last flushed event
-
-
-def prefect_home() -> Path:
-    """Prefect's home folder."""
-    return Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
-
-
-def configured_url() -> str | None:
-    """The API address in the environment or in the active Prefect profile."""
-    if url := os.environ.get("PREFECT_API_URL"):
-        return url
-    try:
-        file = Path(os.environ.get("PREFECT_PROFILES_PATH", prefect_home() / "profiles.toml"))
-        profiles = tomllib.loads(file.read_text())
-        name = os.environ.get("PREFECT_PROFILE") or profiles["active"]
-        return str(profiles["profiles"][name]["PREFECT_API_URL"])
-    except (OSError, KeyError, TypeError, tomllib.TOMLDecodeError):
-        return None
-
-
-def is_healthy(url: str) -> bool:
-    """Whether a Prefect API answers at `url`, within two seconds."""
-    try:
-        return httpx.get(f"{url.rstrip('/')}/health", timeout=2).status_code == httpx.codes.OK
-    except (httpx.HTTPError, httpx.InvalidURL):
-        return False
 
 
 def ensure_server() -> str:
@@ -71,16 +32,19 @@ def ensure_server() -> str:
         One line about which server is used.
 
     Raises:
+        RefusedInput: the configured server refuses our password, or is of another version.
         MaskflowError: the temporary server did not come up; names its log.
     """
-    os.environ.update({name: os.environ.get(name, value) for name, value in _SETTINGS.items()})
+    os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
     configured = configured_url()
     if configured is not None and is_healthy(configured):
+        check_server(configured)
         return f"Prefect server {configured}"
     url = _temporary_server()
+    check_server(url)
     os.environ["PREFECT_API_URL"] = url
     note = f"{configured} does not answer; " if configured is not None else ""
-    return f"{note}temporary Prefect server {url.removesuffix('/api')} (while runs last)"
+    return f"{note}Prefect server of this machine {url.removesuffix('/api')} (up while runs last, unless you serve)"
 
 
 def _temporary_server() -> str:
@@ -91,17 +55,29 @@ def _temporary_server() -> str:
         users = (folder / "users").open("w")
         fcntl.flock(users, fcntl.LOCK_SH)  # waits for a server that is just ending
         _held.append(users)
-        address = folder / "address.json"
-        try:
-            url = str(json.loads(address.read_text())["url"])
-            if is_healthy(url):
-                return url
-        except (OSError, ValueError, KeyError):
-            pass
-        return _start(folder, address)
+        return running_server() or _start(folder)
 
 
-def _start(folder: Path, address: Path) -> str:
+def running_server() -> str | None:
+    """The server of this `PREFECT_HOME` that is up: a temporary one, or that of `maskflow serve`."""
+    try:
+        url = str(json.loads(_address_file().read_text())["url"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return url if is_healthy(url) else None
+
+
+def announce_server(url: str) -> None:
+    """Let other runs of this `PREFECT_HOME` know that there is a server at `url`."""
+    _address_file().parent.mkdir(parents=True, exist_ok=True)
+    write_text(_address_file(), json.dumps({"url": url}))
+
+
+def _address_file() -> Path:
+    return prefect_home() / "maskflow-server" / "address.json"
+
+
+def _start(folder: Path) -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -109,11 +85,11 @@ def _start(folder: Path, address: Path) -> str:
     log = folder / "log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "tasks.local_server", str(folder), str(port)],
+            [sys.executable, "-m", "tasks.server.temporary", str(folder), str(port)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **_SERVER_SETTINGS, "PREFECT_API_URL": url},
+            env={**os.environ, **SERVER_SETTINGS, "PREFECT_API_URL": url},
             start_new_session=True,  # Ctrl-C ends the flow first, and the server after it
         )
     _held.append(server)
@@ -123,7 +99,7 @@ def _start(folder: Path, address: Path) -> str:
             server.kill()
             raise MaskflowError(f"the temporary Prefect server did not come up; its log: {log}")
         time.sleep(0.2)
-    write_text(address, json.dumps({"url": url}))
+    announce_server(url)
     return url
 
 

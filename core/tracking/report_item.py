@@ -1,0 +1,123 @@
+"""The work of one item: the page about a run of tracked videos."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from core.errors import BadMedia
+from core.formats.html_report import Bar, Page, Picture, Section, Table, clock, write_page
+from core.formats.tracks import FrameRecord, VideoHead, read_frames, read_head
+from core.masks.draw import draw_objects
+from core.tracking.render_item import drawn_objects
+from core.video.source import open_video
+
+REPORT_FILE = "report.html"
+_MOST_PICTURED, _MOST_ROWS, _MOST_BARS = 24, 500, 40
+
+
+class TrackedVideo(BaseModel):
+    """A tracked video: its name for people, its file, the folder of its tracks."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    video: Path
+    tracks: Path
+
+
+class ReportRequest(BaseModel):
+    """What the page tells: `failures` and `facts` are names and what there is to say of them."""
+
+    model_config = ConfigDict(frozen=True)
+    title: str
+    videos: list[TrackedVideo]
+    failures: list[tuple[str, str]]
+    facts: list[tuple[str, str]]
+
+
+class _Seen:
+    """One pass over a video's tracks: when each object was there, and the frame with the most of them."""
+
+    def __init__(self, tracks: Path) -> None:
+        self.head: VideoHead = read_head(tracks)
+        self.frames = 0
+        self.stretches: dict[int, list[tuple[float, float]]] = {}
+        self.labels: dict[int, str] = {}
+        self.fullest: FrameRecord | None = None
+        pause_s = 1.6 / self.head.process_fps
+        for record in read_frames(tracks):
+            self.frames += 1
+            most = 0 if self.fullest is None else len(self.fullest.objects)
+            if len(record.objects) > most or 0 < len(record.objects) == most and 2 * record.time_s <= self.duration_s:
+                self.fullest = record  # of those alike the one in the middle
+            for one in record.objects:
+                self.labels.setdefault(one.obj_id, one.label or "")
+                kept = self.stretches.setdefault(one.obj_id, [])
+                if kept and record.time_s - kept[-1][1] <= pause_s:
+                    kept[-1] = (kept[-1][0], record.time_s)
+                else:
+                    kept.append((record.time_s, record.time_s))
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the source."""
+        return self.head.total_frames / self.head.original_fps
+
+    def bars(self) -> Iterator[Bar]:
+        """A row for each object, by its number."""
+        for obj_id in sorted(self.stretches)[:_MOST_BARS]:
+            yield Bar(obj_id, f"{obj_id} {self.labels[obj_id]}".strip(), self.stretches[obj_id])
+
+
+def report_tracked(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """Write `report.html`: for each video a picture and when its objects were there; a table of all; what failed.
+
+    Args:
+        request: a `ReportRequest` as JSON-able values.
+        folder: where the page goes.
+        report: told videos done and videos expected.
+
+    Returns:
+        the number of videos and of objects.
+    """
+    asked = ReportRequest.model_validate(request)
+    sections, rows, objects, length_s = [], [], 0, 0.0
+    for number, video in enumerate(asked.videos, 1):
+        seen = _Seen(video.tracks)
+        objects += len(seen.stretches)
+        length_s += seen.duration_s
+        size = f"{seen.head.width} x {seen.head.height}"
+        rows.append((video.name, size, clock(seen.duration_s), f"{seen.frames:,}", f"{len(seen.stretches):,}"))
+        if number <= _MOST_PICTURED:
+            sections.append(_pictured(video, seen))
+        report(number, len(asked.videos))
+    figures = [("videos", f"{len(rows):,}"), ("objects", f"{objects:,}"), ("of video", clock(length_s))]
+    if asked.failures:
+        figures.append(("failed", f"{len(asked.failures):,}"))
+        sections.insert(0, Section("Failed", table=Table(("video", "why"), asked.failures[:_MOST_ROWS])))
+    more = f"and {len(rows) - _MOST_ROWS:,} more" if len(rows) > _MOST_ROWS else ""
+    table = Table(("video", "size", "length", "frames", "objects"), rows[:_MOST_ROWS])
+    sections += [
+        Section("All videos", more, table=table),
+        Section("What was asked", table=Table(("", ""), asked.facts)),
+    ]
+    write_page(folder / REPORT_FILE, Page(asked.title, figures, sections))
+    return {"videos": len(rows), "objects": objects}
+
+
+def _pictured(video: TrackedVideo, seen: _Seen) -> Section:
+    record = seen.fullest
+    if record is None:
+        return Section(video.name, "nothing was found")
+    count = f"{len(record.objects)} object{'s' if len(record.objects) > 1 else ''}"
+    caption = f"{video.name}: frame {record.source_frame}, {clock(record.time_s)}: {count}"
+    try:
+        with open_video(video.video) as source:
+            index = source.index()
+        with open_video(video.video) as source:
+            (frame,) = source.frames_at(index, [record.source_frame])
+    except BadMedia as error:
+        return Section(video.name, f"no picture ({error})")
+    pictures = [Picture(draw_objects(frame.image, drawn_objects(record)), caption)]
+    return Section(video.name, pictures=pictures, timeline=list(seen.bars()), duration_s=seen.duration_s)

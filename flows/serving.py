@@ -1,0 +1,120 @@
+"""Commands that let flows be started from the Prefect UI, on a schedule, and on many machines."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from prefect.client.orchestration import get_client
+from prefect.context import refresh_global_settings_context
+from prefect.exceptions import ObjectNotFound
+from rich.console import Console
+
+from core.errors import MaskflowError, RefusedInput
+from tasks.devices.limits import register_limits
+from tasks.devices.slots import plan_slots
+from tasks.server import serving, setting_up
+from tasks.server.address import SETTINGS, check_server, lasting_server
+from tasks.server.temporary import announce_server, running_server
+
+_PROJECT = Path(__file__).parent.parent
+
+
+def serve(*, host: str = "127.0.0.1", port: int = 4200) -> int:
+    """Run server, deployments, device limits and a worker on this machine, until Ctrl-C.
+
+    Flows can then be started from the UI, by schedules, and with `prefect deployment run`.
+
+    Args:
+        host: address to listen at; others than this machine's own need PREFECT_SERVER_API_AUTH_STRING=USER:PASSWORD.
+        port: port to listen at.
+    """
+    console = Console(stderr=True)
+    serving.check_address(host, port)
+    running = running_server()
+    if running is not None:
+        raise RefusedInput(f"a server is up already at {running}: use it, or wait until the runs there have ended")
+    for asked_to_end in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked_to_end, signal.default_int_handler)
+    os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
+    os.environ["PREFECT_API_URL"] = url = f"http://{host}:{port}/api"
+    if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
+    with console.status("Starting the Prefect server …") as status, serving.server(host, port) as server:
+        check_server(url)
+        refresh_global_settings_context()
+        announce_server(url)
+        status.update("Registering deployments and device limits …")
+        _tell_set_up(console)
+        _register_own_limits(console)
+        with serving.worker(setting_up.POOL) as worker:
+            status.stop()
+            console.print(f"Ready: {url.removesuffix('/api')} (logs in {serving.logs_folder()}; Ctrl-C ends it)")
+            console.print(f"From a shell: export PREFECT_API_URL={url}", highlight=False)
+            _until_one_ends({"server": server.poll, "worker": worker.poll}, console)
+    return 0
+
+
+def _until_one_ends(children: dict[str, object], console: Console) -> None:
+    try:
+        while True:
+            for name, poll in children.items():
+                assert callable(poll)
+                if poll() is not None:
+                    raise MaskflowError(f"the {name} has ended; its log: {serving.logs_folder() / name}.log")
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        console.print("Ending worker and server; runs that are interrupted go on when they are run again")
+
+
+def deploy() -> int:
+    """Set up the server in PREFECT_API_URL: work pool, deployments, automation; keeps what was changed in the UI."""
+    lasting_server()
+    refresh_global_settings_context()
+    with Console(stderr=True).status("Registering deployments …"):
+        _tell_set_up(Console())
+    return 0
+
+
+def worker(*, pool: str = setting_up.POOL) -> int:
+    """Let this machine take flow runs from the server in PREFECT_API_URL; registers its device limits.
+
+    Args:
+        pool: work pool to take them from.
+    """
+    lasting_server()
+    refresh_global_settings_context()
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(pool)
+        except ObjectNotFound:
+            raise RefusedInput.of("pool", pool, "a work pool of the server; `maskflow deploy` makes it") from None
+    _register_own_limits(Console(stderr=True))
+    command = serving.worker_command(pool)
+    os.execv(command[0], command)  # noqa: S606 - its signals and exit code are this command's
+
+
+def notify(url: str) -> int:
+    """Have a webhook called for each run that failed, was delivered in part, or crashed.
+
+    Args:
+        url: of the webhook; it is sent {"text": "…"} with the run's name, state, reason and address in the UI.
+    """
+    lasting_server()
+    refresh_global_settings_context()
+    with get_client(sync_client=True) as client:
+        setting_up.notify(client, _PROJECT, url)
+    Console().print("Registered: see Automations in the UI")
+    return 0
+
+
+def _tell_set_up(console: Console) -> None:
+    with get_client(sync_client=True) as client:
+        for name in setting_up.set_up(client, _PROJECT):
+            console.print(f"Deployment {name}", highlight=False)
+
+
+def _register_own_limits(console: Console) -> None:
+    with get_client(sync_client=True) as client:
+        for name, admitted in register_limits(client, plan_slots(None, None)).items():
+            console.print(f"Limit {name}: {admitted} at once", highlight=False)

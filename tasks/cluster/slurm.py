@@ -1,0 +1,27 @@
+"""SLURM jobs as a run's cluster, each one Dask worker. What a job asks for stands in Dask's own `jobqueue.yaml`."""
+
+import dask
+from dask_jobqueue import SLURMCluster
+
+from core.errors import MaskflowError
+from tasks.cluster.node import NO_DAEMON
+
+
+def slurm_cluster(jobs: int) -> SLURMCluster:
+    """Ask for so many jobs; items start as soon as the first one runs. A context manager: leaving it ends the jobs.
+
+    Raises:
+        MaskflowError: `jobqueue.yaml` is missing or incomplete.
+    """
+    # SLURM gives each job devices and cores of its own: slot locks are each job's own, too.
+    prologue = [f"export {NO_DAEMON}", 'export TMPDIR="$(mktemp -d)"']
+    prologue += dask.config.get("jobqueue.slurm.job-script-prologue", None) or []
+    try:
+        cluster = SLURMCluster(
+            processes=1, job_script_prologue=prologue, scheduler_options={"dashboard_address": None}
+        )  # fmt: skip
+    except ValueError as error:
+        example = "deployments/slurm/jobqueue.yaml, to be copied to ~/.config/dask/, shows how"
+        raise MaskflowError(f"SLURM jobs cannot be described: {error}; {example}") from None
+    cluster.scale(jobs=jobs)
+    return cluster

@@ -1,0 +1,105 @@
+"""A lasting server and its worker as child processes of one command; leaving it ends both, and what they run."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
+from pathlib import Path
+
+from core.errors import MaskflowError, RefusedInput
+from tasks.server.address import SERVER_SETTINGS, is_healthy, prefect_home
+
+_UP_WITHIN_S = 180.0
+_ENDS_WITHIN_S = 20.0
+
+
+def check_address(host: str, port: int) -> None:
+    """Refuse a port that is taken, and a server that is open to the network without a password."""
+    if not _is_own(host) and not os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+        needed = "a password for a server that others can reach: set PREFECT_SERVER_API_AUTH_STRING=USER:PASSWORD"
+        raise RefusedInput.of("host", host, needed)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            accepted = f"an address and port to listen at ({error.strerror}); is a server running already?"
+            raise RefusedInput.of("host, port", f"{host}:{port}", accepted) from None
+
+
+def _is_own(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
+
+
+@contextmanager
+def server(host: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server that is up and answers. Raises `MaskflowError` where it does not come up, naming its log."""
+    url = f"http://{host}:{port}/api"
+    settings = {
+        **SERVER_SETTINGS,
+        "PREFECT_SERVER_UI_API_URL": "/api",  # under whatever name people reach this machine
+        # Other sites that are open in the same browser must not reach the API.
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": f"http://{host}:{port}",
+    }
+    command = _prefect("server", "start", "--host", host, "--port", str(port))
+    with _child("server", command, {**settings, **os.environ}) as (process, log):
+        deadline_s = time.monotonic() + _UP_WITHIN_S
+        while not is_healthy(url):
+            if process.poll() is not None or time.monotonic() > deadline_s:
+                raise MaskflowError(f"the Prefect server did not come up; its log: {log}")
+            time.sleep(0.2)
+        yield process
+
+
+@contextmanager
+def worker(pool: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker of a pool, with the server in `PREFECT_API_URL`."""
+    with _child("worker", worker_command(pool), dict(os.environ)) as (process, _):
+        yield process
+
+
+def worker_command(pool: str) -> list[str]:
+    """Starts a worker that is called like this host."""
+    named = ("--pool", pool, "--name", socket.gethostname())
+    return _prefect("worker", "start", *named, "--type", "process", "--no-create-pool-if-not-found")
+
+
+def _prefect(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "prefect", *arguments]
+
+
+def logs_folder() -> Path:
+    """Where server and worker print to."""
+    return prefect_home() / "maskflow-server"
+
+
+@contextmanager
+def _child(name: str, command: list[str], env: dict[str, str]) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
+    log = logs_folder() / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=env,
+            start_new_session=True,  # Ctrl-C ends the worker first, and the server after it
+        )
+    try:
+        yield process, log
+    finally:
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_ENDS_WITHIN_S)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

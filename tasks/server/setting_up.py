@@ -1,0 +1,98 @@
+"""What a server must know before Maskflow's flows can be started from it: pool, deployments, automations.
+
+All of it can be done again and again; what people changed in the UI stays as they set it.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentUpdate, WorkPoolCreate
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import ObjectNotFound
+from prefect.workers.process import ProcessWorker
+
+from core.errors import MaskflowError, RefusedInput
+
+POOL = "maskflow"
+_WEBHOOK = "maskflow"
+
+
+def set_up(client: SyncPrefectClient, project: Path) -> list[str]:
+    """Make the work pool, register the deployments of `prefect.yaml`, and have silent runs marked as crashed.
+
+    Args:
+        client: of the server to set up.
+        project: the folder `prefect.yaml` is in; flow runs start there.
+
+    Returns:
+        The deployments' full names.
+
+    Raises:
+        MaskflowError: `prefect deploy` did not succeed; with what it said.
+    """
+    make_pool(client)
+    before = client.read_deployments()
+    deployed = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if deployed.returncode != 0:
+        raise MaskflowError(f"prefect deploy --all did not succeed:\n{deployed.stdout}{deployed.stderr}")
+    _keep_changes(client, before)
+    _register(client, _automation(project, "crashed"))
+    names = [one["name"] for one in yaml.safe_load((project / "prefect.yaml").read_text())["deployments"]]
+    return [f"{name}/{name}" for name in names]
+
+
+def make_pool(client: SyncPrefectClient) -> None:
+    """Make the work pool where it is missing."""
+    try:
+        client.read_work_pool(POOL)
+    except ObjectNotFound:
+        template = ProcessWorker.get_default_base_job_template()
+        client.create_work_pool(WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template))
+
+
+def _keep_changes(client: SyncPrefectClient, before: list[DeploymentResponse]) -> None:
+    """Give deployments that were there back their parameters and schedules: `prefect deploy` has reset them."""
+    for old in before:
+        schedules = [
+            DeploymentScheduleUpdate(schedule=one.schedule, active=one.active, parameters=one.parameters)
+            for one in old.schedules
+        ]
+        kept = DeploymentUpdate(parameters=old.parameters, schedules=schedules, paused=old.paused)
+        client.update_deployment(old.id, kept)
+
+
+def notify(client: SyncPrefectClient, project: Path, url: str) -> None:
+    """Have a webhook called for each flow run that failed, is partial, or crashed; another URL replaces the last.
+
+    Raises:
+        RefusedInput: not the address of a webhook.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise RefusedInput.of("url", url, "http://… or https://…")
+    webhook = Webhook(method="POST", url=url).save(_WEBHOOK, overwrite=True)
+    _register(client, _automation(project, "notify", webhook=str(webhook)))
+
+
+def _automation(project: Path, name: str, **values: str) -> AutomationCore:
+    text = (project / "deployments" / "automations" / f"{name}.yaml").read_text()
+    for key, value in values.items():
+        text = text.replace(f"{{{{ {key} }}}}", value)
+    return AutomationCore.model_validate(yaml.safe_load(text))
+
+
+def _register(client: SyncPrefectClient, wanted: AutomationCore) -> None:
+    """Make it where there is none of its name, and leave alone one that is there."""
+    if not client.read_automations_by_name(wanted.name):
+        client.create_automation(wanted)
