@@ -20,7 +20,7 @@ from tasks.server.temporary import announce_server, running_server
 _PROJECT = Path(__file__).parent.parent
 
 
-def serve(*, host: str = "127.0.0.1", port: int = 4200) -> int:
+def serve(*, host: str = "127.0.0.1", port: int = 4200, limit: int | None = None) -> int:
     """Run server, deployments, device limits and a worker on this machine, until Ctrl-C.
 
     Flows can then be started from the UI, by schedules, and with `prefect deployment run`.
@@ -28,6 +28,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200) -> int:
     Args:
         host: address to listen at; others than this machine's own need PREFECT_SERVER_API_AUTH_STRING=USER:PASSWORD.
         port: port to listen at.
+        limit: flow runs at once; as many as this machine has device slots when left out.
     """
     console = Console(stderr=True)
     serving.check_address(host, port)
@@ -46,11 +47,15 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200) -> int:
         announce_server(url)
         status.update("Registering deployments and device limits …")
         _tell_set_up(console)
-        _register_own_limits(console)
-        with serving.worker(setting_up.POOL) as worker:
+        slots = _register_own_limits(console)
+        with serving.worker(setting_up.POOL, limit or slots) as worker:
             status.stop()
-            console.print(f"Ready: {url.removesuffix('/api')} (logs in {serving.logs_folder()}; Ctrl-C ends it)")
-            console.print(f"From a shell: export PREFECT_API_URL={url}", highlight=False)
+            for line in (
+                f"Ready: {url.removesuffix('/api')}",
+                f"From a shell: export PREFECT_API_URL={url}",
+                f"Logs: {serving.logs_folder()}; Ctrl-C ends server and worker",
+            ):
+                console.print(line, highlight=False, soft_wrap=True)
             _until_one_ends({"server": server.poll, "worker": worker.poll}, console)
     return 0
 
@@ -64,7 +69,7 @@ def _until_one_ends(children: dict[str, object], console: Console) -> None:
                     raise MaskflowError(f"the {name} has ended; its log: {serving.logs_folder() / name}.log")
             time.sleep(0.5)
     except KeyboardInterrupt:
-        console.print("Ending worker and server; runs that are interrupted go on when they are run again")
+        console.print("Ending worker and server; interrupted runs go on where they stopped when they are run again")
 
 
 def deploy() -> int:
@@ -76,11 +81,12 @@ def deploy() -> int:
     return 0
 
 
-def worker(*, pool: str = setting_up.POOL) -> int:
+def worker(*, pool: str = setting_up.POOL, limit: int | None = None) -> int:
     """Let this machine take flow runs from the server in PREFECT_API_URL; registers its device limits.
 
     Args:
         pool: work pool to take them from.
+        limit: flow runs at once; as many as this machine has device slots when left out.
     """
     lasting_server()
     refresh_global_settings_context()
@@ -89,8 +95,9 @@ def worker(*, pool: str = setting_up.POOL) -> int:
             client.read_work_pool(pool)
         except ObjectNotFound:
             raise RefusedInput.of("pool", pool, "a work pool of the server; `maskflow deploy` makes it") from None
-    _register_own_limits(Console(stderr=True))
-    command = serving.worker_command(pool)
+    slots = _register_own_limits(Console(stderr=True))
+    command = serving.worker_command(pool, limit or slots)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where a script started us in the background
     os.execv(command[0], command)  # noqa: S606 - its signals and exit code are this command's
 
 
@@ -114,7 +121,10 @@ def _tell_set_up(console: Console) -> None:
             console.print(f"Deployment {name}", highlight=False)
 
 
-def _register_own_limits(console: Console) -> None:
+def _register_own_limits(console: Console) -> int:
+    """Register this host's limits; the number of its slots."""
+    slots = plan_slots(None, None)
     with get_client(sync_client=True) as client:
-        for name, admitted in register_limits(client, plan_slots(None, None)).items():
+        for name, admitted in register_limits(client, slots).items():
             console.print(f"Limit {name}: {admitted} at once", highlight=False)
+    return len(slots)

@@ -49,7 +49,7 @@ class _Seen:
         for record in read_frames(tracks):
             self.frames += 1
             most = 0 if self.fullest is None else len(self.fullest.objects)
-            if len(record.objects) > most or 0 < len(record.objects) == most and 2 * record.time_s <= self.duration_s:
+            if len(record.objects) > most or (0 < len(record.objects) == most and 2 * record.time_s <= self.duration_s):
                 self.fullest = record  # of those alike the one in the middle
             for one in record.objects:
                 self.labels.setdefault(one.obj_id, one.label or "")

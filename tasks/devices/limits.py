@@ -4,6 +4,8 @@ The file lock is what keeps two items out of one slot; the limit lets people see
 reached therefore never stops work.
 """
 
+import logging
+import os
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -13,10 +15,10 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
-from prefect.logging import get_logger
+from prefect.exceptions import MissingContextError, ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
+from prefect.logging import get_logger, get_run_logger
 
-from tasks.devices.slots import Slot, cpu_cores
+from tasks.devices.slots import Slot
 
 _LEASE_S = 60.0  # Prefect's shortest
 _RENEW_S = 20.0
@@ -31,18 +33,30 @@ def register_limits(client: SyncPrefectClient, slots: Sequence[Slot]) -> dict[st
     """
     admitted = {}
     for name, count in Counter(slot.limit for slot in slots).items():
-        # Generous: the slot locks keep the true count, and a small run must not set the limit for later, larger ones.
-        enough = max(count, cpu_cores())
-        with suppress(ObjectAlreadyExists, PrefectHTTPStatusError):
-            client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=enough))
-        admitted[name] = client.read_global_concurrency_limit_by_name(name).limit
+        try:
+            admitted[name] = client.read_global_concurrency_limit_by_name(name).limit
+        except ObjectNotFound:
+            # Generous: the slot locks keep the true count, and a small run must not limit later, larger ones.
+            enough = max(count, os.cpu_count() or 1)
+            with suppress(ObjectAlreadyExists, PrefectHTTPStatusError):  # by another run, this very moment
+                client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=enough))
+            admitted[name] = client.read_global_concurrency_limit_by_name(name).limit
     return admitted
+
+
+def _run_log() -> logging.Logger | logging.LoggerAdapter[logging.Logger]:
+    """The log of the task that asks for a lease, where people look for why it waits."""
+    try:
+        return get_run_logger()
+    except MissingContextError:
+        return _log
 
 
 class DeviceLimits:
     """Leases on the devices' limits, renewed by a thread while they are held."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
+        self._slots = list(slots)
         self._open = ExitStack()
         self._client = self._open.enter_context(get_client(sync_client=True))
         self._held: set[str] = set()
@@ -81,9 +95,15 @@ class DeviceLimits:
         except httpx.HTTPError as error:
             self._tell_unreachable(error)
             return ""
-        lease = str(response.json()["lease_id"])
+        granted = response.json()
+        lease = str(granted["lease_id"])
         with self._lock:
             self._held.add(lease)
+        if not granted["limits"]:  # Prefect leases what does not exist
+            self.release(lease)
+            _run_log().warning("Concurrency limit %s was missing: it is made again", limit)
+            register_limits(self._client, self._slots)
+            return self.acquire(limit)
         return lease
 
     def release(self, lease: str) -> None:
@@ -117,7 +137,7 @@ class DeviceLimits:
         if limit not in self._told:
             self._told.add(limit)
             state = "is set to 0 (drained)" if status == 422 else "is used up"
-            _log.info("Concurrency limit %s %s: waiting", limit, state)
+            _run_log().info("Concurrency limit %s %s: waiting", limit, state)
 
     def _tell_unreachable(self, error: httpx.HTTPError) -> None:
         if "server" not in self._told:

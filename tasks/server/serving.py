@@ -60,15 +60,18 @@ def server(host: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 @contextmanager
-def worker(pool: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A worker of a pool, with the server in `PREFECT_API_URL`."""
-    with _child("worker", worker_command(pool), dict(os.environ)) as (process, _):
+def worker(pool: str, limit: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker of a pool, with the server in `PREFECT_API_URL`; see `worker_command`."""
+    with _child("worker", worker_command(pool, limit), dict(os.environ)) as (process, _):
         yield process
 
 
-def worker_command(pool: str) -> list[str]:
-    """Starts a worker that is called like this host."""
-    named = ("--pool", pool, "--name", socket.gethostname())
+def worker_command(pool: str, limit: int) -> list[str]:
+    """Starts a worker that is called like this host, and takes at most so many flow runs at once.
+
+    Without a limit the first worker to ask would get every run there is.
+    """
+    named = ("--pool", pool, "--name", socket.gethostname(), "--limit", str(limit))
     return _prefect("worker", "start", *named, "--type", "process", "--no-create-pool-if-not-found")
 
 
