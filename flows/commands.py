@@ -54,7 +54,7 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str
     with console.status("Starting Prefect …"):
         server = ensure_server()
         refresh_global_settings_context()
-    console.print(server, style="dim", highlight=False)
+    console.print(server, style="dim", highlight=False, soft_wrap=True)
     tasks.summary.latest = None
     with Terminal(console) as terminal, shown_on(terminal):
         state = cast(State[Any], flow(**given, return_state=True))
@@ -127,7 +127,7 @@ def devices() -> int:
             state = "free" if lock is not None else "busy"
             table.add_row(slot.name, slot.device, state, slot.limit, f"{limit.active_slots} of {limit.limit}")
     console.print(table)
-    console.print(server, style="dim", highlight=False)
+    console.print(server, style="dim", highlight=False, soft_wrap=True)
     return 0
 
 

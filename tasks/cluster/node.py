@@ -103,7 +103,7 @@ class Node(WorkerPlugin):
 
     def transition(self, key: object, start: str, finish: str, **_: Any) -> None:
         """End the work at once when nobody wants it any more: the run was cancelled, or its flow is gone."""
-        if start == "executing" and finish == "cancelled" and key in self._keys and self._place is not None:
+        if start == "executing" and finish == "released" and key in self._keys and self._place is not None:
             threading.Thread(target=self._place.slots.close, name="end-unwanted", daemon=True).start()
 
     async def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - Dask passes it

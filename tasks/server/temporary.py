@@ -44,7 +44,7 @@ def ensure_server() -> str:
     check_server(url)
     os.environ["PREFECT_API_URL"] = url
     note = f"{configured} does not answer; " if configured is not None else ""
-    return f"{note}Prefect server of this machine {url.removesuffix('/api')} (up while runs last, unless you serve)"
+    return f"{note}Prefect server of this machine: {url.removesuffix('/api')} (temporary, where none is served)"
 
 
 def _temporary_server() -> str:
