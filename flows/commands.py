@@ -41,7 +41,7 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str
         The exit code: 0 all done, 1 something failed, 130 cancelled.
 
     Raises:
-        RefusedInput: before any server or model is started.
+        RefusedInput: before any server or model is started, or, of a cluster, by the run.
     """
     logging.getLogger("prefect.flows").setLevel(logging.CRITICAL)  # a bad parameter is told below, in one line
     try:
@@ -62,8 +62,12 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str
         print_summary(Console(), tasks.summary.latest)
     if state.is_completed():
         return 0
+    reason = state.result(raise_on_failure=False) if state.is_failed() else state.message
+    if isinstance(reason, RefusedInput):  # what could not be told before the run began
+        raise reason
     if state.name != "Partial":
-        console.print(f"maskflow: {state.name}: {state.message}", style="red", highlight=False, markup=False)
+        told = f"maskflow: {state.name}: {reason}"
+        console.print(told, style="red", highlight=False, markup=False, soft_wrap=True)
     return 130 if state.is_cancelled() or state.is_cancelling() else 1
 
 

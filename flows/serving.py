@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from prefect.client.orchestration import get_client
@@ -15,7 +17,7 @@ from tasks.devices.limits import register_limits
 from tasks.devices.slots import plan_slots
 from tasks.server import serving, setting_up
 from tasks.server.address import SETTINGS, check_server, lasting_server
-from tasks.server.temporary import announce_server, running_server
+from tasks.server.temporary import announce_server, running_server, starting
 
 _PROJECT = Path(__file__).parent.parent
 
@@ -31,28 +33,33 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200, limit: int | None = None
         limit: flow runs at once; as many as this machine has device slots when left out.
     """
     console = Console(stderr=True)
+    _check_limit(limit)
     serving.check_address(host, port)
-    running = running_server()
-    if running is not None:
-        raise RefusedInput(f"a server is up already at {running}: use it, or wait until the runs there have ended")
-    for asked_to_end in (signal.SIGINT, signal.SIGTERM):
+    for asked_to_end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(asked_to_end, signal.default_int_handler)
     os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
-    os.environ["PREFECT_API_URL"] = url = f"http://{host}:{port}/api"
-    if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+    os.environ["PREFECT_API_URL"] = url = f"{serving.base_url(host, port)}/api"
+    password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
+    if password:
         os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
-    with console.status("Starting the Prefect server …") as status, serving.server(host, port) as server:
+    with console.status("Starting the Prefect server …") as status, ExitStack() as open_:
+        with starting():
+            running = running_server()
+            if running is not None:
+                raise RefusedInput(f"a server is up already at {running}: use it, or wait until its runs have ended")
+            server = open_.enter_context(serving.server(host, port))
+            announce_server(url)
         check_server(url)
         refresh_global_settings_context()
-        announce_server(url)
         status.update("Registering deployments and device limits …")
         _tell_set_up(console)
         slots = _register_own_limits(console)
         with serving.worker(setting_up.POOL, limit or slots) as worker:
             status.stop()
+            needed = f"PREFECT_API_URL={url}" + (" PREFECT_API_AUTH_STRING=USER:PASSWORD" if password else "")
             for line in (
                 f"Ready: {url.removesuffix('/api')}",
-                f"From a shell: export PREFECT_API_URL={url}",
+                f"From a shell: export {needed}",
                 f"Logs: {serving.logs_folder()}; Ctrl-C ends server and worker",
             ):
                 console.print(line, highlight=False, soft_wrap=True)
@@ -60,11 +67,10 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200, limit: int | None = None
     return 0
 
 
-def _until_one_ends(children: dict[str, object], console: Console) -> None:
+def _until_one_ends(children: dict[str, Callable[[], int | None]], console: Console) -> None:
     try:
         while True:
             for name, poll in children.items():
-                assert callable(poll)
                 if poll() is not None:
                     raise MaskflowError(f"the {name} has ended; its log: {serving.logs_folder() / name}.log")
             time.sleep(0.5)
@@ -92,16 +98,19 @@ def worker(*, pool: str = setting_up.POOL, limit: int | None = None) -> int:
     refresh_global_settings_context()
     with get_client(sync_client=True) as client:
         try:
-            client.read_work_pool(pool)
+            kind = client.read_work_pool(pool).type
         except ObjectNotFound:
             raise RefusedInput.of("pool", pool, "a work pool of the server; `maskflow deploy` makes it") from None
+    if kind != "process":
+        raise RefusedInput.of("pool", pool, f"a work pool of type process, and this is one of type {kind}")
+    _check_limit(limit)
     slots = _register_own_limits(Console(stderr=True))
     command = serving.worker_command(pool, limit or slots)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where a script started us in the background
     os.execv(command[0], command)  # noqa: S606 - its signals and exit code are this command's
 
 
-def notify(url: str) -> int:
+def notify(url: str, /) -> int:
     """Have a webhook called for each run that failed, was delivered in part, or crashed.
 
     Args:
@@ -115,10 +124,15 @@ def notify(url: str) -> int:
     return 0
 
 
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise RefusedInput.of("limit", limit, "1 or more")
+
+
 def _tell_set_up(console: Console) -> None:
     with get_client(sync_client=True) as client:
         for name in setting_up.set_up(client, _PROJECT):
-            console.print(f"Deployment {name}", highlight=False)
+            console.print(f"Deployment {name} in work pool {setting_up.POOL}", highlight=False)
 
 
 def _register_own_limits(console: Console) -> int:

@@ -27,8 +27,7 @@ from tasks.devices.slots import MAX_SLOTS
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.running import ItemRun, RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
-from tasks.summary import REPORT as REPORT_WORD
-from tasks.summary import Row, Summary, publish
+from tasks.summary import REPORT, Row, Summary, publish
 
 # The documented flag is called so; Prefect builds a pydantic model of the parameters, which has an old method `schema`.
 warnings.filterwarnings("ignore", 'Field name "schema" in "Track_VideosModel" shadows', UserWarning)
@@ -47,7 +46,7 @@ RENDER = Stage(
     lambda done: [f"{done['frames']} frames drawn in {done['seconds']:.2f}s"],
 )
 
-REPORT = Stage("report", "core.tracking.report_item:report_tracked", lambda _: [])
+MAKE_REPORT = Stage("report", "core.tracking.report_item:report_tracked", lambda _: [])
 
 
 def _run_name() -> str:
@@ -177,7 +176,7 @@ def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[
             size = path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.iterdir())
         except (OSError, ValueError, RuntimeError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            unreadable[video] = f"{video}: {(reason or 'unreadable').lower()}"
+            unreadable[video] = (reason or "unreadable").lower()
             continue
         prompts = [entry.model_dump(mode="json") for entry in plan.prompts.get(video, [])]
         what = {"text_prompt": plan.text_prompt, "prompts": prompts, **settings}
@@ -239,7 +238,7 @@ def _report(
         {"name": one.item.name, "video": one.item.request["video"], "tracks": str(one.folder)} for one in done
     ]  # fmt: skip
     (made,) = run_items(
-        run, REPORT, [Item("report", {"videos": inputs, **told}, {"videos": videos, **told}, 1.0)], resume
+        run, MAKE_REPORT, [Item("report", {"videos": inputs, **told}, {"videos": videos, **told}, 1.0)], resume
     )  # fmt: skip
     if made.reason is not None:
         return made.reason
@@ -281,7 +280,7 @@ def _summary(
         (w, str(p)) for w, p in (("Videos", plan.video_dir), ("Recordings", plan.recording_dir)) if p is not None
     ]
     if no_report is None:
-        outputs.append((REPORT_WORD, str(_report_path(plan))))
+        outputs.append((REPORT, str(_report_path(plan))))
     else:
         rows.append(Row("report", "failed", (), no_report))
     if failures:

@@ -1,6 +1,7 @@
 """What a run did, for people: a table and a page in the Prefect UI, the same table in the terminal."""
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,17 +82,19 @@ class SomeItemsFailed(MaskflowError):
 
 
 class _NoTraceback(logging.Filter):
-    """Prefect ends a run that is not completed with an error's traceback; of a partial one all is told already."""
+    """Prefect logs a traceback where a run is not completed: nothing for people where the error is one of ours."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.exc_info and isinstance(record.exc_info[1], SomeItemsFailed))
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, MaskflowError):
+            record.exc_info = None
+        return not isinstance(error, SomeItemsFailed)  # of which all is told already
 
 
 def publish(summary: Summary) -> State[None]:
     """Publish the artifacts and give the flow's final state: *Completed*, or failed as *Partial*."""
     global latest
     latest = summary
-    get_logger("flow_runs").addFilter(_no_traceback)
     table = [
         {
             "item": row.name,
@@ -109,6 +112,7 @@ def publish(summary: Summary) -> State[None]:
 
 
 _no_traceback = _NoTraceback()
+get_logger("flow_runs").addFilter(_no_traceback)
 
 
 def _markdown(summary: Summary) -> str:
@@ -140,4 +144,5 @@ def _pictures(summary: Summary) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    """Text as text: names of files hold no markup, no links and no pictures."""
+    return re.sub(r"([\\`*_\[\]()!|])", r"\\\1", text).replace("\n", " ").replace("<", "&lt;")

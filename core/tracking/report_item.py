@@ -117,7 +117,7 @@ def _pictured(video: TrackedVideo, seen: _Seen) -> Section:
             index = source.index()
         with open_video(video.video) as source:
             (frame,) = source.frames_at(index, [record.source_frame])
-    except BadMedia as error:
+    except (BadMedia, OSError, ValueError) as error:  # the file may have changed since
         return Section(video.name, f"no picture ({error})")
     pictures = [Picture(draw_objects(frame.image, drawn_objects(record)), caption)]
     return Section(video.name, pictures=pictures, timeline=list(seen.bars()), duration_s=seen.duration_s)

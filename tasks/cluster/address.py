@@ -3,7 +3,10 @@
 import re
 import shutil
 import socket
+import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from core.errors import RefusedInput
 
@@ -20,12 +23,30 @@ class Cluster:
     slurm_jobs: int = 0
 
 
+def _check_slurm(text: str) -> None:
+    if shutil.which("sbatch") is None:
+        raise RefusedInput.of("cluster", text, "SLURM, and there is no sbatch on this host")
+    try:
+        asked = subprocess.run(["sinfo", "--noheader"], capture_output=True, text=True, timeout=30, check=False)  # noqa: S607
+        trouble = asked.stderr.strip() if asked.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        trouble = str(error)
+    if trouble:
+        raise RefusedInput.of("cluster", text, f"SLURM that answers: {trouble.splitlines()[-1]}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    with suppress(ValueError):
+        return ip_address(host.strip("[]")).is_loopback
+    return host == "localhost"
+
+
 def find_cluster(text: str) -> Cluster:
     """Understand `--cluster`, and make sure that a scheduler answers. Raises `RefusedInput`."""
     slurm = re.fullmatch(r"slurm(?::([1-9]\d{0,3}))?", text)
     if slurm is not None:
-        if shutil.which("sbatch") is None:
-            raise RefusedInput.of("cluster", text, "SLURM, and there is no sbatch on this host")
+        _check_slurm(text)
         return Cluster(None, int(slurm[1] or _USUAL_JOBS))
     parts = re.fullmatch(r"(?:tcp|tls)://(\[[0-9A-Fa-f:]+\]|[\w.-]+):(\d{1,5})", text)
     if parts is None or int(parts[2]) > 65535:

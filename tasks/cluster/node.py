@@ -58,10 +58,10 @@ class Node(WorkerPlugin):
         self._place: Place | None = None
         self._keys: set[object] = set()
         try:
-            slots = self._slots()
+            slots = await asyncio.to_thread(self._slots)
         except MaskflowError as error:
             slots = 0
-            self.refusal = f"{self._host} takes no part in this run: {error}"
+            self.refusal = f"{self._host} ({worker.address}) takes no part in this run: {error}"
             self._tell({"warning": self.refusal})
         places[self._flow_run_id] = self._here
         await worker.set_resources(**{self.name: slots})
@@ -104,12 +104,15 @@ class Node(WorkerPlugin):
     def transition(self, key: object, start: str, finish: str, **_: Any) -> None:
         """End the work at once when nobody wants it any more: the run was cancelled, or its flow is gone."""
         if start == "executing" and finish == "released" and key in self._keys and self._place is not None:
-            threading.Thread(target=self._place.slots.close, name="end-unwanted", daemon=True).start()
+            threading.Thread(target=self._end, name="end-unwanted", daemon=True).start()
 
     async def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - Dask passes it
         """The run has ended: end its device workers, return its leases."""
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
         places.pop(self._flow_run_id, None)
-        await asyncio.to_thread(self._open.close)
+        self._open.close()
 
 
 class _ToFlow(logging.Handler):

@@ -1,7 +1,7 @@
 """Each device's Prefect concurrency limit: seen and adjusted in the UI, shared with everything on the server.
 
 The file lock is what keeps two items out of one slot; the limit lets people see and steer. A server that cannot be
-reached therefore never stops work.
+reached any more therefore does not stop work.
 """
 
 import logging
@@ -101,10 +101,17 @@ class DeviceLimits:
             self._held.add(lease)
         if not granted["limits"]:  # Prefect leases what does not exist
             self.release(lease)
-            _run_log().warning("Concurrency limit %s was missing: it is made again", limit)
-            register_limits(self._client, self._slots)
-            return self.acquire(limit)
+            return self._made_again(limit)
         return lease
+
+    def _made_again(self, limit: str) -> str | None:
+        _run_log().warning("Concurrency limit %s was missing: it is made again", limit)
+        try:
+            register_limits(self._client, self._slots)
+        except (httpx.HTTPError, ObjectNotFound) as error:
+            self._tell_unreachable(error)
+            return ""
+        return self.acquire(limit)
 
     def release(self, lease: str) -> None:
         """Return a lease; one that is gone already is no error."""
@@ -139,7 +146,7 @@ class DeviceLimits:
             state = "is set to 0 (drained)" if status == 422 else "is used up"
             _run_log().info("Concurrency limit %s %s: waiting", limit, state)
 
-    def _tell_unreachable(self, error: httpx.HTTPError) -> None:
+    def _tell_unreachable(self, error: Exception) -> None:
         if "server" not in self._told:
             self._told.add("server")
             _log.warning("Prefect server cannot be asked for leases (%s); the slot locks alone count", error)

@@ -64,7 +64,7 @@ class DeviceSlots:
 
     @property
     def closed(self) -> bool:
-        """Whether slots are still given out."""
+        """Whether slots are given out no more."""
         return self._closed.is_set()
 
     def run_item(self, cost: float, started: Callable[[Slot], None], *arguments: Any) -> dict[str, Any]:
@@ -145,7 +145,11 @@ class DeviceSlots:
         left = lock.left_lease()
         if left is not None:
             self._limits.release(left)
-        limit_lease = self._limits.acquire(slot.limit)
+        try:
+            limit_lease = self._limits.acquire(slot.limit)
+        except BaseException:
+            self._release(_Lease(slot, lock, "", 0.0))
+            raise
         if limit_lease is None:
             self._release(_Lease(slot, lock, "", 0.0))
             self._closed.wait(_LIMIT_POLL_S)

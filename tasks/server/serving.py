@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from ipaddress import ip_address
 from pathlib import Path
 
+import psutil
+
 from core.errors import MaskflowError, RefusedInput
+from tasks.cluster.address import is_loopback
 from tasks.server.address import SERVER_SETTINGS, is_healthy, prefect_home
 
 _UP_WITHIN_S = 180.0
@@ -20,7 +22,12 @@ _ENDS_WITHIN_S = 20.0
 
 def check_address(host: str, port: int) -> None:
     """Refuse a port that is taken, and a server that is open to the network without a password."""
-    if not _is_own(host) and not os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+    if not 0 < port < 65536:
+        raise RefusedInput.of("port", port, "1 to 65535")
+    password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
+    if password and ":" not in password:
+        raise RefusedInput("PREFECT_SERVER_API_AUTH_STRING is not accepted: USER:PASSWORD")
+    if not is_loopback(host) and not password:
         needed = "a password for a server that others can reach: set PREFECT_SERVER_API_AUTH_STRING=USER:PASSWORD"
         raise RefusedInput.of("host", host, needed)
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -32,27 +39,29 @@ def check_address(host: str, port: int) -> None:
             raise RefusedInput.of("host, port", f"{host}:{port}", accepted) from None
 
 
-def _is_own(host: str) -> bool:
-    """Whether only this machine can reach it."""
-    with suppress(ValueError):
-        return ip_address(host).is_loopback
-    return host == "localhost"
+def base_url(host: str, port: int) -> str:
+    """How this machine's own processes and, where it is not open to all its addresses, its browsers reach a server."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - to tell it, not to listen there
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @contextmanager
 def server(host: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     """A server that is up and answers. Raises `MaskflowError` where it does not come up, naming its log."""
-    url = f"http://{host}:{port}/api"
+    url = base_url(host, port)
     settings = {
         **SERVER_SETTINGS,
         "PREFECT_SERVER_UI_API_URL": "/api",  # under whatever name people reach this machine
         # Other sites that are open in the same browser must not reach the API.
-        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": f"http://{host}:{port}",
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": url,
+        # In notifications, for people on other machines.
+        "PREFECT_UI_URL": url if is_loopback(host) else f"http://{socket.getfqdn()}:{port}",
     }
     command = _prefect("server", "start", "--host", host, "--port", str(port))
     with _child("server", command, {**settings, **os.environ}) as (process, log):
         deadline_s = time.monotonic() + _UP_WITHIN_S
-        while not is_healthy(url):
+        while not is_healthy(f"{url}/api"):
             if process.poll() is not None or time.monotonic() > deadline_s:
                 raise MaskflowError(f"the Prefect server did not come up; its log: {log}")
             time.sleep(0.2)
@@ -100,9 +109,21 @@ def _child(name: str, command: list[str], env: dict[str, str]) -> Iterator[tuple
     try:
         yield process, log
     finally:
-        process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_ENDS_WITHIN_S)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Let it end what it runs; what is left after a while is killed, flow runs in sessions of their own included."""
+    for impatience in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(impatience, signal.SIG_IGN)
+    family = []
+    with suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_ENDS_WITHIN_S)
+    for one in family:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    process.kill()
+    process.wait()

@@ -5,6 +5,7 @@ All of it can be done again and again; what people changed in the UI stays as th
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -23,7 +24,7 @@ _WEBHOOK = "maskflow"
 
 
 def set_up(client: SyncPrefectClient, project: Path) -> list[str]:
-    """Make the work pool, register the deployments of `prefect.yaml`, and have silent runs marked as crashed.
+    """Make the work pool, register the deployments of `prefect.yaml`, and have dead runs marked as crashed.
 
     Args:
         client: of the server to set up.
@@ -36,7 +37,8 @@ def set_up(client: SyncPrefectClient, project: Path) -> list[str]:
         MaskflowError: `prefect deploy` did not succeed; with what it said.
     """
     make_pool(client)
-    before = client.read_deployments()
+    names = [one["name"] for one in yaml.safe_load((project / "prefect.yaml").read_text())["deployments"]]
+    before = _deployed(client, names)
     deployed = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
         cwd=project,
@@ -47,9 +49,9 @@ def set_up(client: SyncPrefectClient, project: Path) -> list[str]:
     )
     if deployed.returncode != 0:
         raise MaskflowError(f"prefect deploy --all did not succeed:\n{deployed.stdout}{deployed.stderr}")
-    _keep_changes(client, before)
-    _register(client, _automation(project, "crashed"))
-    names = [one["name"] for one in yaml.safe_load((project / "prefect.yaml").read_text())["deployments"]]
+    _keep_changes(client, before, _deployed(client, names))
+    for name in ("crashed", "never_started"):
+        _register(client, _automation(project, name))
     return [f"{name}/{name}" for name in names]
 
 
@@ -62,15 +64,34 @@ def make_pool(client: SyncPrefectClient) -> None:
         client.create_work_pool(WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template))
 
 
-def _keep_changes(client: SyncPrefectClient, before: list[DeploymentResponse]) -> None:
+def _deployed(client: SyncPrefectClient, names: list[str]) -> dict[str, DeploymentResponse]:
+    """Those that the server has of the deployments of these names; each is called like its flow."""
+    found = {}
+    for name in names:
+        with suppress(ObjectNotFound):
+            found[name] = client.read_deployment_by_name(f"{name}/{name}")
+    return found
+
+
+def _keep_changes(
+    client: SyncPrefectClient, before: dict[str, DeploymentResponse], now: dict[str, DeploymentResponse]
+) -> None:
     """Give deployments that were there back their parameters and schedules: `prefect deploy` has reset them."""
-    for old in before:
+    for name, old in before.items():
         schedules = [
-            DeploymentScheduleUpdate(schedule=one.schedule, active=one.active, parameters=one.parameters)
+            DeploymentScheduleUpdate(
+                schedule=one.schedule,
+                active=one.active,
+                max_scheduled_runs=one.max_scheduled_runs,
+                parameters=one.parameters,
+                slug=one.slug,
+            )
             for one in old.schedules
         ]
-        kept = DeploymentUpdate(parameters=old.parameters, schedules=schedules, paused=old.paused)
-        client.update_deployment(old.id, kept)
+        known = (now[name].parameter_openapi_schema or {}).get("properties", {})
+        parameters = {key: value for key, value in old.parameters.items() if key in known}
+        kept = DeploymentUpdate(parameters=parameters, schedules=schedules, paused=old.paused)
+        client.update_deployment(now[name].id, kept)
 
 
 def notify(client: SyncPrefectClient, project: Path, url: str) -> None:
@@ -82,7 +103,10 @@ def notify(client: SyncPrefectClient, project: Path, url: str) -> None:
     if not url.startswith(("http://", "https://")):
         raise RefusedInput.of("url", url, "http://… or https://…")
     webhook = Webhook(method="POST", url=url).save(_WEBHOOK, overwrite=True)
-    _register(client, _automation(project, "notify", webhook=str(webhook)))
+    wanted = _automation(project, "notify", webhook=str(webhook))
+    for old in client.read_automations_by_name(wanted.name):  # of a webhook that may have been deleted since
+        client.delete_automation(old.id)
+    client.create_automation(wanted)
 
 
 def _automation(project: Path, name: str, **values: str) -> AutomationCore:

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import MaskflowError
@@ -44,18 +46,26 @@ def ensure_server() -> str:
     check_server(url)
     os.environ["PREFECT_API_URL"] = url
     note = f"{configured} does not answer; " if configured is not None else ""
-    return f"{note}Prefect server of this machine: {url.removesuffix('/api')} (temporary, where none is served)"
+    return f"{note}Prefect server of this machine: {url.removesuffix('/api')}"
 
 
 def _temporary_server() -> str:
-    folder = prefect_home() / "maskflow-server"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "starting").open("w") as starting:
-        fcntl.flock(starting, fcntl.LOCK_EX)  # two runs that begin together start one server
+    folder = _address_file().parent
+    with starting():
         users = (folder / "users").open("w")
         fcntl.flock(users, fcntl.LOCK_SH)  # waits for a server that is just ending
         _held.append(users)
         return running_server() or _start(folder)
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Hold the right to start a server for this `PREFECT_HOME`: runs that begin together start one."""
+    folder = _address_file().parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "starting").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def running_server() -> str | None:

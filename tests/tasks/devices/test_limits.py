@@ -73,6 +73,24 @@ def test_a_limit_set_to_zero_drains_the_device(monkeypatch: pytest.MonkeyPatch) 
     assert _in_use(slot.limit) == 0
 
 
+def test_a_limit_that_was_deleted_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.client.orchestration import get_client
+
+    from tasks.devices.limits import DeviceLimits
+    from tasks.devices.slots import Slot
+
+    monkeypatch.setattr("socket.gethostname", lambda: f"box-gone-{os.getpid()}")
+    slot = Slot(5, 0)
+    limits = DeviceLimits([slot])
+    with get_client(sync_client=True) as client:
+        client.delete_global_concurrency_limit_by_name(slot.limit)
+    lease = limits.acquire(slot.limit)
+    assert lease
+    assert _in_use(slot.limit) == 1
+    limits.close()
+    assert _in_use(slot.limit) == 0
+
+
 def test_a_slot_goes_from_item_to_item_and_is_given_back_when_nobody_waits() -> None:
     from threading import Thread
 

@@ -1,0 +1,168 @@
+"""A run over a real Dask cluster: scheduler and workers as processes of their own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import MakeVideo
+from running import Done, finish, maskflow, start
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+
+
+def _dask(*arguments: str, daemon: bool = False) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "dask", *arguments, "--no-dashboard"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "DASK_DISTRIBUTED__WORKER__DAEMON": str(daemon)},
+        start_new_session=True,
+    )
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A scheduler, and the process whose children are the workers."""
+
+    address: str
+    scheduler: "subprocess.Popen[bytes]"
+    nanny: psutil.Process
+
+
+@contextmanager
+def _cluster(workers: int, daemon: bool = False) -> Iterator[Cluster]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    scheduler = _dask("scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2])
+    nanny = _dask("worker", address, "--nworkers", str(workers), "--nthreads", "1", daemon=daemon)
+    try:
+        from distributed import Client
+
+        with Client(address, timeout=60, set_as_default=False) as client:
+            client.wait_for_workers(workers, timeout=60)
+        yield Cluster(address, scheduler, psutil.Process(nanny.pid))
+    finally:
+        for process in (nanny, scheduler):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _workers(nanny: psutil.Process) -> list[psutil.Process]:
+    return [child for child in nanny.children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+def _device_workers(nanny: psutil.Process) -> list[psutil.Process]:
+    return [
+        child
+        for worker in _workers(nanny)
+        for child in worker.children()
+        if "spawn_main" in " ".join(child.cmdline())
+    ]  # fmt: skip
+
+
+def _arguments(videos: Path, output: Path, *more: object) -> list[object]:
+    return ["track-videos", "--video-list", videos, "--text-prompt", "red square", "--output-jsonl", output, *more]
+
+
+def _list(folder: Path, make_video: MakeVideo, count: int, frames: int) -> Path:
+    videos = folder / "videos.txt"
+    made = [make_video(folder / f"clip{seed}.mp4", frames=frames, seed=seed) for seed in range(count)]
+    videos.write_text("".join(f"{video}\n" for video in made))
+    return videos
+
+
+def test_a_worker_is_killed_and_the_results_are_those_of_one_machine(tmp_path: Path, make_video: MakeVideo) -> None:
+    videos = _list(tmp_path, make_video, 6, 40)
+    here, there = tmp_path / "here" / "results.jsonl", tmp_path / "there" / "results.jsonl"
+    assert maskflow(*_arguments(videos, here)).code == 0
+    with _cluster(2) as cluster:
+        process = start(*_arguments(videos, there, "--cluster", cluster.address))
+        assert process.stderr is not None
+        seen = [process.stderr.readline()]
+        while "Completed" not in seen[-1]:
+            seen.append(process.stderr.readline())
+            assert seen[-1], "".join(seen)
+        _workers(cluster.nanny)[0].kill()
+        done = finish(process)
+        assert done.code == 0, "".join(seen) + done.err
+        assert there.read_bytes() == here.read_bytes()
+        lines = "".join(seen) + done.err
+        assert f"[{socket.gethostname()} CPU] Processing" in lines
+        again = maskflow(*_arguments(videos, there, "--cluster", cluster.address))
+        assert "6 of them already done before" in again.out
+        assert not _device_workers(cluster.nanny)
+
+
+@pytest.mark.parametrize("how", ["cancel", "kill"])
+def test_a_run_that_ends_early_leaves_no_device_worker(how: str, tmp_path: Path, make_video: MakeVideo) -> None:
+    videos = _list(tmp_path, make_video, 2, 1500)
+    with _cluster(1) as cluster:
+        process = start(*_arguments(videos, tmp_path / "out" / "results.jsonl", "--cluster", cluster.address))
+        assert process.stderr is not None
+        lines = ""
+        while "Processing" not in lines:
+            lines += process.stderr.readline()
+        deadline = time.monotonic() + 30
+        while not _device_workers(cluster.nanny):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        if how == "kill":
+            process.kill()
+        else:
+            cancelled = re.search(r"`PREFECT_API_URL=(\S+) prefect flow-run cancel (\S+)`", lines)
+            assert cancelled is not None
+            subprocess.run(
+                [sys.executable, "-m", "prefect", "flow-run", "cancel", cancelled[2]],
+                env={**os.environ, "PREFECT_API_URL": cancelled[1]},
+                check=True,
+                capture_output=True,
+            )
+        deadline = time.monotonic() + 30
+        while _device_workers(cluster.nanny):
+            assert time.monotonic() < deadline, "device workers outlived the run"
+            time.sleep(0.1)
+        done = finish(process)
+        assert done.code == (-signal.SIGKILL if how == "kill" else 130), done.err
+
+
+def test_a_scheduler_that_dies_costs_what_it_had_not_made(tmp_path: Path, make_video: MakeVideo) -> None:
+    videos = _list(tmp_path, make_video, 4, 60)
+    results = tmp_path / "out" / "results.jsonl"
+    with _cluster(1) as cluster:
+        process = start(*_arguments(videos, results, "--cluster", cluster.address))
+        assert process.stderr is not None
+        lines = ""
+        while "Completed" not in lines:
+            lines += process.stderr.readline()
+        cluster.scheduler.kill()
+        done = finish(process)
+    assert done.code == 1, lines + done.err
+    assert "the cluster's scheduler is gone" in done.out
+    assert "Traceback" not in done.err
+    assert 1 <= len(results.read_text().splitlines()) < 4
+    assert maskflow(*_arguments(videos, results)).code == 0
+    assert len(results.read_text().splitlines()) == 4
+
+
+def _refused(done: Done) -> str:
+    return " ".join(done.err.split()[done.err.split().index("maskflow:") :])
+
+
+def test_workers_that_cannot_take_part_say_why(tmp_path: Path, make_video: MakeVideo) -> None:
+    videos = _list(tmp_path, make_video, 1, 4)
+    with _cluster(1, daemon=True) as cluster:
+        done = maskflow(*_arguments(videos, tmp_path / "out" / "results.jsonl", "--cluster", cluster.address))
+    assert done.code == 2
+    assert "takes no part in this run: its worker may not start processes" in _refused(done)
+    assert "DASK_DISTRIBUTED__WORKER__DAEMON=False dask worker" in _refused(done)
+    assert "Traceback" not in done.err

@@ -1,0 +1,53 @@
+"""Setting up a real server: again and again, and what people changed stays."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentUpdate
+
+from core.errors import RefusedInput
+from tasks.server.setting_up import POOL, notify, set_up
+
+ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def client(prefect_server: str) -> Iterator[SyncPrefectClient]:
+    from prefect.context import refresh_global_settings_context
+
+    refresh_global_settings_context()
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+def test_set_up_twice_keeps_what_people_changed(client: SyncPrefectClient) -> None:
+    names = set_up(client, ROOT)
+    assert len(names) == 5
+    assert client.read_work_pool(POOL).type == "process"
+    deployment = client.read_deployment_by_name("refine-masks/refine-masks")
+    (schedule,) = deployment.schedules
+    assert not schedule.active
+    changed = DeploymentUpdate(
+        parameters={"data_root": "/elsewhere"},
+        schedules=[DeploymentScheduleUpdate(schedule=schedule.schedule, active=True, parameters={"png": True})],
+    )
+    client.update_deployment(deployment.id, changed)
+
+    assert set_up(client, ROOT) == names
+    kept = client.read_deployment_by_name("refine-masks/refine-masks")
+    assert kept.parameters == {"data_root": "/elsewhere"}
+    assert [(one.active, one.parameters) for one in kept.schedules] == [(True, {"png": True})]
+    assert len(client.read_automations_by_name("Maskflow: mark silent runs as crashed")) == 1
+
+
+def test_another_webhook_replaces_the_first(client: SyncPrefectClient) -> None:
+    for url in ("https://one.example/hook", "https://two.example/hook"):
+        notify(client, ROOT, url)
+    assert len(client.read_automations_by_name("Maskflow: notify of failures")) == 1
+    block = client.read_block_document_by_name("maskflow", "webhook", include_secrets=True)
+    assert block.data["url"] == "https://two.example/hook"
+    with pytest.raises(RefusedInput, match="url = 'ftp"):
+        notify(client, ROOT, "ftp://two.example")
