@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from distributed import Worker, WorkerPlugin, get_worker
+from distributed import Status, Worker, WorkerPlugin, get_worker
 from prefect.client.schemas.objects import State
 
 from core.errors import MaskflowError
@@ -65,6 +65,9 @@ class Node(WorkerPlugin):
             self._tell({"warning": self.refusal})
         places[self._flow_run_id] = self._here
         await worker.set_resources(**{self.name: slots})
+        if worker.status == Status.running:  # the scheduler looks again at waiting tasks where a worker begins to run
+            worker.status = Status.paused
+            worker.status = Status.running
 
     def _slots(self) -> int:
         if multiprocessing.current_process().daemon:
