@@ -71,7 +71,7 @@ class _Seen:
 
 
 def report_tracked(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
-    """Write `report.html`: for each video a picture and when its objects were there; a table of all; what failed.
+    """Write `report.html`: a picture of each video, when its objects were there; a table of all; what failed.
 
     Args:
         request: a `ReportRequest` as JSON-able values.
@@ -82,7 +82,7 @@ def report_tracked(request: dict[str, Any], folder: Path, report: Callable[[int,
         the number of videos and of objects.
     """
     asked = ReportRequest.model_validate(request)
-    sections, rows, objects, length_s = [], [], 0, 0.0
+    pictures, sections, rows, objects, length_s = [], [], [], 0, 0.0
     for number, video in enumerate(asked.videos, 1):
         seen = _Seen(video.tracks)
         objects += len(seen.stretches)
@@ -90,9 +90,14 @@ def report_tracked(request: dict[str, Any], folder: Path, report: Callable[[int,
         size = f"{seen.head.width} x {seen.head.height}"
         rows.append((video.name, size, clock(seen.duration_s), f"{seen.frames:,}", f"{len(seen.stretches):,}"))
         if number <= _MOST_PICTURED:
-            sections.append(_pictured(video, seen))
+            drawn = _draw(video, seen)
+            pictures += drawn
+            note = "" if drawn else "no picture: the video cannot be read" if seen.fullest else "nothing was found"
+            sections.append(Section(video.name, note, timeline=list(seen.bars()), duration_s=seen.duration_s))
         report(number, len(asked.videos))
     figures = [("videos", f"{len(rows):,}"), ("objects", f"{objects:,}"), ("of video", clock(length_s))]
+    if pictures:
+        sections.insert(0, Section("A frame of each video", pictures=pictures))
     if asked.failures:
         figures.append(("failed", f"{len(asked.failures):,}"))
         sections.insert(0, Section("Failed", table=Table(("video", "why"), asked.failures[:_MOST_ROWS])))
@@ -106,18 +111,18 @@ def report_tracked(request: dict[str, Any], folder: Path, report: Callable[[int,
     return {"videos": len(rows), "objects": objects}
 
 
-def _pictured(video: TrackedVideo, seen: _Seen) -> Section:
+def _draw(video: TrackedVideo, seen: _Seen) -> list[Picture]:
+    """The frame with the most objects; nothing where there is none, or the video cannot be read any more."""
     record = seen.fullest
     if record is None:
-        return Section(video.name, "nothing was found")
-    count = f"{len(record.objects)} object{'s' if len(record.objects) > 1 else ''}"
-    caption = f"{video.name}: frame {record.source_frame}, {clock(record.time_s)}: {count}"
+        return []
     try:
         with open_video(video.video) as source:
             index = source.index()
         with open_video(video.video) as source:
             (frame,) = source.frames_at(index, [record.source_frame])
-    except (BadMedia, OSError, ValueError) as error:  # the file may have changed since
-        return Section(video.name, f"no picture ({error})")
-    pictures = [Picture(draw_objects(frame.image, drawn_objects(record)), caption)]
-    return Section(video.name, pictures=pictures, timeline=list(seen.bars()), duration_s=seen.duration_s)
+    except (BadMedia, OSError, ValueError):  # the file may have changed since
+        return []
+    count = f"{len(record.objects)} object{'s' if len(record.objects) > 1 else ''}"
+    caption = f"{video.name}: frame {record.source_frame}, {clock(record.time_s)}: {count}"
+    return [Picture(draw_objects(frame.image, drawn_objects(record)), caption)]
