@@ -99,8 +99,6 @@ def test_workers_are_killed_and_the_results_are_those_of_one_machine(tmp_path: P
         assert there.read_bytes() == here.read_bytes()
         lines = "".join(seen) + done.err
         assert f"[{socket.gethostname()} CPU] Processing" in lines
-        again = maskflow(*_arguments(videos, there, "--cluster", cluster.address))
-        assert "6 of them already done before" in again.out
         assert not _device_workers(cluster.nanny)
 
 
@@ -143,7 +141,7 @@ def test_a_scheduler_that_dies_costs_what_it_had_not_made(tmp_path: Path, make_v
         process = start(*_arguments(videos, results, "--cluster", cluster.address))
         assert process.stderr is not None
         lines = ""
-        while "Completed" not in lines:
+        while lines.count("Completed") < 2:  # of the first one the flow has heard by then
             lines += process.stderr.readline()
         cluster.scheduler.kill()
         done = finish(process)

@@ -59,8 +59,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     children = psutil.Process(process.pid).children(recursive=True)
     assert children
     process.send_signal(signal.SIGINT)
-    process.stderr.close()
-    assert process.wait(60) == 0
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 0, told
     _, alive = psutil.wait_procs(children, timeout=10)
     assert alive == [], "something outlived the command"
 

@@ -41,6 +41,9 @@ def test_set_up_twice_keeps_what_people_changed(client: SyncPrefectClient) -> No
     assert kept.parameters == {"data_root": "/elsewhere"}
     assert [(one.active, one.parameters) for one in kept.schedules] == [(True, {"png": True})]
     assert len(client.read_automations_by_name("Maskflow: mark silent runs as crashed")) == 1
+    client.update_deployment(
+        kept.id, DeploymentUpdate(schedules=[])
+    )  # other tests share the server: nothing starts there
 
 
 def test_another_webhook_replaces_the_first(client: SyncPrefectClient) -> None:
