@@ -16,7 +16,7 @@ from core.errors import MaskflowError, RefusedInput
 from tasks.devices.limits import register_limits
 from tasks.devices.slots import plan_slots
 from tasks.server import serving, setting_up
-from tasks.server.address import SETTINGS, check_server, lasting_server
+from tasks.server.address import apply_settings, check_server, lasting_server
 from tasks.server.temporary import announce_server, running_server, starting
 
 _PROJECT = Path(__file__).parent.parent
@@ -37,7 +37,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200, limit: int | None = None
     serving.check_address(host, port)
     for asked_to_end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(asked_to_end, signal.default_int_handler)
-    os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
+    apply_settings()
     os.environ["PREFECT_API_URL"] = url = f"{serving.base_url(host, port)}/api"
     password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
     if password:

@@ -27,7 +27,7 @@ from tasks.devices.slots import MAX_SLOTS
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.running import ItemRun, RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
-from tasks.summary import REPORT, Row, Summary, publish
+from tasks.summary import Row, Summary, publish
 
 # The documented flag is called so; Prefect builds a pydantic model of the parameters, which has an old method `schema`.
 warnings.filterwarnings("ignore", 'Field name "schema" in "Track_VideosModel" shadows', UserWarning)
@@ -280,7 +280,7 @@ def _summary(
         (w, str(p)) for w, p in (("Videos", plan.video_dir), ("Recordings", plan.recording_dir)) if p is not None
     ]
     if no_report is None:
-        outputs.append((REPORT, str(_report_path(plan))))
+        outputs.append(("Report", str(_report_path(plan))))
     else:
         rows.append(Row("report", "failed", (), no_report))
     if failures:

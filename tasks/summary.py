@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -14,8 +15,6 @@ from prefect.states import Completed, Failed
 from core.errors import MaskflowError
 from core.formats.html_report import read_pictures
 
-REPORT = "Report"
-"""The word for a page among a summary's outputs: its first pictures are shown in the Prefect UI."""
 _MOST_PICTURES = 4
 _MOST_REASONS = 3
 
@@ -38,7 +37,7 @@ class Summary:
         title: what ran.
         columns: heads of the rows' figures.
         rows: items in input order.
-        outputs: what was made: a word and a path each.
+        outputs: what was made: a word and a path each; the first pictures of pages (.html) are shown in the Prefect UI.
         notes: anything a person should know (which backend `auto` took).
     """
 
@@ -132,14 +131,12 @@ def _markdown(summary: Summary) -> str:
 
 
 def _pictures(summary: Summary) -> list[str]:
-    """The first pictures of the run's reports."""
+    """The first pictures of the run's pages."""
+    pages = (Path(path) for _, path in summary.outputs if path.endswith(".html"))
+    shown = (picture for page in pages if page.is_file() for picture in read_pictures(page, _MOST_PICTURES))
     lines: list[str] = []
-    for word, path in summary.outputs:
-        if word == REPORT and Path(path).suffix == ".html" and Path(path).is_file():
-            shown = read_pictures(Path(path), _MOST_PICTURES - len(lines) // 4)
-            lines += [
-                line for url, caption in shown for line in ("", f"![{_cell(caption)}]({url})", "", _cell(caption))
-            ]
+    for url, caption in islice(shown, _MOST_PICTURES):
+        lines += ["", f"![{_cell(caption)}]({url})", "", _cell(caption)]
     return lines
 
 

@@ -38,6 +38,15 @@ class Bar:
     moments: Sequence[float] = ()
 
 
+def note_presence(stretches: list[tuple[float, float]], time_s: float, step_s: float) -> None:
+    """Note that something was there at a time, for a `Bar`: times ascend, and a pause longer than a step of `step_s`
+    seconds begins a new stretch."""
+    if stretches and time_s - stretches[-1][1] <= 1.6 * step_s:
+        stretches[-1] = (stretches[-1][0], time_s)
+    else:
+        stretches.append((time_s, time_s))
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """An image [H, W, 3] with a line under it."""

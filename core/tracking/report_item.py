@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import BadMedia
-from core.formats.html_report import Bar, Page, Picture, Section, Table, clock, write_page
+from core.formats.html_report import Bar, Page, Picture, Section, Table, clock, note_presence, write_page
 from core.formats.tracks import FrameRecord, VideoHead, read_frames, read_head
 from core.masks.draw import draw_objects
 from core.tracking.render_item import drawn_objects
@@ -45,7 +45,6 @@ class _Seen:
         self.stretches: dict[int, list[tuple[float, float]]] = {}
         self.labels: dict[int, str] = {}
         self.fullest: FrameRecord | None = None
-        pause_s = 1.6 / self.head.process_fps
         for record in read_frames(tracks):
             self.frames += 1
             most = 0 if self.fullest is None else len(self.fullest.objects)
@@ -53,11 +52,7 @@ class _Seen:
                 self.fullest = record  # of those alike the one in the middle
             for one in record.objects:
                 self.labels.setdefault(one.obj_id, one.label or "")
-                kept = self.stretches.setdefault(one.obj_id, [])
-                if kept and record.time_s - kept[-1][1] <= pause_s:
-                    kept[-1] = (kept[-1][0], record.time_s)
-                else:
-                    kept.append((record.time_s, record.time_s))
+                note_presence(self.stretches.setdefault(one.obj_id, []), record.time_s, 1 / self.head.process_fps)
 
     @property
     def duration_s(self) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from core.formats.html_report import note_presence
 from core.windows.merge import Identity, Sighting
 from core.windows.names import Names
 
@@ -26,7 +27,7 @@ class Timeline:
     """
 
     def __init__(self, step_s: float) -> None:
-        self._pause_s = 1.6 * step_s
+        self._step_s = step_s
         self.objects: dict[str, Presence] = {}
 
     def add(self, time_s: float, best: Mapping[Identity, Sighting], names: Names) -> None:
@@ -34,10 +35,7 @@ class Timeline:
         for identity, seen in best.items():
             assoc_id, name = names.named(identity, seen.found.label)
             presence = self.objects.setdefault(assoc_id, Presence(names.number(identity), name))
-            if presence.stretches and time_s - presence.stretches[-1][1] <= self._pause_s:
-                presence.stretches[-1] = (presence.stretches[-1][0], time_s)
-            else:
-                presence.stretches.append((time_s, time_s))
+            note_presence(presence.stretches, time_s, self._step_s)
 
     def anchor(self, time_s: float, best: Mapping[Identity, Sighting], names: Names) -> None:
         """Note who was shown to the tracker at a time, on any frame."""

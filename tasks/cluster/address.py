@@ -4,9 +4,7 @@ import re
 import shutil
 import socket
 import subprocess
-from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from core.errors import RefusedInput
 
@@ -33,13 +31,6 @@ def _check_slurm(text: str) -> None:
         trouble = str(error)
     if trouble:
         raise RefusedInput.of("cluster", text, f"SLURM that answers: {trouble.splitlines()[-1]}")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach it."""
-    with suppress(ValueError):
-        return ip_address(host.strip("[]")).is_loopback
-    return host == "localhost"
 
 
 def find_cluster(text: str) -> Cluster:

@@ -19,12 +19,13 @@ from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
 from core.errors import RefusedInput
 from core.memory import MemoryUse
-from tasks.cluster.address import Cluster, is_loopback
+from tasks.cluster.address import Cluster
 from tasks.cluster.node import Node, topic_of
 from tasks.cluster.slurm import slurm_cluster
 from tasks.devices.choice import Devices
 from tasks.devices.process import OnProgress
 from tasks.running import Settled
+from tasks.server.address import is_loopback
 from tasks.store import RunStore
 
 _CONNECT_WITHIN_S = 20
@@ -50,7 +51,7 @@ class ClusterCrew:
         self._on_progress = on_progress
         self._open = ExitStack()
         self._closed = threading.Event()
-        self._warned: set[str] = set()
+        self._refusals: set[str] = set()
         self._unfinished: set[Future[Any]] = set()
 
     def __enter__(self) -> Self:
@@ -105,7 +106,7 @@ class ClusterCrew:
         if refusals and all(refusals.values()):
             raise RefusedInput("; ".join(told))
         for reason in told:
-            self._say("warning", reason)
+            self._tell_refusal(reason)
         if not refusals:
             _log.info("The cluster has no workers yet: items wait for the first")
 
@@ -114,14 +115,15 @@ class ClusterCrew:
         if "progress" in message:
             key, done, expected, host_mib, gpu_mib = message["progress"]
             self._on_progress(key, done, expected, MemoryUse(host_mib, gpu_mib))
-        for level in ("info", "warning"):
-            if level in message:
-                self._say(level, message[level])
+        if "refusal" in message:
+            self._tell_refusal(message["refusal"])
+        if "line" in message:
+            _log.log(*message["line"])
 
-    def _say(self, level: str, line: str) -> None:
-        if level == "info" or line not in self._warned:  # a worker may tell of its refusal twice
-            self._warned |= {line} if level == "warning" else set()
-            getattr(_log, level)(line)
+    def _tell_refusal(self, reason: str) -> None:
+        if reason not in self._refusals:  # workers tell, and are asked
+            self._refusals.add(reason)
+            _log.warning(reason)
 
     @property
     def closed(self) -> bool:

@@ -62,7 +62,7 @@ class Node(WorkerPlugin):
         except MaskflowError as error:
             slots = 0
             self.refusal = f"{self._host} ({worker.address}) takes no part in this run: {error}"
-            self._tell({"warning": self.refusal})
+            self._tell({"refusal": self.refusal})
         places[self._flow_run_id] = self._here
         await worker.set_resources(**{self.name: slots})
         if worker.status == Status.running:  # the scheduler looks again at waiting tasks where a worker begins to run
@@ -101,8 +101,7 @@ class Node(WorkerPlugin):
     def tell_line(self, record: logging.LogRecord) -> None:
         """Pass a line about one of this run's items on to the flow's terminal."""
         if getattr(record, "flow_run_id", None) == str(self._flow_run_id) and record.pathname == making.__file__:
-            level = "warning" if record.levelno >= logging.WARNING else "info"
-            self._tell({level: record.getMessage()})
+            self._tell({"line": [record.levelno, record.getMessage()]})
 
     def transition(self, key: object, start: str, finish: str, **_: Any) -> None:
         """End the work at once when nobody wants it any more: the run was cancelled, or its flow is gone."""

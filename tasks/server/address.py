@@ -3,7 +3,9 @@
 import base64
 import os
 import tomllib
+from contextlib import suppress
 from importlib.metadata import version
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
@@ -26,6 +28,18 @@ SERVER_SETTINGS = {
     "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
 }
 """Likewise of a server on this host alone."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    with suppress(ValueError):
+        return ip_address(host.strip("[]")).is_loopback
+    return host == "localhost"
+
+
+def apply_settings() -> None:
+    """Put `SETTINGS` into this process's environment, and so into that of its children."""
+    os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
 
 
 def prefect_home() -> Path:
@@ -101,5 +115,5 @@ def lasting_server() -> str:
     if not is_healthy(url):
         raise RefusedInput(f"no Prefect server answers at {url}: start it, or correct PREFECT_API_URL")
     check_server(url)
-    os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
+    apply_settings()
     return url

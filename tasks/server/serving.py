@@ -13,8 +13,7 @@ from pathlib import Path
 import psutil
 
 from core.errors import MaskflowError, RefusedInput
-from tasks.cluster.address import is_loopback
-from tasks.server.address import SERVER_SETTINGS, is_healthy, prefect_home
+from tasks.server.address import SERVER_SETTINGS, is_healthy, is_loopback, prefect_home
 
 _UP_WITHIN_S = 180.0
 _ENDS_WITHIN_S = 20.0

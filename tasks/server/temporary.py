@@ -21,7 +21,7 @@ from pathlib import Path
 
 from core.errors import MaskflowError
 from core.store.atomic import write_text
-from tasks.server.address import SERVER_SETTINGS, SETTINGS, check_server, configured_url, is_healthy, prefect_home
+from tasks.server.address import SERVER_SETTINGS, apply_settings, check_server, configured_url, is_healthy, prefect_home
 
 _START_TIMEOUT_S = 180.0
 _held: list[object] = []  # kept until this process ends, also past its last flushed event
@@ -37,7 +37,7 @@ def ensure_server() -> str:
         RefusedInput: the configured server refuses our password, or is of another version.
         MaskflowError: the temporary server did not come up; names its log.
     """
-    os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
+    apply_settings()
     configured = configured_url()
     if configured is not None and is_healthy(configured):
         check_server(configured)

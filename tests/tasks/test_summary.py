@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import MaskflowError, RefusedInput
 from core.formats.html_report import Page, Picture, Section, read_pictures, write_page
-from tasks.summary import REPORT, Row, SomeItemsFailed, Summary, _markdown, _no_traceback
+from tasks.summary import Row, SomeItemsFailed, Summary, _markdown, _no_traceback
 
 
 def _summary(failed: int, outputs: list[tuple[str, str]] | None = None) -> Summary:
@@ -32,7 +32,9 @@ def test_the_page_has_the_first_pictures_of_the_report(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     write_page(path, Page("t", [], [Section("one", pictures=pictures[:2]), Section("two", pictures=pictures[2:])]))
     assert [caption for _, caption in read_pictures(path, 3)] == [f"frame {number} <of> a|b" for number in range(3)]
-    text = _markdown(_summary(1, [(REPORT, str(path)), ("Results", "r.jsonl"), (REPORT, str(tmp_path / "gone.html"))]))
+    text = _markdown(
+        _summary(1, [("Report", str(path)), ("Results", "r.jsonl"), ("Report", str(tmp_path / "gone.html"))])
+    )
     assert text.count("](data:image/jpeg;base64,") == 4
     assert pictures[0].data in text
     assert "frame 3 &lt;of> a\\|b" in text
