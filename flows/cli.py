@@ -44,6 +44,16 @@ app.command(
     name="rgbd-to-clip",
     help="Make a clip for track-mask-points from RGB-D folders and masks.",
 )
+app.command(
+    "flows.exchange:export_results",
+    name="export",
+    help="Write results as COCO, YouTube-VIS, DAVIS, MOT, MOTS, YOLO, CVAT or Rerun.",
+)
+app.command(
+    "flows.exchange:import_annotations",
+    name="import",
+    help="Make annotations of any of these formats into prompts, results or scenes.",
+)
 app.command("flows.commands:devices", name="devices", help="Show this host's device slots and their limits.")
 app.command(
     "flows.serving:serve", name="serve", help="Server, deployments and a worker on this machine, for UI and schedules."

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import rerun as rr
 
-from core.formats.tracks import FrameRecord
+from core.formats.exchange.model import OBJECT, SeenFrame
 from core.masks import rle
 from core.masks.draw import colour
 from core.store.atomic import atomic_file
@@ -26,38 +26,51 @@ class TracksRecording:
         self._size = (width, height)
         self._described: set[int] = set()
 
-    def log(self, frame: FrameRecord, image: RGB) -> None:
-        """Log one frame [H, W, 3] with its objects: a segmentation image, boxes, one score curve an object."""
+    def log(self, frame: SeenFrame, image: RGB | None) -> None:
+        """Log one frame with its objects: the picture [H, W, 3], a segmentation image, boxes, one score curve each."""
         recording = self._recording
         recording.set_time("frame", sequence=frame.source_frame)
         recording.set_time("time", duration=frame.time_s)
-        recording.log("video/frame", rr.Image(image).compress(jpeg_quality=_JPEG_QUALITY))
+        if image is not None:
+            recording.log("video/frame", rr.Image(image).compress(jpeg_quality=_JPEG_QUALITY))
         self._describe(frame)
-        ids = np.zeros(image.shape[:2], np.uint16)
+        self._log_masks(frame)
         for one in frame.objects:
-            ids[rle.decode(one.rle)] = one.obj_id
-            recording.log(f"scores/{one.obj_id}", rr.Scalars(one.score))
-        # Half size is plenty to look at, and an id map packs badly.
-        half = cv2.resize(
-            ids, (max(1, self._size[0] // 2), max(1, self._size[1] // 2)), interpolation=cv2.INTER_NEAREST
-        )
-        recording.log("video/masks", rr.SegmentationImage(np.asarray(half, np.uint16)))
+            if one.score is not None:
+                recording.log(f"scores/{one.obj_id}", rr.Scalars(one.score))
         recording.log(
             "video/boxes",
             rr.Boxes2D(
-                array=np.array([one.bbox for one in frame.objects], np.float32).reshape(-1, 4),
-                array_format=rr.Box2DFormat.XYWH,
+                array=np.array([one.box_xyxy for one in frame.objects], np.float32).reshape(-1, 4),
+                array_format=rr.Box2DFormat.XYXY,
                 class_ids=[one.obj_id for one in frame.objects],
             ),
         )
 
-    def _describe(self, frame: FrameRecord) -> None:
+    def _log_masks(self, frame: SeenFrame) -> None:
+        masks = [(one.obj_id, one.rle) for one in frame.objects if one.rle is not None]
+        if not masks and frame.objects:
+            return
+        width, height = self._size
+        ids = np.zeros((height, width), np.uint16)
+        for obj_id, mask in masks:
+            ids[rle.decode(mask)] = obj_id
+        # Half size is plenty to look at, and an id map packs badly.
+        half = cv2.resize(ids, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_NEAREST)
+        self._recording.log("video/masks", rr.SegmentationImage(np.asarray(half, np.uint16)))
+
+    def data(self, entity: str, static: bool = False, **texts: str) -> None:
+        """Log texts by name, for programs: at the time of the last frame, or for the whole recording."""
+        self._recording.log(entity, rr.AnyValues(True, **texts), static=static)
+
+    def _describe(self, frame: SeenFrame) -> None:
         new = [one for one in frame.objects if one.obj_id not in self._described]
         if not new:
             return
         self._described.update(one.obj_id for one in new)
         for one in new:
-            style = rr.SeriesLines(colors=[colour(one.obj_id)], names=[f"{one.obj_id} {one.label or ''}".strip()])
+            label = "" if one.label == OBJECT else one.label
+            style = rr.SeriesLines(colors=[colour(one.obj_id)], names=[f"{one.obj_id} {label}".strip()])
             self._recording.log(f"scores/{one.obj_id}", style, static=True)
         classes = [
             rr.AnnotationInfo(id=obj_id, label=str(obj_id), color=colour(obj_id)) for obj_id in sorted(self._described)

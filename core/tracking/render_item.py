@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from core.formats.exchange.tracked_folder import seen_frame
 from core.formats.tracks import FrameRecord, read_frames, read_head
 from core.masks import rle
 from core.masks.draw import Drawn, draw_objects
@@ -66,7 +67,7 @@ def render_video(request: dict[str, Any], folder: Path, report: Callable[[int, i
             if video is not None:
                 video.write(draw_objects(frame.image, drawn_objects(record)), frame.time_s)
             if recording is not None:
-                recording.log(record, frame.image)
+                recording.log(seen_frame(record), frame.image)
             done += 1
             report(done, expected)
             record = next(tracked, None)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from core.formats.exchange.tracked_folder import seen_frame
 from core.formats.tracks import read_frames
 from core.video.index import load_index
 from core.video.source import open_video, read_ahead
@@ -53,6 +54,6 @@ def record_video(request: dict[str, Any], folder: Path, report: Callable[[int, i
             read_ahead(source.frames_at(index, wanted, asked.max_side)) as frames,
         ):
             for done, (record, frame) in enumerate(zip(read_frames(asked.tracks), frames, strict=True), 1):
-                recording.log(record, frame.image)
+                recording.log(seen_frame(record), frame.image)
                 report(done, len(wanted))
     return {"frames": len(wanted), "seconds": time.monotonic() - started}

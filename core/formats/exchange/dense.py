@@ -1,0 +1,134 @@
+"""`dense_annotations_ID.jsonl` of `annotate_long_video` as neutral results: see `core.formats.dense_annotations`.
+
+Beside it `video_info_ID.json`, the video's size and rate; where it is missing, masks or the video itself tell.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from core.formats.dense_annotations import DenseFrame, DenseObject, dense_line
+from core.formats.exchange.material import Format, Material
+from core.formats.exchange.model import BadResults, SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.parsing import checked_box, checked_label, checked_rle, telling
+from core.formats.exchange.sources import Sources
+from core.formats.tracks import VideoHead
+from core.store.paths import distinct, slugify
+
+_PREFIX, _INFO = "dense_annotations_", "video_info_{}.json"
+
+
+def info_file(video_id: str) -> str:
+    """What the file beside a video's annotations is called that tells its size and rate."""
+    return _INFO.format(video_id)
+
+
+def read(path: Path, sources: Sources) -> list[VideoResults]:
+    """The annotations in a file, or in all in a folder. Raises `BadResults` for a line cut short or of another form."""
+    files = [path] if path.is_file() else sorted(path.rglob(f"{_PREFIX}*.jsonl"))
+    names = distinct(slugify(file.stem.removeprefix(_PREFIX)) for file in files)
+    return [_video(file, name, sources) for file, name in zip(files, names, strict=True)]
+
+
+def _video(file: Path, name: str, sources: Sources) -> VideoResults:
+    head, source = _head(file, file.stem.removeprefix(_PREFIX), sources)
+    return VideoResults(
+        name=name,
+        width=head.width,
+        height=head.height,
+        fps=head.original_fps,
+        read=lambda: _frames(file, head),
+        length=head.total_frames,
+        path=source,
+    )
+
+
+def _head(path: Path, video_id: str, sources: Sources) -> tuple[VideoHead, str | None]:
+    beside = path.with_name(info_file(video_id))
+    found = sources.find(video_id)
+    if beside.is_file():
+        with telling(str(beside)):
+            return VideoHead.model_validate_json(beside.read_bytes()), None if found is None else str(found)
+    info = sources.need(video_id, "its size and rate (no video_info file beside the annotations)")
+    frames = info.declared_frames or round((info.duration_s or 0) * info.fps)
+    head = VideoHead(
+        width=info.width, height=info.height, original_fps=info.fps, process_fps=info.fps, total_frames=frames
+    )  # fmt: skip
+    return head, str(found)
+
+
+def _lines(path: Path) -> Iterator[DenseFrame]:
+    last = -1
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            where = f"{path}, line {number}"
+            if not line.endswith(b"\n"):
+                raise BadResults(f"{where}: cut short (no end of line): write or copy the file again")
+            try:
+                frame = DenseFrame.model_validate_json(line)
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = " / ".join(str(part) for part in first["loc"])
+                raise BadResults(f"{where}: not a line of annotations: {place}: {first['msg']}") from None
+            if frame.frame_number <= last:
+                raise BadResults(f"{where}: frame {frame.frame_number} after frame {last}")
+            last = frame.frame_number
+            yield frame
+
+
+def _frames(path: Path, head: VideoHead) -> Iterator[SeenFrame]:
+    """Objects are numbered in the order of first sight; their identity is their name."""
+    numbers: dict[str, int] = {}
+    for frame in _lines(path):
+        with telling(f"{path}, frame {frame.frame_number}"):
+            objects = tuple(
+                _seen(one, numbers.setdefault(one.assoc_id, len(numbers) + 1), head) for one in frame.objects
+            )
+            if len({one.obj_id for one in objects}) < len(objects):
+                raise BadResults("two objects of one assoc_id")
+            yield SeenFrame(frame.frame_number, frame.frame_number / head.original_fps, objects)
+
+
+def _seen(one: DenseObject, obj_id: int, head: VideoHead) -> SeenObject:
+    mask = None if one.segmentation is None else checked_rle(one.segmentation, (head.height, head.width))
+    box = checked_box(*one.bbox)
+    return SeenObject(obj_id, checked_label(one.assoc_name), box, one.score, mask, name=one.assoc_id)
+
+
+def write(folder: Path, videos: Sequence[VideoResults]) -> None:
+    """Write a file for each video, and what tells its size and rate; frames without objects have no line."""
+    for video in videos:
+        last = 0
+        with (folder / f"{_PREFIX}{video.name}.jsonl").open("w", encoding="utf-8", newline="\n") as out:
+            for frame in video.read():
+                last = frame.source_frame
+                if frame.objects:
+                    objects = [_dense(one) for one in frame.objects]
+                    out.write(dense_line(DenseFrame(frame_number=last, objects=objects)))
+        head = VideoHead(
+            width=video.width, height=video.height, original_fps=video.fps, process_fps=video.process_fps or video.fps,
+            total_frames=video.length or last + 1,
+        )  # fmt: skip
+        (folder / info_file(video.name)).write_text(head.model_dump_json() + "\n", encoding="utf-8")
+
+
+def _dense(one: SeenObject) -> DenseObject:
+    return DenseObject(
+        assoc_id=one.name or str(one.obj_id), assoc_name=one.label, bbox=one.box_xyxy,
+        score=1.0 if one.score is None else one.score, source="propagated", window=None, prompt_distance_s=0.0,
+        segmentation=one.rle,
+    )  # fmt: skip
+
+
+def _write_parts(root: Path, material: Material) -> None:
+    for part, videos in material.parts.items():
+        (root / part).mkdir()
+        write(root / part, videos)
+
+
+FORMAT = Format(
+    "dense", "dense_annotations as annotate-long-video writes them", ("mask", "box"),
+    "frames without objects, times of variable frame rates, ids (counted by first sight, kept as names)",
+    _write_parts, read,
+)  # fmt: skip

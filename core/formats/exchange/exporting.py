@@ -1,0 +1,125 @@
+"""Writing results in a format: all of it, or nothing."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core.errors import RefusedInput
+from core.formats.exchange.material import Format, Material, Shape
+from core.formats.exchange.model import SeenFrame, VideoResults, take_census
+from core.formats.exchange.pictures import write_pictures
+from core.formats.exchange.registry import FORMATS
+from core.formats.exchange.selecting import select, split
+from core.formats.exchange.sources import Sources
+from core.store.atomic import atomic_folder
+
+Report = Callable[[str, int, int | None], None]
+"""Told what is done to which video, frames done, and frames expected."""
+
+
+def _quietly(what: str, done: int, expected: int | None) -> None:
+    del what, done, expected
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: videos, frames, tracks, objects (sightings), and the labels in the order of their numbers."""
+
+    videos: int
+    frames: int
+    tracks: int
+    objects: int
+    labels: Sequence[str]
+    parts: Mapping[str, int]
+    shape: Shape
+
+
+def export(
+    videos: Sequence[VideoResults],
+    to: str,
+    output: Path,
+    *,
+    shape: Shape | None = None,
+    labels: Mapping[str, str] | None = None,
+    min_score: float = 0.0,
+    shares: Sequence[float] = (1.0,),
+    pictures: Sources | None = None,
+    report: Report = _quietly,
+) -> Exported:
+    """Write videos in a format, as a new folder.
+
+    Args:
+        videos: of different names.
+        to: name of the format.
+        output: the folder to make; one that holds something already is refused.
+        shape: how objects are told; None: what the format likes best and the results have.
+        labels: see `select`.
+        min_score: see `select`.
+        shares: see `split`.
+        pictures: where the videos are, if the frames' pictures are wanted too.
+        report: told how far it is.
+
+    Raises:
+        RefusedInput: the folder is not empty, or the format cannot hold what is asked for. Nothing was written.
+        BadResults: the results (or pictures) cannot be read, or do not fit the format. Nothing is left.
+    """
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise RefusedInput.of("output", str(output), "a folder that is empty, or not there yet")
+    wanted = FORMATS[to]
+    chosen = [select(video, labels or {}, min_score) for video in videos]
+    parts = split(chosen, shares)
+    everything = [video for part in parts.values() for video in part]
+    census = {video.name: take_census(_watched(video, "reading", report)) for video in everything}
+    material = Material(
+        {part: [_watched(video, "writing", report) for video in own] for part, own in parts.items()},
+        census,
+        sorted({label for one in census.values() for label in one.labels}),
+        _shape(wanted, shape, all(one.masks or not one.tracks for one in census.values())),
+        pictures,
+    )
+    with atomic_folder(output) as folder:
+        wanted.write(folder, material)
+        if pictures is not None and wanted.picture is not None:
+            _write_pictures(folder, wanted, parts, pictures, report)
+    objects = sum(track.frames for one in census.values() for track in one.tracks.values())
+    frames, tracks = (
+        sum(numbers) for numbers in zip(*((c.frames, len(c.tracks)) for c in census.values()), strict=True)
+    )
+    counts = {part: len(own) for part, own in parts.items()}
+    return Exported(len(everything), frames, tracks, objects, material.labels, counts, material.shape)
+
+
+def _shape(wanted: Format, shape: Shape | None, masks: bool) -> Shape:
+    """How objects are told: as asked, if format and results have it; else the first that both have."""
+    if shape is not None and shape not in wanted.shapes:
+        raise RefusedInput.of("shape", shape, f"{wanted.name} holds {', '.join(wanted.shapes)}")
+    if shape is not None and shape != "box" and not masks:
+        raise RefusedInput.of("shape", shape, "not every object has a mask: box (or track with --masks)")
+    usable = [one for one in wanted.shapes if one == "box" or masks]
+    if not usable:
+        raise RefusedInput(f"{wanted.name} holds masks, and not every object has one: track with --masks")
+    return shape or usable[0]
+
+
+def _write_pictures(
+    folder: Path, wanted: Format, parts: Mapping[str, Sequence[VideoResults]], pictures: Sources, report: Report
+) -> None:
+    for part, videos in parts.items():
+        for video in videos:
+
+            def place(frame: int, part: str = part, name: str = video.name) -> str:
+                assert wanted.picture is not None
+                return wanted.picture(part, name, frame)
+
+            write_pictures(folder, _watched(video, "pictures of", report), pictures, place)
+
+
+def _watched(video: VideoResults, what: str, report: Report) -> VideoResults:
+    def read() -> Iterator[SeenFrame]:
+        for done, frame in enumerate(video.read(), 1):
+            yield frame
+            if done % 100 == 0:
+                report(f"{what} {video.name}", done, None)
+        report(f"{what} {video.name}", 1, 1)
+
+    return replace(video, read=read)

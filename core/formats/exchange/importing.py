@@ -1,0 +1,94 @@
+"""Annotations of any format made into what the flows take: prompts, results, or scenes of id maps."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.errors import RefusedInput
+from core.formats.exchange import id_map_scenes, results_lines
+from core.formats.exchange.exporting import Report
+from core.formats.exchange.model import SeenObject, VideoResults
+from core.formats.exchange.pictures import write_pictures
+from core.formats.exchange.selecting import select
+from core.formats.exchange.sources import Sources
+from core.store.atomic import atomic_file, atomic_folder
+
+
+def write_prompts(videos: Sequence[VideoResults], output: Path, sources: Sources, every: int | None) -> dict[str, int]:
+    """Write a prompts file (`core.formats.prompts`): a mask or box for each object on its first frame.
+
+    Keys are the paths of the videos, where these are known, else their names.
+
+    Args:
+        videos: what was annotated; ids must mean the same object from frame to frame.
+        output: the JSON file to make.
+        sources: where the videos are.
+        every: prompts also on every so many source frames after an object's first; None: only there.
+
+    Returns:
+        The number of prompts by key.
+
+    Raises:
+        RefusedInput: a video's ids mean nothing beyond their frame.
+    """
+    entries: dict[str, list[dict[str, Any]]] = {}
+    for video in videos:
+        if not video.tracked:
+            raise RefusedInput(
+                f"{video.name}: its boxes have no ids that hold from frame to frame: no prompts from these"
+            )
+        path = sources.find(video.name, video.path)
+        entries[str(path) if path is not None else video.path or video.name] = _prompts(video, every)
+    with atomic_file(output) as temporary:
+        temporary.write_text(json.dumps(entries, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return {key: len(own) for key, own in entries.items()}
+
+
+def _prompts(video: VideoResults, every: int | None) -> list[dict[str, Any]]:
+    told: dict[int, int] = {}
+    prompts = []
+    for frame in video.read():
+        for one in frame.objects:
+            last = told.get(one.obj_id)
+            if last is None or (every is not None and frame.source_frame - last >= every):
+                told[one.obj_id] = frame.source_frame
+                prompts.append({"frame": frame.source_frame, "obj_id": one.obj_id, "label": one.label, **_shown(one)})
+    return prompts
+
+
+def _shown(one: SeenObject) -> dict[str, Any]:
+    return {"box": list(one.box_xyxy)} if one.rle is None else {"mask": one.rle}
+
+
+def write_results(videos: Sequence[VideoResults], output: Path) -> None:
+    """Write `results.jsonl`, a line for each video."""
+    with atomic_file(output) as temporary:
+        results_lines.write(temporary, videos)
+
+
+def write_scenes(videos: Sequence[VideoResults], output: Path, sources: Sources, report: Report) -> None:
+    """Write a folder of scenes for `refine_masks`: pictures and id maps of every frame with an object.
+
+    Raises:
+        RefusedInput: the folder is not empty.
+        BadResults: the pictures cannot be read.
+    """
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise RefusedInput.of("output", str(output), "a folder that is empty, or not there yet")
+    with atomic_folder(output) as root:
+        for video in videos:
+            _write_scene(root / video.name, video, sources)
+            report(f"scene {video.name}", 1, 1)
+
+
+def _write_scene(folder: Path, video: VideoResults, sources: Sources) -> None:
+    shown = video.with_frames(lambda: (frame for frame in video.read() if frame.objects))
+    (folder / id_map_scenes.MAPS).mkdir(parents=True)
+    id_map_scenes.write_maps(folder / id_map_scenes.MAPS, shown)
+    write_pictures(folder / id_map_scenes.IMAGES, shown, sources, id_map_scenes.picture_name)
+
+
+def chosen(videos: Sequence[VideoResults], labels: Mapping[str, str], min_score: float) -> list[VideoResults]:
+    """See `select`."""
+    return [select(video, labels, min_score) for video in videos]

@@ -1,0 +1,141 @@
+"""The neutral model every format is read into and written from: videos, their frames, the objects in them.
+
+Frames come one at a time, as often as they are asked for, so that an hour of video never stands in memory.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from core.errors import MaskflowError
+from core.masks import Box
+from core.masks.rle import RLE
+
+OBJECT = "object"
+"""The label of what has none."""
+
+
+class BadResults(MaskflowError):
+    """A file of results or annotations cannot be read; the message tells where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenObject:
+    """An object on one frame.
+
+    Attributes:
+        obj_id: 1 or more; the same object has the same one over the whole video.
+        label: what it is; never empty.
+        box_xyxy: pixels of the source, upper edges exclusive.
+        score: how sure the mask or box is, 0..1; None where nothing tells.
+        rle: its mask, COCO RLE of the whole picture.
+        detection_score: how sure a detector was at first sight, 0..1.
+        name: its identity as text, where the source names it so.
+    """
+
+    obj_id: int
+    label: str
+    box_xyxy: Box
+    score: float | None = None
+    rle: RLE | None = None
+    detection_score: float | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFrame:
+    """A frame that was looked at, also where nothing was found; no two objects of one id.
+
+    Attributes:
+        source_frame: 0-based, in presentation order in the source.
+        time_s: when it is shown.
+        objects: in the order in which the source tells them.
+    """
+
+    source_frame: int
+    time_s: float
+    objects: tuple[SeenObject, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class VideoResults:
+    """What is known of one video.
+
+    Attributes:
+        name: for files and people; no two of one set have the same.
+        width, height: of the source, in pixels.
+        fps: frames a second of the source; where nothing tells, that of image folders.
+        read: gives the frames from the first on, ascending, each time it is called. Raises `BadResults`.
+        length: frames of the source, where that is known.
+        path: the source itself, as the results name it.
+        text_prompt: what was asked for.
+        process_fps: frames a second that were looked at; None: not told.
+        tracked: whether ids mean the same object from frame to frame.
+    """
+
+    name: str
+    width: int
+    height: int
+    fps: float
+    read: Callable[[], Iterator[SeenFrame]]
+    length: int | None = None
+    path: str | None = None
+    text_prompt: str | None = None
+    process_fps: float | None = None
+    tracked: bool = True
+
+    def with_frames(self, read: Callable[[], Iterator[SeenFrame]], name: str | None = None) -> "VideoResults":
+        """The same video with other frames."""
+        return replace(self, read=read, name=name or self.name)
+
+
+@dataclass(frozen=True)
+class Track:
+    """One object of a video: what it is called on its first frame, and the number of frames it is on."""
+
+    label: str
+    frames: int
+
+
+@dataclass(frozen=True)
+class Census:
+    """What one pass over a video's frames tells: writers have to know it before they begin.
+
+    Attributes:
+        frames: number of frames looked at.
+        first, last: source frames; 0 where there is none.
+        step: distance of frames looked at, where it is always the same; else 1.
+        tracks: by id, in the order of first sight.
+        labels: all of them, sorted.
+        masks: whether every object has a mask (and there is one).
+    """
+
+    frames: int
+    first: int
+    last: int
+    step: int
+    tracks: dict[int, Track]
+    labels: Sequence[str]
+    masks: bool
+
+
+def take_census(video: VideoResults) -> Census:
+    """Read all of a video once. Raises `BadResults`."""
+    tracks: dict[int, Track] = {}
+    labels: set[str] = set()
+    steps: set[int] = set()
+    frames = first = last = objects = masks = 0
+    for frame in video.read():
+        if frames:
+            steps.add(frame.source_frame - last)
+        else:
+            first = frame.source_frame
+        last = frame.source_frame
+        frames += 1
+        for one in frame.objects:
+            known = tracks.get(one.obj_id)
+            tracks[one.obj_id] = Track(one.label, 1) if known is None else replace(known, frames=known.frames + 1)
+            labels.add(one.label)
+            objects += 1
+            masks += one.rle is not None
+    step = steps.pop() if len(steps) == 1 else 1
+    return Census(frames, first, last, max(1, step), tracks, sorted(labels), 0 < objects == masks)

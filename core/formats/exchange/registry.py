@@ -1,0 +1,145 @@
+"""All formats by name, and which one a file or folder is of."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import ijson
+
+from core.formats.exchange import (
+    coco,
+    coco_video,
+    cvat,
+    davis,
+    dense,
+    id_map_scenes,
+    mot,
+    mots,
+    rerun,
+    results_lines,
+    yolo,
+)  # fmt: skip
+from core.formats.exchange.material import Format
+from core.formats.exchange.model import BadResults, VideoResults
+from core.formats.exchange.sequences import read_rows
+from core.formats.exchange.sources import Sources
+
+Reader = Callable[[Path, Sources], list[VideoResults]]
+
+FORMATS: dict[str, Format] = {
+    one.name: one
+    for one in (
+        coco.FORMAT, coco_video.FORMAT, cvat.FORMAT, davis.FORMAT, mot.FORMAT, mots.FORMAT, rerun.FORMAT, yolo.FORMAT,
+        results_lines.FORMAT, dense.FORMAT,
+    )
+}  # fmt: skip
+READERS: dict[str, Reader] = {
+    "id-maps": id_map_scenes.read,
+    **{name: one.read for name, one in FORMATS.items()},
+}
+
+
+def read_results(path: Path, kind: str | None = None, sources: Sources | None = None) -> list[VideoResults]:
+    """The videos in a file or folder of any format.
+
+    Args:
+        path: results of a flow, or annotations in one of the formats.
+        kind: name of the format (a key of `READERS`); None: seen from the files.
+        sources: videos a user pointed at, for what the format does not tell.
+
+    Raises:
+        BadResults: it is not there, of no known format, damaged, or holds no video.
+    """
+    if not path.exists():
+        raise BadResults(f"{path}: no such file or folder")
+    kind = kind or detect(path)
+    try:
+        videos = READERS[kind](path, sources or Sources())
+    except OSError as error:
+        raise BadResults(f"{error.filename or path}: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise BadResults(f"{path}: not UTF-8 text") from None
+    if not videos:
+        raise BadResults(f"{path}: holds no video")
+    return videos
+
+
+def detect(path: Path) -> str:
+    """The format of a file or folder. Raises `BadResults` where it is of none that is known."""
+    try:
+        kind = _of_folder(path) if path.is_dir() else _of_file(path)
+    except OSError as error:
+        raise BadResults(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    if kind is None:
+        known = ", ".join(sorted(READERS))
+        raise BadResults(f"{path}: unknown schema: of none of the formats that are read ({known}); --format names one")
+    return kind
+
+
+def _of_file(path: Path) -> str | None:
+    by_suffix = {".xml": "cvat", ".rrd": "rerun", ".yaml": "yolo", ".yml": "yolo"}
+    suffix = path.suffix.lower()
+    if suffix == ".jsonl":
+        return _kind_of_jsonl(path)
+    if suffix == ".json":
+        return _kind_of_json(path)
+    if suffix == ".txt":
+        return _kind_of_rows(path)
+    return by_suffix.get(suffix)
+
+
+def _kind_of_jsonl(path: Path) -> str | None:
+    if path.stat().st_size == 0:
+        raise BadResults(f"{path}: empty")
+    with path.open("rb") as stream:
+        try:
+            for prefix, event, value in ijson.parse(stream, multiple_values=True):
+                if prefix == "" and event == "map_key":
+                    if value in ("video_path", "text_prompt", "video_info"):
+                        return "results"
+                    if value in ("frame_number", "objects"):
+                        return "dense"
+                    return None
+        except ijson.JSONError:
+            pass
+    return None
+
+
+def _kind_of_json(path: Path) -> str | None:
+    """COCO's two kinds by their annotations: of images, or of videos."""
+    with path.open("rb") as stream:
+        try:
+            for prefix, event, value in ijson.parse(stream):
+                if prefix in ("images.item", "annotations.item") and event == "map_key" and value in (
+                    "file_name", "image_id", "video_id"
+                ):  # fmt: skip
+                    return "coco-video" if value == "video_id" and prefix == "annotations.item" else "coco"
+                if prefix == "videos.item" and event == "map_key" and value == "file_names":
+                    return "coco-video"
+        except (ijson.JSONError, json.JSONDecodeError) as error:
+            raise BadResults(f"{path}: not JSON, or cut short: {str(error).splitlines()[0].strip()}") from None
+    return None
+
+
+def _kind_of_rows(path: Path) -> str | None:
+    """Rows of MOT have commas, those of MOTS have not."""
+    for _, line in read_rows(path):
+        return "mot" if line.count(",") >= 5 else "mots" if len(line.split(" ")) == 6 else None
+    return "mot"
+
+
+def _of_folder(path: Path) -> str | None:
+    if (path / "data.yaml").is_file():
+        return "yolo"
+    if any(path.rglob("seqinfo.ini")) or any(path.rglob("gt/gt.txt")):
+        return _kind_of_rows(next(iter(sorted(path.rglob("gt/gt.txt"))), path))
+    if id_map_scenes.maps_folder(path) or any(id_map_scenes.maps_folder(p) for p in path.iterdir() if p.is_dir()):
+        return "id-maps"
+    for pattern, kind in (("**/dense_annotations_*.jsonl", "dense"), ("**/*.rrd", "rerun"), ("**/*.xml", "cvat")):
+        if any(path.glob(pattern)):
+            return kind
+    files = sorted({*path.glob("*.jsonl"), *path.glob("*.json"), *path.glob("annotations/*.json"), *path.glob("*.txt")})
+    kinds = [kind for kind in map(_of_file, files) if kind is not None]
+    if kinds:
+        return kinds[0]
+    return "davis" if any(path.glob("**/*.png")) else None

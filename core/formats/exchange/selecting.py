@@ -1,0 +1,71 @@
+"""Choosing what of results is passed on: labels, scores, parts of a data set."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+from core.formats.exchange.model import SeenFrame, VideoResults
+
+PARTS = ("train", "val", "test")
+
+
+def select(video: VideoResults, labels: Mapping[str, str], min_score: float) -> VideoResults:
+    """A video with some of its objects.
+
+    Args:
+        video: as it was read.
+        labels: new labels by old ones; an empty new one leaves the object out; labels that are not named stay.
+        min_score: objects on a frame with a lower score are left out there; those without a score stay.
+    """
+    if not labels and min_score <= 0:
+        return video
+
+    def read() -> Iterator[SeenFrame]:
+        for frame in video.read():
+            kept = (
+                replace(one, label=labels.get(one.label, one.label))
+                for one in frame.objects
+                if labels.get(one.label, one.label) and (one.score is None or one.score >= min_score)
+            )
+            yield replace(frame, objects=tuple(kept))
+
+    return video.with_frames(read)
+
+
+def split(videos: Sequence[VideoResults], shares: Sequence[float]) -> dict[str, list[VideoResults]]:
+    """Deal videos out to `train`, `val` and `test`, never one to two of them: frames of a video are much alike.
+
+    A video too few, and each is cut into stretches of time instead, which lie in the order of the parts. The same names
+    and shares always give the same parts.
+
+    Args:
+        videos: of different names.
+        shares: of the parts, summing to 1; parts of share 0 are left out.
+    """
+    parts = [(part, share) for part, share in zip(PARTS, shares, strict=False) if share > 0]
+    if len(parts) < 2:
+        return {parts[0][0] if parts else PARTS[0]: list(videos)}
+    if len(videos) < len(parts):
+        return {part: [_stretch(video, part, parts) for video in videos] for part, _ in parts}
+    dealt: dict[str, list[VideoResults]] = {part: [] for part, _ in parts}
+    for done, video in enumerate(sorted(videos, key=lambda one: sha256(one.name.encode()).digest()), 1):
+        empty = [part for part, _ in parts if not dealt[part]]
+        left = len(videos) - done + 1
+        behind = {part: share * done - len(dealt[part]) for part, share in parts if left > len(empty) or part in empty}
+        dealt[max(behind, key=lambda part: behind[part])].append(video)
+    return {part: [video for video in videos if video in own] for part, own in dealt.items()}
+
+
+def _stretch(video: VideoResults, part: str, parts: Sequence[tuple[str, float]]) -> VideoResults:
+    names = [name for name, _ in parts]
+    start = sum(share for _, share in parts[: names.index(part)])
+    end = start + dict(parts)[part]
+    last = names[-1] == part
+    total = max(1, sum(1 for _ in video.read()))
+
+    def read() -> Iterator[SeenFrame]:
+        for index, frame in enumerate(video.read()):
+            if start <= index / total < end or (last and index / total >= end):
+                yield frame
+
+    return video.with_frames(read, f"{video.name}_{part}")
