@@ -54,6 +54,11 @@ app.command(
     name="import",
     help="Make annotations of any of these formats into prompts, results or scenes.",
 )
+app.command(
+    "flows.evaluate:evaluate_results",
+    name="evaluate",
+    help="Judge results by the truth: J&F, HOTA, IDF1, MOTA, average precision.",
+)
 app.command("flows.commands:devices", name="devices", help="Show this host's device slots and their limits.")
 app.command(
     "flows.serving:serve", name="serve", help="Server, deployments and a worker on this machine, for UI and schedules."

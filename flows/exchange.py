@@ -48,14 +48,14 @@ def export_results(
         min_score: leave out objects on frames where their score is lower.
         format: what RESULTS is, where it cannot be seen: one of the formats, id-maps, results or dense.
     """
-    _check(format, min_score)
+    check_options(format, min_score)
     shares = _shares(split)
     console = Console()
-    with _progress() as report, _one_line():
-        found = read_results(results.expanduser(), format, Sources(_there(videos)))
+    with progress() as report, one_line():
+        found = read_results(results.expanduser(), format, Sources(there(videos)))
         done = export(
             found, to, output.expanduser(), shape=shape, labels=read_labels(labels), min_score=min_score,
-            shares=shares, pictures=Sources(_there(videos)) if frames else None, report=report,
+            shares=shares, pictures=Sources(there(videos)) if frames else None, report=report,
         )  # fmt: skip
     parts = "" if len(done.parts) < 2 else " (" + ", ".join(f"{n} {part}" for part, n in done.parts.items()) + ")"
     told = f"{_count(done.videos, 'video')}{parts}, {_count(done.frames, 'frame')}, {_count(done.tracks, 'track')}, "
@@ -93,14 +93,14 @@ def import_annotations(
         min_score: leave out objects on frames where their score is lower.
         format: what ANNOTATIONS is, where it cannot be seen.
     """
-    _check(format, min_score)
+    check_options(format, min_score)
     if every is not None and every < 1:
         raise RefusedInput.of("every", every, "1 or more frames")
     if every is not None and to != "prompts":
         raise RefusedInput.of("every", every, "only where --to is prompts")
-    sources, output = Sources(_there(videos)), output.expanduser()
+    sources, output = Sources(there(videos)), output.expanduser()
     console = Console()
-    with _progress() as report, _one_line():
+    with progress() as report, one_line():
         found = chosen(read_results(annotations.expanduser(), format, sources), read_labels(labels), min_score)
         if to == "prompts":
             prompts = write_prompts(found, output, sources, every)
@@ -133,9 +133,10 @@ def read_labels(labels: Sequence[str] | None) -> dict[str, str]:
     return renamed
 
 
-def _check(kind: str | None, min_score: float) -> None:
+def check_options(kind: str | None, min_score: float, parameter: str = "format") -> None:
+    """Refuse a format that is not known, and a score that is none."""
     if kind is not None and kind not in READERS:
-        raise RefusedInput.of("format", kind, ", ".join(sorted(READERS)))
+        raise RefusedInput.of(parameter, kind, ", ".join(sorted(READERS)))
     if not 0 <= min_score <= 1:
         raise RefusedInput.of("min_score", min_score, "0 to 1")
 
@@ -147,7 +148,8 @@ def _shares(split: list[float] | None) -> list[float]:
     return shares
 
 
-def _there(videos: Path | None) -> Path | None:
+def there(videos: Path | None) -> Path | None:
+    """The path a user gave, with `~` filled in. Raises `RefusedInput` where nothing is there."""
     path = None if videos is None else videos.expanduser()
     if path is not None and not path.exists():
         raise RefusedInput.of("videos", str(videos), "a video, or a folder that is there")
@@ -159,7 +161,7 @@ def _count(number: int, word: str) -> str:
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
+def one_line() -> Iterator[None]:
     """What cannot be read or written is refused, in one line."""
     try:
         yield
@@ -170,7 +172,7 @@ def _one_line() -> Iterator[None]:
 
 
 @contextmanager
-def _progress() -> Iterator[Report]:
+def progress() -> Iterator[Report]:
     """A bar for each thing done to a video."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(show_speed=True), TimeElapsedColumn())
     console = Console(stderr=True)

@@ -157,7 +157,7 @@ def annotate_long_video(
             recorded = record(run, videos, outcomes, settings, resume) if recording else {}
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
-    failures |= deliver_results(store, videos, outcomes, recorded, output_dir)
+    failures |= deliver_results(store, videos, outcomes, recorded, output_dir, settings.interval)
     write_failures(output_dir / FAILURES, ((one, failures[one]) for one in plan.videos if one in failures))
     return publish(summary(plan, videos, followed, outcomes, failures, notes, output_dir))
 

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.formats.exchange.dense import info_file
 from core.formats.sparse_annotations import Problem
+from core.formats.tracks import VideoHead
 from core.store.atomic import write_text
 from core.windows import assemble_item as assembled
 from core.windows.record_item import RECORDING_FILE
@@ -134,7 +136,12 @@ def record(
 
 
 def deliver_results(
-    store: RunStore, videos: Sequence[Video], outcomes: Sequence[Outcome], recorded: dict[str, Outcome], folder: Path
+    store: RunStore,
+    videos: Sequence[Video],
+    outcomes: Sequence[Outcome],
+    recorded: dict[str, Outcome],
+    folder: Path,
+    interval: int,
 ) -> dict[str, str]:
     """Put the results where they were asked for; the reason for each video that has none, or not all."""
     failures = {}
@@ -142,7 +149,7 @@ def deliver_results(
         if outcome.record is None:
             failures[video.video_id] = outcome.reason or "failed"
         else:
-            _deliver(store, video, outcome, folder)
+            _deliver(store, video, outcome, folder, interval)
     for video_id, outcome in recorded.items():
         if outcome.record is None:
             failures[video_id] = outcome.reason or "failed"
@@ -151,9 +158,22 @@ def deliver_results(
     return failures
 
 
-def _deliver(store: RunStore, video: Video, outcome: Outcome, folder: Path) -> None:
+def _write_info(folder: Path, video: Video, interval: int) -> None:
+    """Write `video_info_{video_id}.json`: what annotations do not tell of their video, for those who convert them."""
+    head = VideoHead(
+        width=video.info["width"],
+        height=video.info["height"],
+        original_fps=round(video.info["fps"], 6),
+        process_fps=round(video.info["fps"] / interval, 6),
+        total_frames=len(video.index),
+    )
+    write_text(folder / info_file(video.video_id), head.model_dump_json() + "\n")
+
+
+def _deliver(store: RunStore, video: Video, outcome: Outcome, folder: Path, interval: int) -> None:
     for made, wanted in _DELIVERED:
         deliver(outcome.folder / made, folder / wanted.format(video.video_id), store.digests)
+    _write_info(folder, video, interval)
     if video.held_out:
         deliver(outcome.folder / assembled.HOLD_OUT_FILE, folder / f"hold_out_{video.video_id}.jsonl", store.digests)
     write_problems(folder, video.video_id, video.problems)

@@ -77,10 +77,9 @@ def _palette() -> list[int]:
 
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
-    """See `Format.read`: a DAVIS folder, a folder of folders of PNGs, or one folder of PNGs."""
-    root = next((p for p in (path / "Annotations" / _RESOLUTION, path / "Annotations", path) if p.is_dir()), path)
-    folders = sorted((p for p in root.iterdir() if p.is_dir() and _maps(p)), key=lambda p: natural_key(p.name))
-    folders = folders or ([root] if _maps(root) else [])
+    """See `Format.read`: a DAVIS folder, or any folder with PNGs in it or below; a folder of PNGs is a video."""
+    root = path / "Annotations" if (path / "Annotations").is_dir() else path
+    folders = sorted({file.parent for file in root.rglob("*.png")}, key=lambda p: natural_key(p.name))
     if not folders:
         raise BadResults(f"{path}: no folder of PNG masks in it")
     semantics = load_json(path / _SEMANTICS) if (path / _SEMANTICS).is_file() else {}
@@ -127,10 +126,10 @@ def _frames(maps: list[Path], labels: Mapping[str, str], size: tuple[int, int], 
 
 
 def _objects(ids: npt.NDArray[np.int64], labels: Mapping[str, str]) -> Iterator[SeenObject]:
-    for obj_id in np.flatnonzero(np.bincount(ids.ravel(), minlength=1)):
+    for obj_id in _present(ids):
         if obj_id:
             mask = rle.encode(np.asarray(ids == obj_id, np.bool_))
-            yield SeenObject(int(obj_id), labels.get(str(obj_id), OBJECT), rle.box_xyxy(mask), rle=mask)
+            yield SeenObject(obj_id, labels.get(str(obj_id), OBJECT), rle.box_xyxy(mask), rle=mask)
 
 
 def read_mask(path: Path) -> npt.NDArray[np.int64]:
@@ -144,11 +143,15 @@ def read_mask(path: Path) -> npt.NDArray[np.int64]:
         raise BadResults(f"{path}: {error}") from None
     with Image.open(path) as image:
         palette = image.mode == "P"
-    if palette or set(np.unique(ids)) <= {0, 255}:
-        ids = np.where(ids == 255, 0 if palette else 1, ids)
     if ids.min() < 0 or ids.max() > np.iinfo(np.uint16).max:
         raise BadResults(f"{path}: ids from 0 to 65535 are read, not {ids.min()} to {ids.max()}")
+    if palette or set(_present(ids)) <= {0, 255}:
+        ids[ids == 255] = 0 if palette else 1
     return ids
+
+
+def _present(ids: npt.NDArray[np.int64]) -> list[int]:
+    return np.flatnonzero(np.bincount(ids.ravel())).tolist()
 
 
 FORMAT = Format(

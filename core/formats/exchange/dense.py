@@ -3,6 +3,7 @@
 Beside it `video_info_ID.json`, the video's size and rate; where it is missing, masks or the video itself tell.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -32,30 +33,35 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
 
 
 def _video(file: Path, name: str, sources: Sources) -> VideoResults:
-    head, source = _head(file, file.stem.removeprefix(_PREFIX), sources)
+    head, source, interval = _head(file, file.stem.removeprefix(_PREFIX), sources)
+    grid = range(0, head.total_frames if interval else 0, interval or 1)
     return VideoResults(
         name=name,
         width=head.width,
         height=head.height,
         fps=head.original_fps,
-        read=lambda: _frames(file, head),
+        read=lambda: _frames(file, head, grid),
         length=head.total_frames,
         path=source,
+        process_fps=head.process_fps if interval else None,
     )
 
 
-def _head(path: Path, video_id: str, sources: Sources) -> tuple[VideoHead, str | None]:
+def _head(path: Path, video_id: str, sources: Sources) -> tuple[VideoHead, str | None, int | None]:
+    """Size and rate of the video, where it is, and how many frames lie between those looked at, where that is told."""
     beside = path.with_name(info_file(video_id))
     found = sources.find(video_id)
     if beside.is_file():
         with telling(str(beside)):
-            return VideoHead.model_validate_json(beside.read_bytes()), None if found is None else str(found)
+            head = VideoHead.model_validate_json(beside.read_bytes())
+            interval = max(1, round(head.original_fps / head.process_fps))
+            return head, None if found is None else str(found), interval
     info = sources.need(video_id, "its size and rate (no video_info file beside the annotations)")
     frames = info.declared_frames or round((info.duration_s or 0) * info.fps)
     head = VideoHead(
         width=info.width, height=info.height, original_fps=info.fps, process_fps=info.fps, total_frames=frames
     )  # fmt: skip
-    return head, str(found)
+    return head, str(found), None
 
 
 def _lines(path: Path) -> Iterator[DenseFrame]:
@@ -77,8 +83,19 @@ def _lines(path: Path) -> Iterator[DenseFrame]:
             yield frame
 
 
-def _frames(path: Path, head: VideoHead) -> Iterator[SeenFrame]:
-    """Objects are numbered in the order of first sight; their identity is their name."""
+def _frames(path: Path, head: VideoHead, grid: range) -> Iterator[SeenFrame]:
+    """Frames with objects, and those of the grid without; objects are numbered in the order of first sight."""
+    empty = deque(grid)
+    for frame in _objects(path, head):
+        while empty and empty[0] <= frame.source_frame:
+            if empty[0] < frame.source_frame:
+                yield SeenFrame(empty[0], empty[0] / head.original_fps)
+            empty.popleft()
+        yield frame
+    yield from (SeenFrame(number, number / head.original_fps) for number in empty)
+
+
+def _objects(path: Path, head: VideoHead) -> Iterator[SeenFrame]:
     numbers: dict[str, int] = {}
     for frame in _lines(path):
         with telling(f"{path}, frame {frame.frame_number}"):
@@ -129,6 +146,7 @@ def _write_parts(root: Path, material: Material) -> None:
 
 FORMAT = Format(
     "dense", "dense_annotations as annotate-long-video writes them", ("mask", "box"),
-    "frames without objects, times of variable frame rates, ids (counted by first sight, kept as names)",
+    "which frames were looked at where these are not evenly spaced, times of variable frame rates; ids are counted by "
+    "first sight, and kept as names",
     _write_parts, read,
 )  # fmt: skip

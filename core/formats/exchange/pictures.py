@@ -14,8 +14,12 @@ from core.video.source import open_video, read_ahead
 _JPEG_QUALITY = 95
 
 
-def with_pictures(video: VideoResults, sources: Sources | None) -> Iterator[tuple[SeenFrame, RGB | None]]:
+def with_pictures(
+    video: VideoResults, sources: Sources | None, max_side: int | None = None
+) -> Iterator[tuple[SeenFrame, RGB | None]]:
     """The frames of a video, each with its picture [H, W, 3]; None where no `sources` are given.
+
+    Pictures are scaled down so that no side is longer than `max_side`.
 
     The video is decoded once, from its start. Raises `BadResults` where it is not there, unreadable, of another size,
     or shorter.
@@ -28,7 +32,7 @@ def with_pictures(video: VideoResults, sources: Sources | None) -> Iterator[tupl
         told = f"{video.path} is not there" if video.path else "nothing tells where it is"
         raise BadResults(f"{video.name}: no pictures: {told}; name its video, or the folder it is in, with --videos")
     try:
-        with open_video(path) as source, read_ahead(source.frames()) as frames:
+        with open_video(path) as source, read_ahead(source.frames(None, max_side)) as frames:
             size = (source.info.width, source.info.height)
             if size != (video.width, video.height):
                 wanted = f"{video.width}x{video.height}"

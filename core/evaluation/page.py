@@ -1,0 +1,138 @@
+"""The page about an evaluation: figures, how they came about, and the worst frames beside the truth."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from core.evaluation.davis import Over
+from core.evaluation.evaluate import Evaluation, How, VideoScore
+from core.evaluation.identity import IdentityScores
+from core.evaluation.worst import draw_frame, worst_frames
+from core.formats.exchange.sources import Sources
+from core.formats.html_report import Page, Picture, Section, Table, write_page
+from core.formats.plot import Plot, Series
+
+_MOST_PICTURES, _MOST_PLOTS, _MOST_ROWS = 12, 8, 500
+
+
+def write_evaluation(
+    path: Path, evaluation: Evaluation, sources: Sources, report: Callable[[str, int, int], None]
+) -> None:
+    """Write the page; `report` is told of pictures drawn and expected."""
+    write_page(
+        path, Page("Results against the truth", _figures(evaluation), list(_sections(evaluation, sources, report)))
+    )
+
+
+def _figures(evaluation: Evaluation) -> list[tuple[str, str]]:
+    figures = []
+    if evaluation.jf is not None:
+        figures.append(("J&F", f"{evaluation.jf:.3f}"))
+    if evaluation.j is not None:
+        figures.append(("J", f"{evaluation.j.mean:.3f}"))
+    if evaluation.f is not None:
+        figures.append(("F", f"{evaluation.f.mean:.3f}"))
+    if evaluation.identity is not None:
+        one = evaluation.identity
+        figures += [("HOTA", f"{one.hota:.3f}"), ("IDF1", f"{one.idf1:.3f}"), ("MOTA", f"{one.mota:.3f}")]
+        figures.append(("identity switches", f"{one.switches:,}"))
+    return [*figures, ("AP", f"{evaluation.precision.ap:.3f}")]
+
+
+def _sections(evaluation: Evaluation, sources: Sources, report: Callable[[str, int, int], None]) -> Iterator[Section]:
+    pictures: list[Picture] = []
+    worst = worst_frames(evaluation.videos, _MOST_PICTURES)
+    for done, bad in enumerate(worst):
+        report("pictures of the worst frames", done, len(worst))
+        pictures.append(draw_frame(bad, sources))
+    if pictures:
+        yield Section("The worst frames", _ABOUT_WORST, pictures=pictures)
+    yield Section("Videos", _ABOUT_VIDEOS, table=video_table(evaluation))
+    objects = [(video, one) for video in evaluation.videos for one in video.objects]
+    if objects:
+        rows = [
+            (
+                video.judged.name, f"{one.truth_id} {one.label}", "none" if one.found_id is None else str(one.found_id),
+                *_measures(one.j, one.f),
+            )
+            for video, one in sorted(objects, key=lambda pair: pair[1].j.mean)
+        ]  # fmt: skip
+        heads = ("video", "object", "matched with", *_HEADS)
+        yield Section("Objects, the worst first", matching_told(evaluation.how), table=Table(heads, rows[:_MOST_ROWS]))
+        yield Section("J over time", plots=[_plot(video) for video in evaluation.videos[:_MOST_PLOTS]])
+    left_out = [(name, "no results") for name in evaluation.without_results]
+    left_out += [(name, "no truth") for name in evaluation.without_truth]
+    if left_out:
+        yield Section("Not judged", table=Table(("video", "why"), left_out[:_MOST_ROWS]))
+    yield Section("How", table=Table(("", ""), list(_how(evaluation.how))))
+
+
+_ABOUT_WORST = (
+    "Above the truth, below the results; objects that belong together have one colour. The number is the mean IoU of "
+    "what is there, in the truth or in the results."
+)
+_ABOUT_VIDEOS = (
+    "J: IoU of regions; F: agreement of outlines within 0.8 % of the diagonal (DAVIS). Recall: share of frames above "
+    "0.5; decay: first quarter of the frames less the last. HOTA: geometric mean of DetA (are things found) and AssA "
+    "(do they keep their id), over IoU 0.05 to 0.95. IDF1, MOTA and identity switches: at IoU 0.5."
+)
+_HEADS = ("J", "recall", "decay", "F", "recall", "decay")
+
+
+def matching_told(how: How) -> str:
+    """How ids of the results were matched with those of the truth, in words."""
+    if how.matching == "same":
+        told = "Equal ids belong together."
+    else:
+        told = (
+            "Ids need not be equal: each object of the truth was matched with one object of the results for the whole "
+            "video, so that the IoU summed over all frames is largest. One without a match is judged against nothing."
+        )
+    labels = " Only objects of equal labels belong together." if how.by_label else " Labels are not compared."
+    return told + labels + " HOTA, IDF1 and MOTA match by themselves, frame by frame."
+
+
+def _how(how: How) -> Iterator[tuple[str, str]]:
+    yield "ids", matching_told(how)
+    yield "objects", "all of a frame count as one" if how.foreground else "each by itself"
+    yield "frames", "without the first and the last" if how.skip_ends else "all that are in truth and results"
+
+
+def short_table(evaluation: Evaluation) -> Table:
+    """The columns of `video_table` that matter most, for narrow places."""
+    table = video_table(evaluation)
+    names = ("video", "J&F", "J", "F", "HOTA", "IDF1", "MOTA", "IDSW")
+    kept = [table.heads.index(name) for name in names if any(row[table.heads.index(name)] for row in table.rows)]
+    return Table([table.heads[place] for place in kept], [[row[place] for place in kept] for row in table.rows])
+
+
+def video_table(evaluation: Evaluation) -> Table:
+    """A row for each video, and one for all."""
+    rows = [_row(one.judged.name, str(len(one.source_frames)), one.j, one.f, one.identity) for one in evaluation.videos]
+    frames = sum(len(one.source_frames) for one in evaluation.videos)
+    rows.append(_row("all", f"{frames:,}", evaluation.j, evaluation.f, evaluation.identity))
+    identity = ("HOTA", "DetA", "AssA", "IDF1", "MOTA", "IDSW")
+    return Table(("video", "frames", "J&F", *_HEADS, *identity), rows)
+
+
+def _row(name: str, frames: str, j: Over | None, f: Over | None, identity: IdentityScores | None) -> tuple[str, ...]:
+    jf = "" if j is None or f is None else f"{(j.mean + f.mean) / 2:.3f}"
+    one = identity
+    scores = () if one is None else (one.hota, one.det_a, one.ass_a, one.idf1, one.mota)
+    told = tuple(f"{score:.3f}" for score in scores) or ("",) * 5
+    return (name, frames, jf, *_measures(j, f), *told, "" if one is None else f"{one.switches:,}")
+
+
+def _measures(j: Over | None, f: Over | None) -> tuple[str, ...]:
+    return tuple("" if one is None else f"{v:.3f}" for one in (j, f) for v in (
+        (0.0,) * 3 if one is None else (one.mean, one.recall, one.decay)
+    ))  # fmt: skip
+
+
+def _plot(video: VideoScore) -> Plot:
+    series = [
+        Series(f"{one.truth_id} {one.label}", one.truth_id, np.column_stack([video.source_frames, one.per_frame]), True)
+        for one in video.objects
+    ]
+    return Plot(video.judged.name, series, x_label="frame", y_label="J")
