@@ -21,7 +21,8 @@ from core.formats.dense_annotations import read_dense
 from core.masks import Mask, rle
 
 
-def _truth(folder: Path) -> list[Mask]:
+def true_masks(folder: Path) -> list[Mask]:
+    """The foreground of every frame of a DAVIS 2016 sequence."""
     return [np.asarray(Image.open(path).convert("L")) > 127 for path in sorted(folder.glob("*.png"))]
 
 
@@ -33,9 +34,10 @@ def _prompts(truth: dict[str, list[Mask]], places: int) -> dict[str, list[int]]:
     }
 
 
-def _annotate(
+def annotate(
     folder: Path, images: Path, truth: dict[str, list[Mask]], shown: dict[str, list[int]], *more: object
 ) -> None:
+    """Run `annotate-long-video` on sequences, prompted with the true masks of some frames, into `folder / "out"`."""
     prompts = {
         name: [{"frame": frame, "obj_id": 1, "mask": rle.encode(truth[name][frame])} for frame in frames]
         for name, frames in shown.items()
@@ -71,14 +73,14 @@ def main() -> None:
     """Print a row for each sequence and the mean."""
     root = need_data() / "davis2016"
     images = root / "JPEGImages" / "480p"
-    truth = {one.name: _truth(root / "Annotations" / "480p" / one.name) for one in sorted(images.iterdir())}
+    truth = {one.name: true_masks(root / "Annotations" / "480p" / one.name) for one in sorted(images.iterdir())}
     columns: list[list[JF]] = []
     held: dict[str, list[float]] = {}
     for places, more in ((1, ()), (5, ("--hold-out", 0.2))):
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             shown = _prompts(truth, places)
-            _annotate(folder, images, truth, shown, *more)
+            annotate(folder, images, truth, shown, *more)
             columns.append([_score(folder, name, masks, shown[name]) for name, masks in truth.items()])
             for name in truth if more else ():
                 lines = (folder / "out" / f"hold_out_{name}.jsonl").read_text().splitlines()

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,10 @@ from pydantic import Field
 from core.errors import RefusedInput
 from core.formats.failures_jsonl import write_failures
 from core.formats.results_jsonl import Schema, TrackedVideo, write_results
+from core.formats.review_jsonl import ReviewEntry, read_review, write_review
 from core.models.sam2.names import SamType
+from core.quality.review import worst_first
+from core.quality.review_item import REVIEW_FILE
 from core.store.paths import distinct, inside, slugify
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
 from core.tracking.report_item import REPORT_FILE
@@ -25,6 +29,7 @@ from tasks.cancellation import how_to_cancel
 from tasks.deliver import deliver
 from tasks.devices.slots import MAX_SLOTS
 from tasks.items import Item, Outcome, Stage, item_key
+from tasks.run_facts import run_facts
 from tasks.running import ItemRun, RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
 from tasks.summary import Row, Summary, publish
@@ -46,6 +51,8 @@ RENDER = Stage(
     lambda done: [f"{done['frames']} frames drawn in {done['seconds']:.2f}s"],
 )
 
+REVIEW = Stage("review", "core.quality.review_item:review_video", lambda done: [f"{done['entries']} frames to look at"])
+_REVIEWED = " (review)"
 MAKE_REPORT = Stage("report", "core.tracking.report_item:report_tracked", lambda _: [])
 
 
@@ -142,14 +149,17 @@ def track_videos(
         with item_run(store, plan.devices, len(items)) as run:
             tracked = run_items(run, TRACK, items, resume)
             rendered = _render(run, plan, tracked, resume)
-            failures = unreadable | {o.item.name: o.reason for o in [*rendered, *tracked] if o.reason is not None}
+            reviewed = _review(run, tracked, resume)
+            settled = [*reviewed, *rendered, *tracked]
+            failures = unreadable | {one.item.name: one.reason for one in settled if one.reason is not None}
             failures |= _deliver_rendered(plan, store, rendered)
-            no_report = _report(run, plan, tracked, failures, notes, resume)
+            no_report = _report(run, plan, tracked, reviewed, failures, notes, resume)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     done = {o.item.name: o for o in tracked if o.reason is None}
     delivered = [video for video in plan.videos if video in done]
     write_results(plan.results, (TrackedVideo(v, plan.text_prompt, done[v].folder) for v in delivered), schema, masks)
+    write_review(plan.results.parent / REVIEW_FILE, _doubtful(reviewed))
     write_failures(plan.results.parent / FAILURES, ((v, failures[v]) for v in plan.videos if v in failures))
     return publish(_summary(plan, done, failures, no_report, notes))
 
@@ -202,6 +212,27 @@ def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], resume: bool) 
     return run_items(run, RENDER, items, resume)
 
 
+def _review(run: ItemRun, tracked: Sequence[Outcome], resume: bool) -> list[Outcome]:
+    """Look through what was tracked for signs of trouble."""
+    items = []
+    for outcome in tracked:
+        if outcome.record is not None:
+            name = outcome.item.name
+            request = {"name": name, "video": outcome.item.request["video"], "tracks": str(outcome.folder)}
+            inputs = {"name": name, "tracks": item_key(TRACK, outcome.item)}
+            items.append(Item(f"{name}{_REVIEWED}", inputs, request, outcome.item.cost))
+    return [
+        replace(one, item=replace(one.item, name=one.item.name.removesuffix(_REVIEWED)))
+        for one in run_items(run, REVIEW, items, resume)
+    ]
+
+
+def _doubtful(reviewed: Sequence[Outcome]) -> list[ReviewEntry]:
+    """The frames a person should look at, of all videos."""
+    done = (one for one in reviewed if one.reason is None)
+    return worst_first(entry for one in done for entry in read_review(one.folder / REVIEW_FILE))
+
+
 def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) -> dict[str, str]:
     """Put pictures where they were asked for: `<folder>/<parent>/<stem>_tracked.mp4` and `<parent>/<stem>.rrd`.
 
@@ -224,10 +255,17 @@ def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) 
 
 
 def _report(
-    run: ItemRun, plan: Plan, tracked: Sequence[Outcome], failures: dict[str, str], notes: list[str], resume: bool
+    run: ItemRun,
+    plan: Plan,
+    tracked: Sequence[Outcome],
+    reviewed: Sequence[Outcome],
+    failures: dict[str, str],
+    notes: list[str],
+    resume: bool,
 ) -> str | None:
     """Make the page about the run; why there is none."""
     done = [one for one in tracked if one.reason is None]
+    folders = {one.item.name: str(one.folder) for one in reviewed if one.reason is None}
     told = {
         "title": _title(plan),
         "failures": [[video, failures[video]] for video in plan.videos if video in failures],
@@ -235,11 +273,14 @@ def _report(
     }
     inputs = [[one.item.name, item_key(TRACK, one.item)] for one in done]
     videos = [
-        {"name": one.item.name, "video": one.item.request["video"], "tracks": str(one.folder)} for one in done
+        {
+            "name": one.item.name, "video": one.item.request["video"], "tracks": str(one.folder),
+            "review": folders.get(one.item.name),
+        }
+        for one in done
     ]  # fmt: skip
-    (made,) = run_items(
-        run, MAKE_REPORT, [Item("report", {"videos": inputs, **told}, {"videos": videos, **told}, 1.0)], resume
-    )  # fmt: skip
+    request = {"videos": videos, **told, "run": run_facts(run)}
+    (made,) = run_items(run, MAKE_REPORT, [Item("report", {"videos": inputs, **told}, request, 1.0)], resume)
     if made.reason is not None:
         return made.reason
     try:
@@ -279,6 +320,7 @@ def _summary(
     outputs += [
         (w, str(p)) for w, p in (("Videos", plan.video_dir), ("Recordings", plan.recording_dir)) if p is not None
     ]
+    outputs.append(("Review", str(plan.results.parent / REVIEW_FILE)))
     if no_report is None:
         outputs.append(("Report", str(_report_path(plan))))
     else:

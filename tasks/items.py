@@ -12,7 +12,7 @@ from typing import Any
 from core.store.digests import sha256_json
 
 # Part of every key: raise it when the files items leave change their form or content.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -55,11 +55,12 @@ class Crew(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ItemRun:
-    """A flow run's state folder and crew. Made by `item_run`."""
+    """A flow run's state folder and crew, and what became of its items so far. Made by `item_run`."""
 
     store: RunStore
     crew: Crew
     progress: dict[str, StageProgress]
+    made: list[tuple[Stage, Outcome]] = field(default_factory=list)
 
 
 class _ThisHost:
@@ -178,7 +179,9 @@ def run_items(
     _collect(finished, len(by_key), progress, chain, note)
     if run.crew.closed:
         raise RunCancelled("the run was cancelled; finished items are kept, run it again to go on")
-    return [replace(outcomes[item_key(stage, item)], item=item) for item in items]
+    told = [replace(outcomes[item_key(stage, item)], item=item) for item in items]
+    run.made.extend((stage, outcome) for outcome in told)
+    return told
 
 
 def _put(finished: "queue.Queue[tuple[str, State[Any]]]", key: str, state: State[Any]) -> None:

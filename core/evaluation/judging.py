@@ -104,7 +104,7 @@ def judge(truth: VideoResults, found: VideoResults, *, foreground: bool, by_labe
     if foreground and not masks:
         raise RefusedInput(f"{name}: --foreground compares masks, and not every object has one")
     judged = Judged(
-        _as_one(truth) if foreground else truth, _as_one(found) if foreground else found,
+        foreground_of(truth) if foreground else truth, foreground_of(found) if foreground else found,
         truth_census, found_census, masks, skip_ends, (0, 0),
     )  # fmt: skip
     common = sum(1 for _ in common_frames(truth, found))
@@ -135,7 +135,7 @@ def _kept(video: VideoResults) -> VideoResults:
     return video.with_frames(lambda: shelf.frames(""))
 
 
-def _as_one(video: VideoResults) -> VideoResults:
+def foreground_of(video: VideoResults) -> VideoResults:
     """All objects of a frame as one object of id 1."""
 
     def read() -> Iterator[SeenFrame]:

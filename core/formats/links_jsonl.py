@@ -1,4 +1,4 @@
-"""`links.jsonl` and `review.jsonl`: why two sightings of an object are one object, and how sure that is."""
+"""`links.jsonl`: why two sightings of an object are one object, and how sure that is."""
 
 from collections.abc import Iterable
 from pathlib import Path

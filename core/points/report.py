@@ -8,6 +8,7 @@ import numpy as np
 
 from core.formats.html_report import Page, Section, Table, write_page
 from core.formats.plot import Plot, Series
+from core.formats.run_facts import RunFacts, run_sections
 from core.formats.tracked_npz import read_tracked
 from core.points.clip import ClipView
 from core.points.pictures import draw_instance
@@ -29,6 +30,7 @@ def write_report(
     instances: Sequence[ReportedInstance],
     facts: Sequence[tuple[str, str]],
     failures: Sequence[tuple[str, str]],
+    run: RunFacts,
 ) -> None:
     """Write the page.
 
@@ -39,6 +41,7 @@ def write_report(
         instances: that were tracked.
         facts: settings and notes, name and value.
         failures: what failed, and why.
+        run: items, parameters, versions.
     """
     sections = [Section("Instances", _ABOUT, table=_table(instances))]
     if failures:
@@ -47,7 +50,8 @@ def write_report(
     for one in instances[:_MOST_PICTURED]:
         pictures = draw_instance(view, read_tracked(one.merged / TRACKED_FILE))
         sections.append(Section(one.name, _dropped(one.queries), pictures))
-    sections.append(Section("Run", table=Table(("", ""), facts)))
+    sections.append(Section("How they were tracked", table=Table(("", ""), facts)))
+    sections += run_sections(run)
     points = sum(one.queries["points"] for one in instances)
     figures = [
         ("instances", f"{len(instances)}"),

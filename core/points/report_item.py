@@ -22,6 +22,6 @@ def report_points(request: dict[str, Any], folder: Path, report: Callable[[int, 
     """
     asked = ReportRequest.model_validate(request)
     view = open_view(asked)
-    write_report(folder / REPORT_FILE, asked.title, view, asked.instances, asked.facts, asked.failures)
+    write_report(folder / REPORT_FILE, asked.title, view, asked.instances, asked.facts, asked.failures, asked.run)
     report(1, 1)
     return {}

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from core.formats.run_facts import RunFacts
 from core.models.spec import ModelSpec
 
 Strategy = Literal["temporal", "spatial", "random"]
@@ -157,4 +158,5 @@ class ReportRequest(ViewRequest):
     title: str
     instances: list[ReportedInstance]
     facts: list[tuple[str, str]]
+    run: RunFacts = Field(default_factory=RunFacts)
     failures: list[tuple[str, str]]

@@ -8,6 +8,7 @@ import numpy as np
 from core.formats.alignment_json import Alignment
 from core.formats.html_report import Page, Section, Table, write_page
 from core.formats.plot import Plot, Series
+from core.formats.run_facts import RunFacts, run_sections
 from core.formats.window_info import WindowInfo
 from core.geometry.colmap import pycolmap
 from core.geometry.sim3 import Array
@@ -24,6 +25,7 @@ def write_report(
     model: pycolmap.Reconstruction | None,
     facts: Sequence[tuple[str, str]],
     failures: Sequence[tuple[str, str]],
+    run: RunFacts,
 ) -> None:
     """Write the page.
 
@@ -35,6 +37,7 @@ def write_report(
         model: the merged model, if there is one.
         facts: settings and notes, name and value.
         failures: what failed, and why.
+        run: items, parameters, versions.
     """
     sections = []
     if alignment is not None and model is not None:
@@ -45,7 +48,8 @@ def write_report(
     sections.append(Section("Windows", _ABOUT_WINDOWS, table=_window_table(windows, alignment)))
     if alignment is not None and alignment.pairs:
         sections.append(Section("Pairs of windows", _ABOUT_PAIRS, table=_pair_table(alignment)))
-    sections.append(Section("Run", table=Table(("", ""), facts)))
+    sections.append(Section("How it was reconstructed", table=Table(("", ""), facts)))
+    sections += run_sections(run)
     write_page(path, Page(title, _figures(windows, alignment), sections))
 
 

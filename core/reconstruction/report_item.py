@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.formats.alignment_json import read_alignment
 from core.formats.rerun_reconstruction import record_reconstruction
+from core.formats.run_facts import RunFacts
 from core.formats.window_info import FrameInfo, WindowInfo, read_window_info
 from core.geometry.colmap import pycolmap
 from core.reconstruction.report import write_report
@@ -34,6 +35,7 @@ class ReportRequest(BaseModel):
     failed: list[FailedWindow]
     merged: Path | None
     facts: list[tuple[str, str]]
+    run: RunFacts = Field(default_factory=RunFacts)
     failures: list[tuple[str, str]]
 
 
@@ -65,7 +67,7 @@ def report_reconstruction(
         }
         record_reconstruction(folder / RECORDING_FILE, model, shown)
     report(1, 2)
-    write_report(folder / REPORT_FILE, asked.title, windows, alignment, model, asked.facts, asked.failures)
+    write_report(folder / REPORT_FILE, asked.title, windows, alignment, model, asked.facts, asked.failures, asked.run)
     report(2, 2)
     return {"recording": model is not None}
 

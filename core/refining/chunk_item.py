@@ -12,17 +12,19 @@ from pydantic import BaseModel, ConfigDict
 
 from core.errors import BadMedia, UnsafeFile
 from core.formats.id_maps import IdMap, read_id_map, write_id_map, write_png16
+from core.formats.review_jsonl import ReviewEntry, write_review
 from core.memory import PeakMemory, release_free
 from core.models.registry import load_generator
 from core.models.roles import MaskGenerator
 from core.models.spec import ModelSpec
+from core.quality.review import review_picture
 from core.refining.refine import Refined, Settings, refine_map
 from core.refining.scores import ImageScore, score
 from core.video.frames import RGB
 from core.video.image_file import read_image
 from core.video.source import read_ahead
 
-SCORES_FILE = "scores.jsonl"
+SCORES_FILE, REVIEW_FILE = "scores.jsonl", "review.jsonl"
 _MOST_STRETCH = 0.02  # by which an image's and its map's width to height may differ
 _AHEAD = 2
 
@@ -61,7 +63,7 @@ class _Unread:
 
 
 def refine_images(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
-    """Refine images; leaves `<image>.pth` (and `.png`) for each in `folder`, and `scores.jsonl`.
+    """Refine images; leaves `<image>.pth` (and `.png`) for each in `folder`, `scores.jsonl` and `review.jsonl`.
 
     An image that cannot be read is told in the record, and leaves the others alone.
 
@@ -79,13 +81,14 @@ def refine_images(request: dict[str, Any], folder: Path, report: Callable[[int, 
     started, memory = time.monotonic(), PeakMemory()
     generator = load_generator(asked.generator)
     scores: list[ImageScore] = []
+    doubtful: list[ReviewEntry] = []
     failed, warnings = {}, {}
     with read_ahead(_read(asked.images), depth=_AHEAD) as pairs:
         for done, pair in enumerate(pairs, 1):
             if isinstance(pair, _Unread):
                 failed[pair.name] = pair.reason
             else:
-                told, warning = _refine(pair, generator, asked, folder)
+                told, warning = _refine(pair, generator, asked, folder, doubtful)
                 scores.append(told)
                 if warning:
                     warnings[pair.name] = warning
@@ -93,6 +96,7 @@ def refine_images(request: dict[str, Any], folder: Path, report: Callable[[int, 
             report(done, len(asked.images))
     lines = (told.model_dump_json() + "\n" for told in scores)
     (folder / SCORES_FILE).write_text("".join(lines), encoding="utf-8")
+    write_review(folder / REVIEW_FILE, doubtful)
     return {
         "scene": asked.images[0].image.parents[1].name,
         "images": {told.image: _sentence(told) for told in scores},
@@ -110,11 +114,14 @@ def _sentence(told: ImageScore) -> str:
     )
 
 
-def _refine(pair: _Read, generator: MaskGenerator, asked: RefineRequest, folder: Path) -> tuple[ImageScore, str]:
+def _refine(
+    pair: _Read, generator: MaskGenerator, asked: RefineRequest, folder: Path, doubtful: list[ReviewEntry]
+) -> tuple[ImageScore, str]:
     masks = [one.region for one in generator.generate(pair.image)]
     result = refine_map(pair.image, pair.id_map, masks, asked.settings)
     told = score(pair.name, len(masks), pair.id_map, result)
     write_id_map(folder / f"{pair.name}.pth", result.id_map)
+    doubtful.extend(review_picture(pair.name, result.id_map, result.labels.ids.tolist(), pair.image))
     if asked.png:
         try:
             write_png16(folder / f"{pair.name}.png", _with_zero_background(result))

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.errors import BadMedia, UnsafeFile
 from core.formats.html_report import Page, Section, Table, write_page
 from core.formats.id_maps import read_id_map
+from core.formats.review_jsonl import ReviewEntry
+from core.formats.run_facts import RunFacts, run_sections
 from core.refining.chunk_item import ImageRequest
 from core.refining.pictures import before_and_after
 from core.refining.scores import ImageScore
@@ -49,6 +51,7 @@ class ReportRequest(BaseModel):
     title: str
     scenes: list[SceneRequest]
     facts: list[tuple[str, str]] = Field(default_factory=list)
+    run: RunFacts = Field(default_factory=RunFacts)
     background: tuple[int, ...] | None = None
 
 
@@ -87,10 +90,12 @@ def write_report(
     asked: ReportRequest,
     summary: RunSummary,
     shown: Sequence[Shown],
+    review: Sequence[ReviewEntry],
     report: Callable[[int, int | None], None],
 ) -> None:
-    """Write the page; `report` is told pictures drawn and expected."""
-    write_page(path, Page(asked.title, _figures(summary.total), _sections(asked, summary, shown, report)))
+    """Write the page; `review`: ids that may be wrong, worst first; `report` is told pictures drawn and expected."""
+    sections = _sections(asked, summary, shown, review, report)
+    write_page(path, Page(asked.title, _figures(summary.total), sections))
 
 
 def _figures(total: SceneSummary) -> list[tuple[str, str]]:
@@ -111,11 +116,15 @@ def _figures(total: SceneSummary) -> list[tuple[str, str]]:
 
 
 def _sections(
-    asked: ReportRequest, summary: RunSummary, shown: Sequence[Shown], report: Callable[[int, int | None], None]
+    asked: ReportRequest,
+    summary: RunSummary,
+    shown: Sequence[Shown],
+    review: Sequence[ReviewEntry],
+    report: Callable[[int, int | None], None],
 ) -> list[Section]:
     sections = [
         Section("Scenes", _ABOUT_SCENES, table=_scene_table(summary)),
-        Section("Run", table=Table(("", ""), asked.facts)),
+        Section("How they were refined", table=Table(("", ""), asked.facts)),
     ]
     failures = [
         (f"{scene.name}/{image}" if image else scene.name, why)
@@ -135,8 +144,9 @@ def _sections(
         sections.append(_pictures(why, one, asked.background))
         report(done, len(worst) + len(sample))
     if shown:
+        sections.append(_review_section(review))
         sections.append(Section("Ids that changed most", _ABOUT_IDS, table=_id_table(shown)))
-    return sections
+    return [*sections, *run_sections(asked.run)]
 
 
 _ABOUT_SCENES = (
@@ -144,7 +154,14 @@ _ABOUT_SCENES = (
     "made: share of the changes proposed by masks that were made, because the colours of the picture bear them out. "
     "IoU and F (of boundaries): of the refined map with the one before, no accuracy; to truth: before and after."
 )
+_ABOUT_REVIEW = "Ids that may be wrong, by cheap signs, the most suspicious first; all of them are in review.jsonl."
 _ABOUT_IDS = "Lowest IoU of an id's pixels after with those before; 0 masks: no mask fits, it kept its own."
+
+
+def _review_section(review: Sequence[ReviewEntry]) -> Section:
+    rows = [(one.video, one.obj_id, f"{one.suspicion:.2f}", one.why) for one in review[:_MOST_IDS]]
+    table = Table(("image", "id", "suspicion", "why"), rows) if rows else None
+    return Section("Look at these first", _ABOUT_REVIEW if rows else "Nothing is suspicious.", table=table)
 
 
 def _cut(number: int, where: str) -> str:

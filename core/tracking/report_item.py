@@ -1,29 +1,36 @@
 """The work of one item: the page about a run of tracked videos."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import BadMedia
+from core.formats.exchange.tracked_folder import tracked_video
 from core.formats.html_report import Bar, Page, Picture, Section, Table, clock, note_presence, write_page
+from core.formats.review_jsonl import read_review
+from core.formats.run_facts import RunFacts, run_sections
 from core.formats.tracks import FrameRecord, VideoHead, read_frames, read_head
 from core.masks.draw import draw_objects
+from core.quality.pictures import draw_entries, review_section
+from core.quality.review import worst_first
+from core.quality.review_item import REVIEW_FILE
 from core.tracking.render_item import drawn_objects
 from core.video.source import open_video
 
 REPORT_FILE = "report.html"
-_MOST_PICTURED, _MOST_ROWS, _MOST_BARS = 24, 500, 40
+_MOST_PICTURED, _MOST_ROWS, _MOST_BARS, _MOST_SUSPICIOUS = 24, 500, 40, 8
 
 
 class TrackedVideo(BaseModel):
-    """A tracked video: its name for people, its file, the folder of its tracks."""
+    """A tracked video: its name for people, its file, the folder of its tracks, and that of its review, if any."""
 
     model_config = ConfigDict(frozen=True)
     name: str
     video: Path
     tracks: Path
+    review: Path | None = None
 
 
 class ReportRequest(BaseModel):
@@ -34,6 +41,7 @@ class ReportRequest(BaseModel):
     videos: list[TrackedVideo]
     failures: list[tuple[str, str]]
     facts: list[tuple[str, str]]
+    run: RunFacts = Field(default_factory=RunFacts)
 
 
 class _Seen:
@@ -93,6 +101,7 @@ def report_tracked(request: dict[str, Any], folder: Path, report: Callable[[int,
     figures = [("videos", f"{len(rows):,}"), ("objects", f"{objects:,}"), ("of video", clock(length_s))]
     if pictures:
         sections.insert(0, Section("A frame of each video", pictures=pictures))
+    sections.insert(0, _suspicious(asked.videos))
     if asked.failures:
         figures.append(("failed", f"{len(asked.failures):,}"))
         sections.insert(0, Section("Failed", table=Table(("video", "why"), asked.failures[:_MOST_ROWS])))
@@ -100,10 +109,23 @@ def report_tracked(request: dict[str, Any], folder: Path, report: Callable[[int,
     table = Table(("video", "size", "length", "frames", "objects"), rows[:_MOST_ROWS])
     sections += [
         Section("All videos", more, table=table),
-        Section("What was asked", table=Table(("", ""), asked.facts)),
+        Section("Models", table=Table(("", ""), asked.facts)),
+        *run_sections(asked.run),
     ]
     write_page(folder / REPORT_FILE, Page(asked.title, figures, sections))
     return {"videos": len(rows), "objects": objects}
+
+
+def _suspicious(videos: Sequence[TrackedVideo]) -> Section:
+    """What a person should look at first, of all videos."""
+    reviewed = [video for video in videos if video.review is not None]
+    entries = worst_first(e for video in reviewed for e in read_review((video.review or Path()) / REVIEW_FILE))
+    known = {video.name: (tracked_video(video.tracks, video.name), video.video) for video in reviewed}
+    try:
+        pictures = draw_entries(entries, known, _MOST_SUSPICIOUS)
+    except (BadMedia, OSError, ValueError, StopIteration):  # a file may have changed since
+        pictures = []
+    return review_section(entries, pictures, with_video=len(videos) > 1)
 
 
 def _draw(video: TrackedVideo, seen: _Seen) -> list[Picture]:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from core.formats.dense_annotations import DenseFrame, DenseObject
+from core.formats.exchange.model import SeenFrame, SeenObject
 from core.formats.tracks import FrameRecord, ObjectRecord
 from core.masks import rle
 from core.masks.boxes import documented_xywh
@@ -48,6 +49,17 @@ class Annotator:
             prompt_distance_s=round(seen.distance_s, 3),
             segmentation=enlarged(seen.found.rle, *self._size) if self._masks else None,
         )
+
+    def seen(self, frame: int, time_s: float, best: dict[Identity, Sighting]) -> SeenFrame:
+        """The same in the neutral model, at the size at which objects were followed."""
+        objects = []
+        for identity, sighting in best.items():
+            found = sighting.found
+            assoc_id, name = self._names.named(identity, found.label)
+            number = self._names.number(identity, found.label)
+            box = rle.box_xyxy(found.rle)
+            objects.append(SeenObject(number, name, box, found.score, found.rle, name=assoc_id))
+        return SeenFrame(frame, time_s, tuple(objects))
 
     def record(self, frame: int, time_s: float, frame_idx: int, best: dict[Identity, Sighting]) -> FrameRecord:
         """The same for a recording, at the size at which objects were followed."""

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.formats.dense_annotations import dense_line
+from core.formats.exchange.model import SeenFrame, VideoResults
 from core.formats.links_jsonl import write_links
+from core.formats.review_jsonl import write_review
 from core.formats.sparse_annotations import SparsePrompt
 from core.formats.tracks import FRAMES_FILE
+from core.quality.review import review, worst_first
 from core.video.index import load_index
 from core.windows.annotating import Annotator
 from core.windows.hold_out import HoldOut, summary
-from core.windows.linking import annotation_links, recognised_links, segment_links
+from core.windows.linking import annotation_links, link_entries, recognised_links, segment_links
 from core.windows.merge import Shard, best_sightings, merged_rows
 from core.windows.names import Names
 from core.windows.pictures import Chosen, draw_chosen
@@ -105,7 +108,9 @@ def assemble_video(request: dict[str, Any], folder: Path, report: Callable[[int,
     links = annotation_links(asked.shards, names) + recognised_links(asked.shards, names)
     links += segment_links(asked.pairs, names)
     write_links(folder / LINKS_FILE, links)
-    write_links(folder / REVIEW_FILE, [link for link in links if link.ambiguous])
+    seen = VideoResults(asked.report.title, *asked.size, index.mean_step_s, lambda: _seen(asked, annotator, names))
+    doubtful = worst_first([*review(seen, None), *link_entries(links, asked.report.title, index)])
+    write_review(folder / REVIEW_FILE, doubtful)
     judged = hold_out.judged(asked.objects)
     (folder / HOLD_OUT_FILE).write_text("".join(json.dumps(one) + "\n" for one in judged), encoding="utf-8")
     counts = {
@@ -113,9 +118,17 @@ def assemble_video(request: dict[str, Any], folder: Path, report: Callable[[int,
         "objects": len(timeline.objects),
         "boxes": boxes,
         "links": len(links),
+        "review": len(doubtful),
         "ambiguous": sum(link.ambiguous for link in links),
         "hold_out": summary(judged),
     }
     pictures = draw_chosen(chosen, asked.video, index, names)
-    write_report(folder / REPORT_FILE, asked.report, counts, timeline, links, pictures)
+    write_report(folder / REPORT_FILE, asked.report, counts, timeline, links, doubtful, pictures)
     return {**counts, "seconds": time.monotonic() - started}
+
+
+def _seen(asked: AssembleRequest, annotator: Annotator, names: Names) -> Iterator[SeenFrame]:
+    for frame, time_s, rows in merged_rows(asked.shards):
+        best = best_sightings(rows, names.identify)
+        if frame % asked.interval == 0 and best:
+            yield annotator.seen(frame, time_s, best)

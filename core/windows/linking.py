@@ -1,10 +1,13 @@
 """Links of one video: from annotation to annotation, and from segment to segment."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from core.formats.links_jsonl import Link, Rival
+from core.formats.review_jsonl import ReviewEntry
 from core.formats.window_shard import Arrival, read_arrivals, read_facts
+from core.quality.review import WORDS
+from core.video.index import FrameIndex
 from core.windows.merge import Shard
 from core.windows.names import Names
 from core.windows.stitch import DOUBTFUL_LIKENESS, RIVAL_MARGIN, SAME_IOU, Pair
@@ -38,6 +41,23 @@ def _annotation_link(obj_id: int, first: int, last: int, by_way: dict[str, Arriv
         rival=None if rival is None else Rival(assoc_id=names.named((-1, rival[0]))[0], score=rival[1]),
         ambiguous=score < SAME_IOU or (rival is not None and rival[1] > score - RIVAL_MARGIN),
     )
+
+
+def link_entries(links: Iterable[Link], video: str, index: FrameIndex) -> Iterator[ReviewEntry]:
+    """An entry of the review list for each ambiguous link: on the frame on which the object may be another one.
+
+    Always among the more suspicious half: who an object is matters for all frames that follow.
+    """
+    for link in links:
+        if link.ambiguous:
+            doubt = min(1.0, max(0.0, 1 - link.score))
+            rival = "" if link.rival is None else f" (rather {link.rival.assoc_id}: {link.rival.score:.2f})"
+            frame = min(link.to_frame, len(index) - 1)
+            yield ReviewEntry(
+                video=video, obj_id=link.assoc_id, label=link.assoc_name, source_frame=frame,
+                time_s=round(float(index.times_s[frame]), 3), suspicion=round(0.5 + doubt / 2, 3),
+                why=f"{WORDS['identity']}{rival}", signs={"identity": round(doubt, 3)},
+            )  # fmt: skip
 
 
 def recognised_links(shards: Iterable[Shard], names: Names) -> list[Link]:

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.formats.html_report import Bar, Page, Picture, Section, Table, clock, write_page
 from core.formats.links_jsonl import Link
+from core.formats.review_jsonl import ReviewEntry
+from core.formats.run_facts import RunFacts, run_sections
+from core.quality.pictures import review_section
 from core.windows.timeline import Timeline
 
 _MOST_ROWS = 200
@@ -40,6 +43,7 @@ class ReportRequest(BaseModel):
     title: str
     duration_s: float
     facts: list[tuple[str, str]] = Field(default_factory=list)
+    run: RunFacts = Field(default_factory=RunFacts)
     windows: list[WindowFigures] = Field(default_factory=list)
     problems: list[tuple[str, str]] = Field(default_factory=list)
     stationary: list[str] | None = None
@@ -51,6 +55,7 @@ def write_report(
     counts: Mapping[str, Any],
     timeline: Timeline,
     links: Sequence[Link],
+    doubtful: Sequence[ReviewEntry],
     pictures: Sequence[Picture],
 ) -> None:
     """Write the page.
@@ -61,19 +66,22 @@ def write_report(
         counts: frames, objects, boxes, links, ambiguous, hold_out.
         timeline: of all objects.
         links: of all objects.
+        doubtful: what a person should look at, the most suspicious first.
         pictures: annotated frames.
     """
     sections = [
         Section("Annotated frames", pictures=pictures),
+        review_section(doubtful, (), with_video=False),
         _objects(asked, timeline),
         _doubtful(links),
         *_problems(asked),
         _windows(asked.windows),
-        Section("What was asked", table=Table(("", ""), asked.facts)),
+        Section("How it was annotated", table=Table(("", ""), asked.facts)),
     ]
     if asked.stationary is not None:
         note = ", ".join(asked.stationary) or "none"
         sections.append(Section("Objects that never move, by the scene graph", note=note))
+    sections += run_sections(asked.run)
     write_page(path, Page(asked.title, _figures(asked, counts), sections))
 
 
@@ -125,7 +133,7 @@ def _doubtful(links: Sequence[Link]) -> Section:
         )
         for link in doubtful[:_MOST_ROWS]
     ]
-    note = "Identities a person should look at, the least certain first; all of them are in the review file."
+    note = "Identities a person should look at, the least certain first; all of them are in the links file."
     if not rows:
         return Section("Doubtful links", note="None.")
     return Section("Doubtful links", note, table=Table(("object", "kind", "frames", "score", "rival"), rows))

@@ -16,6 +16,7 @@ from flows.annotate_long_video.plan import FAILURES, Plan
 from flows.annotate_long_video.videos import Models, Settings, Video
 from tasks.deliver import deliver
 from tasks.items import Item, Outcome, Stage, item_key
+from tasks.run_facts import run_facts
 from tasks.running import ItemRun, run_items
 from tasks.store import RunStore
 from tasks.summary import Row, Summary
@@ -73,13 +74,13 @@ def assemble(
             },
             **wanted,
         }
-        told = _report(video, done, settings, notes)
+        told = {**_report(video, done, settings, notes), "run": run_facts(run)}
         inputs = {
             "video": video.content,
             "shards": [
                 [item_key(FOLLOW, one.outcome.item), one.segment, one.window.index, one.direction] for one in done
             ],
-            "report": {name: value for name, value in told.items() if name != "windows"},  # timings are no inputs
+            "report": {name: value for name, value in told.items() if name not in ("windows", "run")},  # timings
             **what,
         }
         request = {

@@ -12,6 +12,7 @@ from flows.reconstruct_windows.sequence import FrameSequence
 from flows.reconstruct_windows.windows import MERGE, WindowRun, window_name
 from tasks.deliver import deliver
 from tasks.items import Item, Outcome, Stage, item_key
+from tasks.run_facts import run_facts
 from tasks.running import ItemRun, run_items
 from tasks.summary import Row, Summary
 
@@ -82,7 +83,7 @@ def make_report(
     keys = [item_key(stage, one.item) for one in solved.values()]
     inputs = {"windows": keys, "merged": None if made is None else item_key(MERGE, made.item), **what}
     folders = [str(one.folder) for one in solved.values()]
-    request = {"windows": folders, "merged": None if made is None else str(made.folder), **what}
+    request = {"windows": folders, "merged": None if made is None else str(made.folder), **what, "run": run_facts(run)}
     (outcome,) = run_items(run, MAKE_REPORT, [Item("report", inputs, request, 1.0)], resume)
     for name, wanted in ((REPORT_FILE, REPORT), (RECORDING_FILE, RECORDING_FILE)):
         if outcome.record is not None and (outcome.folder / name).exists():

@@ -9,6 +9,7 @@ from flows.refine_masks.comparing import COMPARE
 from flows.refine_masks.plan import Plan
 from tasks.deliver import deliver
 from tasks.items import Item, Outcome, Stage, item_key
+from tasks.run_facts import run_facts
 from tasks.running import ItemRun, run_items
 from tasks.summary import Row, Summary
 
@@ -18,6 +19,7 @@ _DELIVERED = (
     (reported.REPORT_FILE, f"{REPORT}.html"),
     (reported.SUMMARY_FILE, f"{REPORT}.json"),
     (reported.IMAGES_FILE, f"{REPORT}.jsonl"),
+    (reported.REVIEW_FILE, "review.jsonl"),
 )
 
 
@@ -49,7 +51,7 @@ def make_report(
         inputs.append({**about, "chunks": keys})
     title = f"Refined maps of {plan.data_root.resolve().name}"
     what = {"title": title, "facts": facts, "background": background}
-    item = Item("report", {"scenes": inputs, **what}, {"scenes": told, **what}, 1.0)
+    item = Item("report", {"scenes": inputs, **what}, {"scenes": told, **what, "run": run_facts(run)}, 1.0)
     (outcome,) = run_items(run, MAKE_REPORT, [item], resume)
     for made, wanted in _DELIVERED:
         if outcome.record is None:

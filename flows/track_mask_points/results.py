@@ -12,6 +12,7 @@ from flows.track_mask_points.instances import CLIP, MERGE, TRACK, InstanceRun, T
 from flows.track_mask_points.plan import Plan
 from tasks.deliver import Deliveries
 from tasks.items import Item, Outcome, Stage, item_key
+from tasks.run_facts import run_facts
 from tasks.running import ItemRun, run_items
 from tasks.summary import Row, Summary
 
@@ -102,7 +103,12 @@ def make_report(
         **settings.sampling,
     }
     inputs = {"clip": item_key(CLIP, done[0].clip.item), "instances": [_merged_key(one) for one in done], **what}
-    request = {"clip": str(done[0].clip.folder.absolute()), "instances": [_reported(one) for one in done], **what}
+    request = {
+        "clip": str(done[0].clip.folder.absolute()),
+        "instances": [_reported(one) for one in done],
+        **what,
+        "run": run_facts(run),
+    }
     (outcome,) = run_items(run, REPORT, [Item("report", inputs, request, 1.0)], resume)
     if outcome.record is None:
         return outcome.reason

@@ -12,7 +12,10 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.memory import PeakMemory
 
 _PROGRESS_EVERY_S = 0.25
 _progress: Connection | None = None
@@ -62,8 +65,9 @@ def make_item(function: str, request: dict[str, Any], folder: str, key: str, inp
         inputs: what the key was made from, for the manifest.
 
     Returns:
-        The item's record.
+        The item's record, with `ran`: its seconds and the worker's memory.
     """
+    from core.memory import PeakMemory
     from core.store.lock import exclusive
     from core.store.manifest import commit_item, read_valid
 
@@ -72,8 +76,10 @@ def make_item(function: str, request: dict[str, Any], folder: str, key: str, inp
         if done is not None:
             return done.record
         work = _named(function)
+        started_s, memory = time.monotonic(), PeakMemory()
         with commit_item(Path(folder), key, inputs) as draft:
-            draft.record.update(work(request, draft.folder, _reporter(key)))
+            draft.record.update(work(request, draft.folder, _reporter(key, memory)))
+            draft.record["ran"] = {"seconds": round(time.monotonic() - started_s, 3), **memory.record()}
         return draft.record
 
 
@@ -83,7 +89,7 @@ def _named(function: str) -> Callable[..., dict[str, Any]]:
     return found
 
 
-def _reporter(key: str) -> Callable[[int, int | None], None]:
+def _reporter(key: str, memory: "PeakMemory") -> Callable[[int, int | None], None]:
     from core.memory import memory_use
 
     last_s = 0.0
@@ -93,6 +99,7 @@ def _reporter(key: str) -> Callable[[int, int | None], None]:
         now_s = time.monotonic()
         if _progress is not None and now_s - last_s >= _PROGRESS_EVERY_S:
             last_s = now_s
+            memory.sample()
             _progress.send((key, done, expected, memory_use()))
 
     return report
