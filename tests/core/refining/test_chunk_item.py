@@ -81,7 +81,9 @@ def test_what_cannot_be_read_is_named_and_the_rest_refined(root: Path) -> None:
     assert "unreadable image" in record["failed"]["frame_000000.jpg"]
     assert "it is empty" in record["failed"]["frame_000001.jpg"]
     assert "50x90, its map 96x60: another shape" in record["failed"]["frame_000002.jpg"]
-    assert [path.name for path in sorted(folder.iterdir())] == ["frame_000003.jpg.pth", "scores.jsonl"]
+    assert [path.name for path in sorted(folder.iterdir())] == [
+        "frame_000003.jpg.pth", "review.jsonl", "scores.jsonl"
+    ]  # fmt: skip
 
 
 def test_a_larger_image_is_brought_to_its_maps_size(root: Path) -> None:
