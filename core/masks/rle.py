@@ -63,6 +63,12 @@ def decode(rle: RLE) -> Mask:
 
 def check(rle: RLE) -> RLE:
     """The same RLE. Raises `ValueError` where its runs do not fill its size: pycocotools would read past their end."""
+    runs(rle)
+    return rle
+
+
+def runs(rle: RLE) -> list[int]:
+    """The lengths of the runs, pixels outside first: COCO's RLE before it is packed. Raises as `check`."""
     if len(rle["size"]) != 2 or min(rle["size"]) < 1 or rle["size"][0] * rle["size"][1] > MAX_PIXELS:
         raise ValueError(f"an RLE's size is [height, width] of at most {MAX_PIXELS:,} pixels, not {rle['size']}")
     counts: list[int] = []
@@ -81,7 +87,7 @@ def check(rle: RLE) -> RLE:
         value = shift = 0
     if shift or min(counts, default=0) < 0 or sum(counts) != rle["size"][0] * rle["size"][1]:
         raise ValueError(f"an RLE's runs fill its size {rle['size']}")
-    return rle
+    return counts
 
 
 def area(rle: RLE) -> int:

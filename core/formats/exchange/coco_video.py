@@ -19,6 +19,7 @@ from core.formats.exchange.model import BadResults, SeenObject, VideoResults
 from core.formats.exchange.parsing import checked_label, telling, whole
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
+from core.masks import rle
 from core.store.paths import distinct, slugify
 from core.video.image_folder import IMAGE_FOLDER_FPS
 
@@ -92,7 +93,7 @@ def _write_track(
     for index, seen in enumerate(track):
         first = first or seen
         fields = {} if seen is None else annotation(seen, material.shape)
-        out.write((", " if index else "") + _dump(fields.get("segmentation")))
+        out.write((", " if index else "") + _dump(_unpacked(fields.get("segmentation"))))
         for name, field in (("bboxes", "bbox"), ("areas", "area"), ("scores", "score")):
             lists[name].append(fields.get(field))
     if first is None:
@@ -109,6 +110,13 @@ def _write_track(
         "name": first.name,
     }
     out.write("], " + _dump({**lists, **more})[1:])
+
+
+def _unpacked(mask: Any) -> Any:
+    """Masks of this format's truth are lists of runs; its tools unpack no others."""
+    if not isinstance(mask, dict):
+        return mask
+    return {"size": mask["size"], "counts": rle.runs({"size": mask["size"], "counts": mask["counts"]})}
 
 
 def _dump(value: Any) -> str:
