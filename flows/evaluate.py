@@ -61,6 +61,7 @@ def evaluate_results(
     renamed = read_labels(labels)
     with progress() as report, one_line():
         found = [select(one, renamed, min_score) for one in read_results(results, format, sources)]
+        sources = Sources(sources.videos, tuple(one.path for one in found if one.path is not None))
         right = read_results(truth.expanduser(), truth_format, sources)
         evaluation = evaluate(right, found, How(match, foreground, by_label, skip_ends), report)
         write_text(folder / "evaluation.json", json.dumps(as_json(evaluation), ensure_ascii=False, indent=1) + "\n")

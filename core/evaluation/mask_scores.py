@@ -24,7 +24,7 @@ class ObjectScore:
         truth_id: its id there.
         found_id: the id in the results that it was matched with; None: none, it is judged against nothing.
         label: its label in the truth.
-        j, f: summed up over frames; f is None for boxes.
+        j, f: summed up over all judged frames, as in DAVIS; of boxes j over those on which the object is, and no f.
         per_frame: J on each judged frame.
     """
 
@@ -80,11 +80,19 @@ def score_objects(judged: Judged, frames: Sequence[Overlaps], matched: Mapping[i
     labels = {obj_id: track.label for obj_id, track in judged.truth_census.tracks.items()}
     return [
         ObjectScore(
-            one, matched.get(one), labels.get(one, "foreground"), over_frames(j[one]),
+            one, matched.get(one), labels.get(one, "foreground"),
+            over_frames(j[one] if judged.masks else [j[one][place] for place in _there(frames, one, matched)]),
             over_frames(f[one]) if f else None, j[one],
         )
         for one in ids
     ]  # fmt: skip
+
+
+def _there(frames: Sequence[Overlaps], truth_id: int, matched: Mapping[int, int]) -> list[int]:
+    """Places of the frames on which an object is, in the truth or in the results: boxes come and go, and frames without
+    them would drown the rest."""
+    found_id = matched.get(truth_id)
+    return [place for place, one in enumerate(frames) if truth_id in one.truth or found_id in one.found]
 
 
 def _j(frame: Overlaps, truth_id: int, found_id: int | None) -> float:

@@ -75,7 +75,8 @@ _ABOUT_WORST = (
 _ABOUT_VIDEOS = (
     "J: IoU of regions; F: agreement of outlines within 0.8 % of the diagonal (DAVIS). Recall: share of frames above "
     "0.5; decay: first quarter of the frames less the last. HOTA: geometric mean of DetA (are things found) and AssA "
-    "(do they keep their id), over IoU 0.05 to 0.95. IDF1, MOTA and identity switches: at IoU 0.5."
+    "(do they keep their id), over IoU 0.05 to 0.95. IDF1, MOTA and identity switches: at IoU 0.5. J and F count frames "
+    "on which an object is rightly absent as 1; J of boxes leaves them out."
 )
 _HEADS = ("J", "recall", "decay", "F", "recall", "decay")
 

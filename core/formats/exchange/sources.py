@@ -18,14 +18,17 @@ class Sources:
 
     Attributes:
         videos: a video, a folder of images, or a folder of either; None: none.
+        known: other videos, as results name them, to be looked among where `videos` is None.
     """
 
     videos: Path | None = None
+    known: tuple[str, ...] = ()
 
     @cached_property
     def _by_name(self) -> dict[str, Path]:
         if self.videos is None:
-            return {}
+            paths = (Path(path).expanduser() for path in self.known)
+            return {path.stem: path for path in paths if path.exists()}
         if self.videos.is_file() or _has_images(self.videos):
             return {self.videos.stem: self.videos}
         found = (p for p in self.videos.iterdir() if p.name[0] != ".")
