@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +12,9 @@ from rich.text import Text
 
 from core.evaluation.as_json import as_json
 from core.evaluation.evaluate import Evaluation, How, evaluate
-from core.evaluation.page import matching_told, short_table, write_evaluation
+from core.evaluation.page import object_name, short_table, write_evaluation
 from core.formats.exchange.registry import read_results
-from core.formats.exchange.selecting import select
+from core.formats.exchange.selecting import Choice
 from core.formats.exchange.sources import Sources
 from core.store.atomic import atomic_file, write_text
 from flows.exchange import check_options, one_line, progress, read_labels, there
@@ -60,36 +61,56 @@ def evaluate_results(
     folder = results.parent / "evaluation" if output is None else output.expanduser()
     renamed = read_labels(labels)
     with progress() as report, one_line():
-        found = [select(one, renamed, min_score) for one in read_results(results, format, sources)]
+        choice = Choice(renamed, min_score)
+        found = [choice.of(one) for one in read_results(results, format, sources)]
         sources = Sources(sources.videos, tuple(one.path for one in found if one.path is not None))
         right = read_results(truth.expanduser(), truth_format, sources)
         evaluation = evaluate(right, found, How(match, foreground, by_label, skip_ends), report)
-        write_text(folder / "evaluation.json", json.dumps(as_json(evaluation), ensure_ascii=False, indent=1) + "\n")
+        choice.check()
+        asked = _asked(
+            results=results, format=format, truth=truth, truth_format=truth_format, videos=videos, match=match,
+            foreground=foreground, by_label=by_label, skip_ends=skip_ends, labels=labels, min_score=min_score,
+        )  # fmt: skip
+        told = json.dumps(as_json(evaluation, asked), ensure_ascii=False, indent=1)
+        write_text(folder / "evaluation.json", f"{told}\n")
         with atomic_file(folder / "evaluation.html") as temporary:
-            write_evaluation(temporary, evaluation, sources, report)
+            write_evaluation(temporary, evaluation, asked, sources, report)
     _print(Console(), evaluation, folder)
     return 0
 
 
+def _asked(**parameters: object) -> list[tuple[str, str]]:
+    """What was asked, where it says something, and with which version."""
+    told = [(name, str(value)) for name, value in parameters.items() if value not in (None, False, 0.0)]
+    return [*told, ("maskflow", version("maskflow"))]
+
+
 def _print(console: Console, evaluation: Evaluation, folder: Path) -> None:
+    for names, what in ((evaluation.without_results, "results"), (evaluation.without_truth, "truth")):
+        if names:
+            some = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
+            console.print(Text(f"Not judged, no {what}: {some}", style="yellow"), soft_wrap=True)
+    for told in evaluation.other_names:
+        console.print(Text(f"Names differ: {told}", style="yellow"), soft_wrap=True)
     videos = short_table(evaluation)
-    console.print(_table("Videos", videos.heads, videos.rows))
+    if evaluation.j is not None:
+        console.print(_table("Videos", videos.heads, videos.rows))
+    else:
+        console.print("Ids do not hold from frame to frame: only average precision is judged", style="yellow")
     objects = [(video, one) for video in evaluation.videos for one in video.objects]
     if 1 < len(objects) <= _MOST_OBJECTS:
         rows = [
             (
-                video.judged.name, f"{one.truth_id} {one.label}", "none" if one.found_id is None else str(one.found_id),
+                video.judged.name, object_name(one), "none" if one.found_id is None else f"#{one.found_id}",
                 f"{one.j.mean:.3f}", "" if one.f is None else f"{one.f.mean:.3f}",
             )
             for video, one in objects
         ]  # fmt: skip
-        console.print(_table("Objects", ("video", "object", "matched with", "J", "F"), rows))
+        console.print(
+            _table("Objects", ("video", "object", "matched with", "J" if evaluation.masks else "box IoU", "F"), rows)
+        )
     p = evaluation.precision
     lines = [f"Average precision {p.ap:.3f} (at IoU 0.50 {p.ap50:.3f}, at 0.75 {p.ap75:.3f}), recall {p.ar100:.3f}"]
-    lines.append(matching_told(evaluation.how))
-    for names, what in ((evaluation.without_results, "results"), (evaluation.without_truth, "truth")):
-        if names:
-            lines.append(f"Not judged, no {what}: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}")
     for video in evaluation.videos:
         missed, more = video.judged.unjudged
         if missed or more:

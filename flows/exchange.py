@@ -8,11 +8,11 @@ from typing import Literal
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from core.errors import RefusedInput
+from core.errors import MaskflowError, RefusedInput
 from core.formats.exchange.exporting import Report, export
-from core.formats.exchange.importing import chosen, write_prompts, write_results, write_scenes
-from core.formats.exchange.model import BadResults
+from core.formats.exchange.importing import write_prompts, write_results, write_scenes
 from core.formats.exchange.registry import FORMATS, READERS, read_results
+from core.formats.exchange.selecting import Choice
 from core.formats.exchange.sources import Sources
 from core.store.safe_load import load_json
 
@@ -54,15 +54,18 @@ def export_results(
     with progress() as report, one_line():
         found = read_results(results.expanduser(), format, Sources(there(videos)))
         done = export(
-            found, to, output.expanduser(), shape=shape, labels=read_labels(labels), min_score=min_score,
-            shares=shares, pictures=Sources(there(videos)) if frames else None, report=report,
+            found, to, output.expanduser(), shape=shape, choice=Choice(read_labels(labels), min_score), shares=shares,
+            pictures=Sources(there(videos)) if frames else None, report=report,
         )  # fmt: skip
     parts = "" if len(done.parts) < 2 else " (" + ", ".join(f"{n} {part}" for part, n in done.parts.items()) + ")"
     told = f"{_count(done.videos, 'video')}{parts}, {_count(done.frames, 'frame')}, {_count(done.tracks, 'track')}, "
     told += f"{done.objects:,} objects as {done.shape}"
     console.print(f"{output}: {to}: {told}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Labels: {', '.join(done.labels) or 'none'}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"Not kept by {to}: {FORMATS[to].loses}", style="dim", highlight=False, markup=False, soft_wrap=True)
+    lost = f"masks; {FORMATS[to].loses}" if done.masks_lost else FORMATS[to].loses
+    console.print(f"Not kept by {to}: {lost}", style="dim", highlight=False, markup=False, soft_wrap=True)
+    if to == "yolo" and "val" not in done.parts:
+        console.print("val in data.yaml is the training set: --split 0.8 0.2 makes one", style="yellow")
     return 0
 
 
@@ -99,11 +102,16 @@ def import_annotations(
     if every is not None and to != "prompts":
         raise RefusedInput.of("every", every, "only where --to is prompts")
     sources, output = Sources(there(videos)), output.expanduser()
+    if to != "scenes" and output.is_dir():
+        raise RefusedInput.of("output", str(output), "a file, not a folder that is there")
+    if output.exists() and annotations.exists() and output.samefile(annotations):
+        raise RefusedInput.of("output", str(output), "another file than the annotations themselves")
     console = Console()
     with progress() as report, one_line():
-        found = chosen(read_results(annotations.expanduser(), format, sources), read_labels(labels), min_score)
+        choice = Choice(read_labels(labels), min_score)
+        found = [choice.of(video) for video in read_results(annotations.expanduser(), format, sources)]
         if to == "prompts":
-            prompts = write_prompts(found, output, sources, every)
+            prompts, unknown = write_prompts(found, output, sources, every)
             told = ", ".join(f"{_count(number, 'prompt')} for {key}" for key, number in list(prompts.items())[:5])
             told += f" and {len(prompts) - 5} more" if len(prompts) > 5 else ""
         elif to == "results":
@@ -112,7 +120,12 @@ def import_annotations(
         else:
             write_scenes(found, output, sources, report)
             told = _count(len(found), "scene")
+    choice.check()
     console.print(f"{output}: {told}", highlight=False, markup=False, soft_wrap=True)
+    if to == "prompts" and unknown:
+        names = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
+        lost = f"The video of {names} was not found; its key is a name, and track-videos wants paths: give --videos"
+        console.print(lost, style="yellow", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -143,7 +156,7 @@ def check_options(kind: str | None, min_score: float, parameter: str = "format")
 
 def _shares(split: list[float] | None) -> list[float]:
     shares = split or [1.0]
-    if len(shares) > 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+    if len(shares) > 3 or not all(0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
         raise RefusedInput.of("split", shares, "two or three shares from 0 to 1 that sum to 1")
     return shares
 
@@ -165,8 +178,8 @@ def one_line() -> Iterator[None]:
     """What cannot be read or written is refused, in one line."""
     try:
         yield
-    except BadResults as error:
-        raise RefusedInput(str(error)) from None
+    except MaskflowError as error:
+        raise error if isinstance(error, RefusedInput) else RefusedInput(str(error)) from None
     except OSError as error:
         raise RefusedInput(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
 

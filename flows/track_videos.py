@@ -1,6 +1,7 @@
 """Track what a text names, or what boxes point at, through many videos on many GPUs."""
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -149,7 +150,7 @@ def track_videos(
         with item_run(store, plan.devices, len(items)) as run:
             tracked = run_items(run, TRACK, items, resume)
             rendered = _render(run, plan, tracked, resume)
-            reviewed = _review(run, tracked, resume)
+            reviewed = _review(run, plan, tracked, resume)
             settled = [*reviewed, *rendered, *tracked]
             failures = unreadable | {one.item.name: one.reason for one in settled if one.reason is not None}
             failures |= _deliver_rendered(plan, store, rendered)
@@ -212,15 +213,21 @@ def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], resume: bool) 
     return run_items(run, RENDER, items, resume)
 
 
-def _review(run: ItemRun, tracked: Sequence[Outcome], resume: bool) -> list[Outcome]:
+def _short_names(videos: Sequence[str]) -> dict[str, str]:
+    """Names for people: those of the files, the whole path where two are alike."""
+    files = Counter(Path(video).name for video in videos)
+    return {video: Path(video).name if files[Path(video).name] == 1 else video for video in videos}
+
+
+def _review(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], resume: bool) -> list[Outcome]:
     """Look through what was tracked for signs of trouble."""
-    items = []
+    items, names = [], _short_names(plan.videos)
     for outcome in tracked:
         if outcome.record is not None:
-            name = outcome.item.name
+            name = names[outcome.item.name]
             request = {"name": name, "video": outcome.item.request["video"], "tracks": str(outcome.folder)}
             inputs = {"name": name, "tracks": item_key(TRACK, outcome.item)}
-            items.append(Item(f"{name}{_REVIEWED}", inputs, request, outcome.item.cost))
+            items.append(Item(f"{outcome.item.name}{_REVIEWED}", inputs, request, outcome.item.cost))
     return [
         replace(one, item=replace(one.item, name=one.item.name.removesuffix(_REVIEWED)))
         for one in run_items(run, REVIEW, items, resume)
@@ -265,16 +272,17 @@ def _report(
 ) -> str | None:
     """Make the page about the run; why there is none."""
     done = [one for one in tracked if one.reason is None]
+    names = _short_names(plan.videos)
     folders = {one.item.name: str(one.folder) for one in reviewed if one.reason is None}
     told = {
         "title": _title(plan),
-        "failures": [[video, failures[video]] for video in plan.videos if video in failures],
+        "failures": [[names[video], failures[video]] for video in plan.videos if video in failures],
         "facts": [note.partition(": ")[::2] for note in notes],
     }
-    inputs = [[one.item.name, item_key(TRACK, one.item)] for one in done]
+    inputs = [[names[one.item.name], item_key(TRACK, one.item)] for one in done]
     videos = [
         {
-            "name": one.item.name, "video": one.item.request["video"], "tracks": str(one.folder),
+            "name": names[one.item.name], "video": one.item.request["video"], "tracks": str(one.folder),
             "review": folders.get(one.item.name),
         }
         for one in done

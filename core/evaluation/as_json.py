@@ -1,5 +1,6 @@
 """An evaluation as JSON: all figures, by object, by video and of all."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -7,9 +8,10 @@ from core.evaluation.evaluate import Evaluation, VideoScore
 from core.evaluation.mask_scores import ObjectScore
 
 
-def as_json(evaluation: Evaluation) -> dict[str, Any]:
-    """The figures with their names as in the field's papers; what does not apply is null."""
+def as_json(evaluation: Evaluation, asked: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The figures with their names as in the field's papers; what does not apply is null. `asked`: for people."""
     return {
+        "asked": dict(asked),
         "how": asdict(evaluation.how),
         "overall": {
             "j_and_f": evaluation.jf,

@@ -110,20 +110,25 @@ def judge(truth: VideoResults, found: VideoResults, *, foreground: bool, by_labe
     common = sum(1 for _ in common_frames(truth, found))
     if common <= 2 * skip_ends:
         raise RefusedInput(f"{name}: {common} frames are in truth and results: nothing to judge")
-    return replace(judged, unjudged=(truth_census.frames - common, found_census.frames - common))
+    return replace(judged, unjudged=(truth_census.frames - common, max(0, found_census.frames - common)))
 
 
 def common_frames(truth: VideoResults, found: VideoResults) -> Iterator[Both]:
-    """Frames that are in both, by source frame."""
+    """Frames that are in both, by source frame.
+
+    Where results do not tell on which frames nothing was found, they count as having looked at every frame that their
+    rate of looking comes by: else what they missed would not count.
+    """
+    every = max(1, round(found.fps / (found.process_fps or found.fps)))
     others = found.read()
     other = next(others, None)
     for frame in truth.read():
         while other is not None and other.source_frame < frame.source_frame:
             other = next(others, None)
-        if other is None:
-            return
-        if other.source_frame == frame.source_frame:
+        if other is not None and other.source_frame == frame.source_frame:
             yield frame, other
+        elif not found.complete and frame.source_frame % every == 0:
+            yield frame, SeenFrame(frame.source_frame, frame.time_s)
 
 
 def _kept(video: VideoResults) -> VideoResults:

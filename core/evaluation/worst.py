@@ -9,17 +9,18 @@ import numpy as np
 from core.errors import BadMedia
 from core.evaluation.evaluate import VideoScore
 from core.evaluation.identity import Overlaps
-from core.formats.exchange.model import SeenFrame, SeenObject
+from core.formats.exchange.model import OBJECT, SeenFrame, SeenObject
 from core.formats.exchange.sources import Sources
 from core.formats.html_report import Picture, clock
 from core.masks import Mask, rle
-from core.masks.draw import Drawn, draw_objects
+from core.masks.draw import Drawn, draw_objects, write_word
 from core.video.frames import RGB
 from core.video.source import open_video
 
 _UNMATCHED = 1000  # colours of what is nobody's
 _GAP = 4  # pixels between the two pictures
 _GREY = 96
+_FINE = 0.95
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def worst_frames(videos: Sequence[VideoScore], most: int) -> list[BadFrame]:
     for frame in frames:
         apart = max(1, len(frame.video.frames) // 10)
         near = any(other.video is frame.video and abs(other.place - frame.place) < apart for other in chosen)
-        if frame.quality < 1 and not near:
+        if frame.quality < _FINE and not near:
             chosen.append(frame)
         if len(chosen) == most:
             break
@@ -82,12 +83,14 @@ def draw_frame(bad: BadFrame, sources: Sources) -> Picture:
         image, [_drawn(one, mine.get(one.obj_id, _UNMATCHED + one.obj_id), image) for one in found.objects]
     )
     gap = np.full((_GAP, image.shape[1], 3), 255, np.uint8)
+    for half, word in ((above, "truth"), (below, "results")):
+        write_word(half, word)
     return Picture(np.concatenate([above, gap, below]), _caption(bad, truth))
 
 
 def _caption(bad: BadFrame, frame: SeenFrame) -> str:
     name = bad.video.judged.name
-    return f"{name}: frame {frame.source_frame}, {clock(frame.time_s)}: {bad.quality:.2f} (above the truth)"
+    return f"{name}: frame {frame.source_frame}, {clock(frame.time_s)}: IoU {bad.quality:.2f}"
 
 
 def _image(score: VideoScore, source_frame: int, sources: Sources) -> RGB:
@@ -107,7 +110,8 @@ def _image(score: VideoScore, source_frame: int, sources: Sources) -> RGB:
 
 
 def _drawn(one: SeenObject, number: int, image: RGB) -> Drawn:
-    return Drawn(number, _mask(one, image.shape[:2]), f"{one.obj_id} {one.label}")
+    label = "" if one.label == OBJECT else f" {one.label}"
+    return Drawn(number, _mask(one, image.shape[:2]), f"#{one.obj_id}{label}")
 
 
 def _mask(one: SeenObject, shape: tuple[int, ...]) -> Mask:

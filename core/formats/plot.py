@@ -40,13 +40,14 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class Plot:
-    """Series over common axes. `equal`: one unit is as long on both, as in a map."""
+    """Series over common axes. `equal`: one unit is as long on both, as in a map; `y_most`: where the y axis ends."""
 
     caption: str
     series: Sequence[Series]
     x_label: str = ""
     y_label: str = ""
     equal: bool = False
+    y_most: float | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -67,6 +68,7 @@ class Plot:
         low, high = points.min(0), points.max(0)
         if not self.equal:
             low[1] = min(low[1], 0.0)
+            high[1] = high[1] if self.y_most is None else self.y_most
         span = np.maximum(high - low, 1e-9 + 1e-9 * np.abs(high))
         inner = np.array(self.size, float) - 2 * _MARGIN
         if self.equal:

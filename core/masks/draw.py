@@ -50,6 +50,17 @@ def draw_objects(image: RGB, objects: Iterable[Drawn]) -> RGB:
     return canvas
 
 
+def write_word(canvas: RGB, word: str) -> None:
+    """Write an ASCII word into the lower left corner of a picture [H, W, 3], white on black."""
+    scale = max(0.5, max(canvas.shape[:2]) / 1000)
+    (width, height), baseline = cv2.getTextSize(word, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    bottom = canvas.shape[0]
+    cv2.rectangle(canvas, (0, bottom - height - baseline - 6), (width + 8, bottom), (0, 0, 0), -1)
+    cv2.putText(
+        canvas, word, (4, bottom - baseline - 2), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA
+    )
+
+
 def _label(canvas: RGB, drawn: Drawn, corner: tuple[int, int]) -> None:
     scale = max(0.4, max(canvas.shape[:2]) / 1600)
     thickness = max(1, round(scale * 1.5))

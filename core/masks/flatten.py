@@ -8,18 +8,18 @@ import numpy.typing as npt
 from core.masks import rle
 
 
-def flatten(objects: Iterable[tuple[int, rle.RLE, float | None]], height: int, width: int) -> npt.NDArray[np.uint16]:
+def flatten(objects: Iterable[tuple[int, rle.RLE, float | None]], height: int, width: int) -> npt.NDArray[np.int64]:
     """An id map [H, W], 0 where there is nothing.
 
     Where masks overlap, the pixel goes to the object with the higher score, of equal ones to the smaller.
 
     Args:
-        objects: id (1..65535), mask and score of each.
+        objects: id (1 or more), mask and score of each.
         height: of the picture.
         width: of the picture.
     """
     ordered = sorted(objects, key=lambda one: (1.0 if one[2] is None else one[2], -rle.area(one[1])))
-    ids = np.zeros((height, width), np.uint16)
+    ids = np.zeros((height, width), np.int64)
     for obj_id, mask, _ in ordered:
         ids[rle.decode(mask)] = obj_id
     return ids

@@ -31,6 +31,12 @@ def inside(root: Path, *parts: str) -> Path:
     return path
 
 
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """Files and folders that match, in order, but none that is hidden, or in a hidden folder (a run's own state)."""
+    found = (path for path in folder.glob(pattern) if not any(p[0] == "." for p in path.relative_to(folder).parts))
+    return sorted(found)
+
+
 def distinct(names: Iterable[str]) -> list[str]:
     """The names in their order, the second `a` as `a_2`, the third as `a_3`; deterministic, never two alike.
 

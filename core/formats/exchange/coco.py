@@ -9,19 +9,26 @@ Beside COCO's own fields, images have `video`, `source_frame` and `time_s`, and 
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-import ijson
-
 from core.formats.exchange.material import Format, Material, Shape
 from core.formats.exchange.model import BadResults, SeenObject, VideoResults
-from core.formats.exchange.parsing import box_from_xywh, checked_label, checked_rle, checked_score, telling, whole
+from core.formats.exchange.parsing import (
+    box_from_xywh,
+    checked_label,
+    checked_rle,
+    checked_score,
+    entries,
+    telling,
+    whole,
+)
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
 from core.masks import polygons, rle
-from core.store.paths import distinct, slugify
+from core.store.paths import distinct, slugify, visible
 from core.video.image_folder import IMAGE_FOLDER_FPS
 
 _FRAME = re.compile(r"(?:(?P<video>.*?)[/_-])?(?:frame[_-]?)?(?P<frame>\d+)$")
@@ -98,10 +105,11 @@ def annotation_files(path: Path) -> list[Path]:
     """The JSON files of a COCO folder, or the file itself. Raises `BadResults` where there is none."""
     if path.is_file():
         return [path]
-    found = sorted({*path.glob("annotations/*.json"), *path.glob("*.json")})
+    found = [*visible(path, "annotations/*.json"), *visible(path, "*.json")]
+    told = [file for file in found if any("category_id" in entry for entry in islice(entries(file, "annotations"), 1))]
     if not found:
         raise BadResults(f"{path}: no annotations/*.json in it")
-    return found
+    return told or found  # captions and the like lie beside them
 
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
@@ -117,12 +125,13 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
 
 
 def _video(name: str, key: str, facts: Mapping[str, Any], shelf: Shelf) -> VideoResults:
+    shift = shelf.shift(key)
     return VideoResults(
         name=name,
         width=facts["width"],
         height=facts["height"],
-        fps=float(facts.get("fps") or IMAGE_FOLDER_FPS),
-        read=lambda: shelf.frames(key),
+        fps=facts.get("fps") or IMAGE_FOLDER_FPS,
+        read=lambda: shelf.frames(key, shift),
         length=facts.get("length"),
         path=facts.get("path"),
         tracked=facts["tracked"],
@@ -130,47 +139,55 @@ def _video(name: str, key: str, facts: Mapping[str, Any], shelf: Shelf) -> Video
 
 
 def _read_file(file: Path, shelf: Shelf, videos: dict[str, dict[str, Any]]) -> None:
-    labels = {entry["id"]: checked_label(entry.get("name")) for entry in _entries(file, "categories")}
-    told = {entry["name"]: entry for entry in _entries(file, "videos") if isinstance(entry.get("name"), str)}
+    labels = {entry["id"]: checked_label(entry.get("name")) for entry in entries(file, "categories")}
+    told = {entry["name"]: entry for entry in entries(file, "videos") if isinstance(entry.get("name"), str)}
     images: dict[int, tuple[str, int]] = {}
-    for entry in _entries(file, "images"):
-        size = (whole(entry["height"], "height", 1), whole(entry["width"], "width", 1))
-        key, frame = _place(entry, len(images))
-        if key in videos and (videos[key]["height"], videos[key]["width"]) != size:
-            key = f"{key}-{size[1]}x{size[0]}"  # a collection of pictures: those of one size together
-        facts = videos.setdefault(key, {**told.get(key, {}), "height": size[0], "width": size[1], "tracked": True})
-        images[entry["id"]] = (key, frame)
-        shelf.frame(key, frame, float(entry.get("time_s", frame / float(facts.get("fps") or IMAGE_FOLDER_FPS))))
+    for entry in entries(file, "images"):
+        if entry["id"] in images:
+            raise BadResults(f"two images have the id {entry['id']}")
+        images[entry["id"]] = _put_image(entry, len(images), told, shelf, videos)
     untracked: dict[int, int] = {}
-    for entry in _entries(file, "annotations"):
+    for entry in entries(file, "annotations"):
         if entry["image_id"] not in images:
             raise BadResults(f"annotation {entry.get('id')}: no image {entry['image_id']}")
         if entry["category_id"] not in labels:
             raise BadResults(f"annotation {entry.get('id')}: no category {entry['category_id']}")
         key, frame = images[entry["image_id"]]
-        if entry.get("track_id") is None:
+        obj_id = entry.get("track_id")
+        if obj_id is None:
             videos[key]["tracked"] = False
-            untracked[entry["image_id"]] = untracked.get(entry["image_id"], 0) + 1
-        obj_id = whole(entry.get("track_id") or untracked.get(entry["image_id"], 1), "track_id", 1)
+            obj_id = untracked[entry["image_id"]] = untracked.get(entry["image_id"], 0) + 1
         size = (videos[key]["height"], videos[key]["width"])
         with telling(f"annotation {entry.get('id')}"):
-            shelf.put(key, frame, read_annotation(entry, obj_id, labels[entry["category_id"]], size))
+            one = read_annotation(entry, whole(obj_id, "track_id"), labels[entry["category_id"]], size)
+            shelf.put(key, frame, one)
+
+
+def _put_image(
+    entry: Mapping[str, Any], place: int, told: Mapping[str, Any], shelf: Shelf, videos: dict[str, dict[str, Any]]
+) -> tuple[str, int]:
+    """Put an image's frame down: of what video it is, and which frame.
+
+    Pictures of one video have one size, and no two the same number: others are a collection, sorted apart.
+    """
+    size = (whole(entry["height"], "height", 1), whole(entry["width"], "width", 1))
+    key, frame = _place(entry, place)
+    if key in videos and (videos[key]["height"], videos[key]["width"]) != size:
+        key = f"{key}-{size[1]}x{size[0]}"
+    while shelf.has(key, frame):
+        key = f"{key}-2"
+    facts = videos.setdefault(key, {**told.get(key, {}), "height": size[0], "width": size[1], "tracked": True})
+    fps = facts.get("fps") or IMAGE_FOLDER_FPS
+    shelf.frame(key, frame, float(entry.get("time_s", frame / float(fps))))
+    return key, frame
 
 
 def _place(entry: Mapping[str, Any], otherwise: int) -> tuple[str, int]:
-    """Of what video an image is, and which frame."""
+    """Of what video an image is, and which frame, by what it tells or by its name."""
     if isinstance(entry.get("video"), str) and "source_frame" in entry:
         return entry["video"], whole(entry["source_frame"], "source_frame")
     match = _FRAME.match(str(Path(str(entry["file_name"])).with_suffix("")))
     return ((match["video"] or "images"), int(match["frame"])) if match else ("images", otherwise)
-
-
-def _entries(file: Path, what: str) -> Iterator[dict[str, Any]]:
-    with file.open("rb") as stream:
-        for entry in ijson.items(stream, f"{what}.item", use_float=True):
-            if not isinstance(entry, dict):
-                raise BadResults(f"{what} holds objects, not {entry!r}")
-            yield entry
 
 
 def read_annotation(entry: Mapping[str, Any], obj_id: int, label: str, size: tuple[int, int]) -> SeenObject:

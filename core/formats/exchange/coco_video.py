@@ -7,16 +7,14 @@ annotations `track_id`, `name`, `scores` and `detection_score`.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
-
-import ijson
 
 from core.formats.exchange.coco import annotation, annotation_files, categories, read_annotation
 from core.formats.exchange.material import Format, Material
 from core.formats.exchange.model import BadResults, SeenObject, VideoResults
-from core.formats.exchange.parsing import checked_label, telling, whole
+from core.formats.exchange.parsing import checked_label, entries, frame_numbers, telling, whole
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
 from core.masks import rle
@@ -136,31 +134,32 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
 
 
 def _video(name: str, key: str, entry: Mapping[str, Any], shelf: Shelf) -> VideoResults:
+    shift = shelf.shift(key)
     return VideoResults(
         name=name,
         width=entry["width"],
         height=entry["height"],
         fps=entry["fps"],
-        read=lambda: shelf.frames(key),
+        read=lambda: shelf.frames(key, shift),
         length=entry.get("source_length"),
         path=entry.get("path"),
     )
 
 
 def _read_file(file: Path, shelf: Shelf, videos: dict[str, Mapping[str, Any]]) -> None:
-    labels = {entry["id"]: checked_label(entry.get("name")) for entry in _entries(file, "categories")}
+    labels = {entry["id"]: checked_label(entry.get("name")) for entry in entries(file, "categories")}
     frames: dict[int, list[int]] = {}
-    for entry in _entries(file, "videos"):
+    for entry in entries(file, "videos"):
         sizes = {side: whole(entry[side], side, 1) for side in ("width", "height")}
         fps = float(entry.get("fps") or IMAGE_FOLDER_FPS)
-        name = entry.get("name") or str(Path(entry["file_names"][0]).parent)
+        name = entry.get("name") or (str(Path(entry["file_names"][0]).parent) if entry["file_names"] else entry["id"])
         key = f"{file.name} {entry['id']}"
         videos[key] = {**entry, **sizes, "fps": fps, "name": name}
-        frames[entry["id"]] = _numbers(entry["file_names"])
+        frames[entry["id"]] = frame_numbers([Path(name).stem for name in entry["file_names"]])
         times = entry.get("times_s") or [frame / fps for frame in frames[entry["id"]]]
         for frame, time_s in zip(frames[entry["id"]], times, strict=True):
             shelf.frame(key, frame, float(time_s))
-    for entry in _entries(file, "annotations"):
+    for entry in entries(file, "annotations"):
         if entry["video_id"] not in frames:
             raise BadResults(f"annotation {entry.get('id')}: no video {entry['video_id']}")
         if entry["category_id"] not in labels:
@@ -170,16 +169,8 @@ def _read_file(file: Path, shelf: Shelf, videos: dict[str, Mapping[str, Any]]) -
             size = (videos[key]["height"], videos[key]["width"])
             for frame, moment in zip(frames[entry["video_id"]], _moments(entry), strict=True):
                 if moment is not None:
-                    obj_id = whole(entry.get("track_id", entry["id"]), "track_id", 1)
+                    obj_id = whole(entry.get("track_id", entry["id"]), "track_id")
                     shelf.put(key, frame, read_annotation(moment, obj_id, labels[entry["category_id"]], size))
-
-
-def _numbers(file_names: Sequence[str]) -> list[int]:
-    """Source frames by the names of files; by their order where the names do not tell."""
-    stems = [Path(name).stem for name in file_names]
-    numbers = [int(stem) for stem in stems if stem.isascii() and stem.isdigit()]
-    ascending = numbers == sorted(set(numbers)) and len(numbers) == len(stems)
-    return numbers if ascending else list(range(len(stems)))
 
 
 def _moments(entry: Mapping[str, Any]) -> Iterator[dict[str, Any] | None]:
@@ -192,11 +183,6 @@ def _moments(entry: Mapping[str, Any]) -> Iterator[dict[str, Any] | None]:
     for mask, box, score in zip(*lists, strict=True):
         seen = mask is not None or box is not None
         yield {"segmentation": mask, "bbox": box, "score": score, **same} if seen else None
-
-
-def _entries(file: Path, what: str) -> Iterator[dict[str, Any]]:
-    with file.open("rb") as stream:
-        yield from ijson.items(stream, f"{what}.item", use_float=True)
 
 
 FORMAT = Format(

@@ -3,16 +3,19 @@
     PART/VIDEO.xml     images/PART/VIDEO/frame_000123.jpg
 
 Boxes have key frames only where they are needed: between two of them CVAT goes in a straight line, which stays within
-half a pixel. Masks and polygons are key frames wherever they change. Frames are source frames; where every n-th was
-looked at, `frame_filter` says so.
+half a pixel. Polygons are key frames wherever they change. Masks, of which CVAT has no tracks, are a track of one frame
+each; those of one object are a group. Frames are source frames; where every n-th was looked at, `frame_filter` says so.
 """
 
+import math
+import zipfile
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from xml.sax.saxutils import XMLGenerator
 
 import numpy as np
@@ -26,14 +29,18 @@ from core.formats.exchange.parsing import checked_box, checked_label, telling, w
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
 from core.formats.exchange.tweening import Key, KeyFrames, between
-from core.masks import Mask, polygons, rle
+from core.masks import Box, Mask, polygons, rle
 from core.masks.region import Region
-from core.store.paths import distinct, slugify
+from core.store.paths import distinct, slugify, visible
 from core.video.image_folder import IMAGE_FOLDER_FPS
+from core.video.limits import MAX_FRAMES
 
 _Attributes = dict[str, str]
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
 _SHAPES = ("box", "polygon", "mask")
+_UNREAD = ("ellipse", "polyline", "points", "cuboid", "skeleton")
+ANNOTATIONS = "annotations.xml"
+_MOST_BYTES = 16 * 2**30
 
 
 def picture(part: str, video: str, frame: int) -> str:
@@ -53,6 +60,9 @@ def write(root: Path, material: Material) -> None:
                 xml.text("version", "1.1")
                 _write_meta(xml, video, material)
                 looked_at = np.array([frame for frame, _ in shelf.positions("")], np.int64)
+                if material.shape == "mask":
+                    _write_masks(xml, shelf, looked_at)
+                    continue
                 for obj_id, track in shelf.tracks(""):
                     _write_track(xml, obj_id, track, looked_at, material.shape)
 
@@ -112,6 +122,19 @@ def _write_meta(xml: _Writer, video: VideoResults, material: Material) -> None:
             xml.text("source", video.path)
 
 
+def _write_masks(xml: _Writer, shelf: Shelf, looked_at: npt.NDArray[np.int64]) -> None:
+    """CVAT has no tracks of masks: of each only the first would be read. So a track for each sighting, grouped."""
+    numbers = count(1)
+    for obj_id, track in shelf.tracks(""):
+        for frame, seen in track:
+            attributes = {"id": str(next(numbers)), "label": seen.label, "source": "auto", "group_id": str(obj_id)}
+            with xml.element("track", attributes):
+                _write_shape(xml, frame, seen, "mask", outside=False)
+                gone = _next(looked_at, frame)
+                if gone is not None:
+                    _write_shape(xml, gone, seen, "mask", outside=True)
+
+
 def _write_track(
     xml: _Writer, obj_id: int, track: Iterator[Key], looked_at: npt.NDArray[np.int64], shape: Shape
 ) -> None:
@@ -139,7 +162,7 @@ def _next(looked_at: npt.NDArray[np.int64], frame: int) -> int | None:
 
 
 class _Changes:
-    """Key frames of masks: every one that is not the one before."""
+    """Key frames of polygons: every one that is not the one before."""
 
     def __init__(self) -> None:
         self._last: rle.RLE | None = None
@@ -192,24 +215,30 @@ def _polygon(mask: Mask) -> tuple[str, _Attributes]:
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
     """See `Format.read`. What lies between two key frames is read as CVAT shows it; masks and polygons stay."""
-    files = [path] if path.is_file() else sorted(path.rglob("*.xml"))
+    files = [path] if path.is_file() else sorted({*visible(path, "**/*.xml"), *visible(path, "*.zip")})
     if not files:
         raise BadResults(f"{path}: no .xml in it")
-    names = distinct(slugify(file.stem if file.stem != "annotations" else file.parent.name) for file in files)
-    return [_video(file, name, sources) for file, name in zip(files, names, strict=True)]
+    metas = [_read_meta(file) for file in files]
+    names = distinct(slugify(_name(file, meta)) for file, meta in zip(files, metas, strict=True))
+    return [_video(*one, sources) for one in zip(files, names, metas, strict=True)]
+
+
+def _name(file: Path, meta: "_Meta") -> str:
+    """CVAT calls all its files `annotations.xml`: there the video's name, or the task's, tells more."""
+    return meta.name if file.stem == "annotations" or file.suffix == ".zip" else file.stem
 
 
 @dataclass(frozen=True)
 class _Meta:
     """What stands before the tracks: which frames were looked at, and the size of pictures."""
 
+    name: str
     size: tuple[int, int]
     frames: range
     source: str | None
 
 
-def _video(file: Path, name: str, sources: Sources) -> VideoResults:
-    meta = _read_meta(file)
+def _video(file: Path, name: str, meta: "_Meta", sources: Sources) -> VideoResults:
     info = sources.describe(name, meta.source)
     fps = info.fps if info is not None else IMAGE_FOLDER_FPS
     return VideoResults(
@@ -219,13 +248,31 @@ def _video(file: Path, name: str, sources: Sources) -> VideoResults:
 
 
 def _elements(file: Path) -> Iterator[tuple[str, Any]]:
-    with telling(str(file)), file.open("rb") as stream:
+    with telling(str(file)), _open(file) as stream:
         try:
             yield from iterparse(stream, events=("start", "end"), forbid_dtd=True)
         except ParseError as error:
             raise BadResults(f"not XML, or cut short ({error})") from None
+        except LookupError:
+            raise BadResults("its encoding is not known") from None
         except DefusedXmlException as error:
             raise BadResults(f"it has a DTD or entities, which are not read ({type(error).__name__})") from None
+
+
+@contextmanager
+def _open(file: Path) -> Iterator[IO[bytes]]:
+    """The XML, also out of the archive that CVAT hands out."""
+    if file.suffix.lower() != ".zip":
+        with file.open("rb") as stream:
+            yield stream
+        return
+    try:
+        with zipfile.ZipFile(file) as archive, archive.open(ANNOTATIONS) as stream:
+            if archive.getinfo(ANNOTATIONS).file_size > _MOST_BYTES:
+                raise BadResults(f"{ANNOTATIONS} unpacks to more than {_MOST_BYTES:,} bytes")
+            yield stream
+    except (zipfile.BadZipFile, KeyError):
+        raise BadResults(f"not an archive with {ANNOTATIONS}, as CVAT hands out") from None
 
 
 def _read_meta(file: Path) -> _Meta:
@@ -240,13 +287,19 @@ def _read_meta(file: Path) -> _Meta:
         task = next((one for one in element if one.tag in ("task", "job")), element)
         if task.findtext("mode") == "annotation":
             raise BadResults("this is *CVAT for images*: export the task as *CVAT for video 1.1*")
+        if element.find("project") is not None:
+            raise BadResults("this is a project's file: export its tasks one by one")
         size = tuple(whole(int(task.findtext(f"original_size/{side}") or 0), side, 1) for side in ("height", "width"))
         first = int(task.findtext("start_frame") or 0)
         count = int(task.findtext("size") or 0)
         step = int((task.findtext("frame_filter") or "step=1").rpartition("=")[2])
         last = task.findtext("stop_frame")
         stop = first + count * step if last is None else int(last) + 1 if count else first
-        return _Meta((size[0], size[1]), range(first, stop, whole(step, "step", 1)), task.findtext("source"))
+        source = task.findtext("source") or None
+        name = Path(source).stem if source else task.findtext("name") or file.stem
+        if stop - first > MAX_FRAMES:
+            raise BadResults(f"{stop - first:,} frames, more than the {MAX_FRAMES:,} accepted")
+        return _Meta(name, (size[0], size[1]), range(first, stop, whole(step, "step", 1)), source)
 
 
 def _frames(file: Path, meta: _Meta, fps: float) -> Iterator[SeenFrame]:
@@ -255,19 +308,20 @@ def _frames(file: Path, meta: _Meta, fps: float) -> Iterator[SeenFrame]:
         shelf.frame("", frame, frame / fps)
     track: Any = None
     before: _Shown | None = None
-    shift = count = obj_id = 0
+    seen = obj_id = group = 0
     label = OBJECT
     for event, element in _elements(file):
         if event == "start" and element.tag == "track":
-            track, before, count = element, None, count + 1
-            number = element.get("id", "")
-            obj_id = int(number) if number.isascii() and number.isdigit() else count
-            shift = 1 if count == 1 and obj_id == 0 else shift  # CVAT counts from 0
-            obj_id, label = obj_id + shift, checked_label(element.get("label"))
+            track, before, seen = element, None, seen + 1
+            obj_id, label = _number(element.get("id"), seen), checked_label(element.get("label"))
+            group = _number(element.get("group_id"), 0)
         elif event == "end" and element.tag in _SHAPES and track is not None:
             with telling(f"{file}, track {track.get('id')}"):
-                shown = _shown(element, meta.size, obj_id, label)
+                grouped = element.tag == "mask" and group
+                shown = _shown(element, meta.size, group if grouped else obj_id, label)
             if before is not None:
+                if shown.frame <= before.frame:
+                    raise BadResults(f"{file}, track {track.get('id')}: frame {shown.frame} after frame {before.frame}")
                 _fill(shelf, meta, before, shown, shown.frame)
             before = shown
             element.clear()
@@ -276,7 +330,13 @@ def _frames(file: Path, meta: _Meta, fps: float) -> Iterator[SeenFrame]:
             if before is not None:
                 _fill(shelf, meta, before, None, meta.frames.stop)
             track = None
-    yield from shelf.frames("")
+        elif event == "start" and track is not None and element.tag in _UNREAD:
+            raise BadResults(f"{file}, track {track.get('id')}: {element.tag} shapes are not read")
+    yield from shelf.frames("", shelf.shift(""))  # CVAT counts tracks from 0
+
+
+def _number(told: str | None, otherwise: int) -> int:
+    return int(told) if told and told.isascii() and told.isdigit() else otherwise
 
 
 @dataclass(frozen=True)
@@ -289,17 +349,35 @@ class _Shown:
 
 def _shown(element: Any, size: tuple[int, int], obj_id: int, label: str) -> _Shown:
     frame = whole(int(element.get("frame")), "frame")
+    if size[0] * size[1] > rle.MAX_PIXELS:
+        raise BadResults(f"{size[1]}x{size[0]} pixels are too large")
     if element.get("outside") == "1":
         return _Shown(frame, None)
     if element.tag == "box":
         box = checked_box(*(float(element.get(name)) for name in _CORNERS))
-        return _Shown(frame, SeenObject(obj_id, label, box))
-    if element.tag == "polygon":
+        turned_deg = float(element.get("rotation") or 0)
+        if not turned_deg:
+            return _Shown(frame, SeenObject(obj_id, label, box))
+        mask = polygons.fill([_turned(box, turned_deg)], *size)
+    elif element.tag == "polygon":
         corners = [float(v) for point in element.get("points").split(";") for v in point.split(",")]
         mask = polygons.fill([corners], *size)
     else:
         mask = rle.encode(_unpacked(element, size))
     return _Shown(frame, SeenObject(obj_id, label, rle.box_xyxy(mask), rle=mask))
+
+
+def _turned(box: Box, angle_deg: float) -> list[float]:
+    """The corners of a box turned clockwise about its centre, x, y, x, y, …"""
+    x0, y0, x1, y1 = box
+    x, y, turn = (x0 + x1) / 2, (y0 + y1) / 2, math.radians(angle_deg)
+    corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+    across, along = math.cos(turn), math.sin(turn)
+    return [
+        value
+        for u, v in corners
+        for value in (x + (u - x) * across - (v - y) * along, y + (u - x) * along + (v - y) * across)
+    ]
 
 
 def _unpacked(element: Any, size: tuple[int, int]) -> Mask:
@@ -316,6 +394,8 @@ def _unpacked(element: Any, size: tuple[int, int]) -> Mask:
 
 def _fill(shelf: Shelf, meta: _Meta, shown: _Shown, after: _Shown | None, stop: int) -> None:
     """Put down a shape on its frame and on those up to `stop`: boxes on their way to the next, the rest where it is."""
+    if shown.frame >= meta.frames.stop:
+        raise BadResults(f"frame {shown.frame} after the last, {meta.frames.stop - 1}")
     if shown.seen is None:
         return
     for frame in meta.frames[max(0, bisect_left(meta.frames, shown.frame)) : bisect_left(meta.frames, stop)]:

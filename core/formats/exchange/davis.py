@@ -17,18 +17,19 @@ from PIL import Image
 from core.errors import BadMedia
 from core.formats.exchange.material import Format, Material
 from core.formats.exchange.model import OBJECT, BadResults, Census, SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.parsing import frame_numbers
 from core.formats.exchange.sources import Sources
 from core.formats.id_maps import read_id_map
 from core.masks import rle
 from core.masks.flatten import flatten
-from core.store.paths import distinct, slugify
+from core.store.paths import distinct, slugify, visible
 from core.store.safe_load import load_json
 from core.video.image_file import natural_key
 from core.video.image_folder import IMAGE_FOLDER_FPS
 
 _RESOLUTION = "480p"
 _SEMANTICS = "davis_semantics.json"
-_MOST = 254  # 255 is "not judged" in DAVIS
+_MOST, _VOID = 254, 255
 
 
 def picture(part: str, video: str, frame: int) -> str:
@@ -79,7 +80,7 @@ def _palette() -> list[int]:
 def read(path: Path, sources: Sources) -> list[VideoResults]:
     """See `Format.read`: a DAVIS folder, or any folder with PNGs in it or below; a folder of PNGs is a video."""
     root = path / "Annotations" if (path / "Annotations").is_dir() else path
-    folders = sorted({file.parent for file in root.rglob("*.png")}, key=lambda p: natural_key(p.name))
+    folders = sorted({file.parent for file in visible(root, "**/*.png")}, key=lambda p: natural_key(p.name))
     if not folders:
         raise BadResults(f"{path}: no folder of PNG masks in it")
     semantics = load_json(path / _SEMANTICS) if (path / _SEMANTICS).is_file() else {}
@@ -96,13 +97,12 @@ def _labels(semantics: object, name: str) -> Mapping[str, str]:
 
 
 def _maps(folder: Path) -> list[Path]:
-    found = (p for p in folder.iterdir() if p.suffix.lower() == ".png" and p.name[0] != ".")
-    return sorted(found, key=lambda p: natural_key(p.name))
+    return sorted(visible(folder, "*.png"), key=lambda p: natural_key(p.name))
 
 
 def _video(folder: Path, name: str, labels: Mapping[str, str], sources: Sources) -> VideoResults:
     maps = _maps(folder)
-    height, width = read_mask(maps[0]).shape
+    height, width = _read_mask(maps[0])[0].shape
     source = sources.describe(name)
     fps = source.fps if source is not None else IMAGE_FOLDER_FPS
     return VideoResults(
@@ -116,13 +116,26 @@ def _video(folder: Path, name: str, labels: Mapping[str, str], sources: Sources)
 
 
 def _frames(maps: list[Path], labels: Mapping[str, str], size: tuple[int, int], fps: float) -> Iterator[SeenFrame]:
-    named = all(path.stem.isascii() and path.stem.isdigit() for path in maps)
-    for index, path in enumerate(maps):
-        ids = read_mask(path)
+    """DAVIS 2016 is black and white: 255 is its one object. In a palette 255 is what is not to be judged."""
+    black_and_white: bool | None = None
+    for frame, path in zip(frame_numbers([path.stem for path in maps]), maps, strict=True):
+        ids, palette = _read_mask(path)
         if ids.shape != size:
             raise BadResults(f"{path}: {ids.shape[1]}x{ids.shape[0]} pixels, the first is {size[1]}x{size[0]}")
-        frame = int(path.stem) if named else index
+        present = [one for one in _present(ids) if one]
+        if palette:
+            ids[ids == _VOID] = 0
+        elif present:
+            black_and_white = present == [_VOID] if black_and_white is None else black_and_white
+            if black_and_white and present != [_VOID]:
+                raise BadResults(f"{path}: ids {present[:5]} after frames in black and white")
+            if black_and_white:
+                ids[ids == _VOID] = 1
         yield SeenFrame(frame, frame / fps, tuple(_objects(ids, labels)))
+
+
+def _present(ids: npt.NDArray[np.int64]) -> list[int]:
+    return np.flatnonzero(np.bincount(ids.ravel())).tolist()
 
 
 def _objects(ids: npt.NDArray[np.int64], labels: Mapping[str, str]) -> Iterator[SeenObject]:
@@ -132,26 +145,17 @@ def _objects(ids: npt.NDArray[np.int64], labels: Mapping[str, str]) -> Iterator[
             yield SeenObject(obj_id, labels.get(str(obj_id), OBJECT), rle.box_xyxy(mask), rle=mask)
 
 
-def read_mask(path: Path) -> npt.NDArray[np.int64]:
-    """Ids [H, W] of a PNG: 0 is nothing. Black and white (DAVIS 2016) is object 1; 255 of a palette is not judged.
-
-    Raises `BadResults` where it cannot be read.
-    """
+def _read_mask(path: Path) -> tuple[npt.NDArray[np.int64], bool]:
+    """Ids [H, W] of a PNG, and whether it has a palette. Raises `BadResults` where it cannot be read."""
     try:
         ids = read_id_map(path)
+        with Image.open(path, formats=("PNG",)) as image:
+            palette = image.mode == "P"
     except (BadMedia, OSError) as error:
         raise BadResults(f"{path}: {error}") from None
-    with Image.open(path) as image:
-        palette = image.mode == "P"
     if ids.min() < 0 or ids.max() > np.iinfo(np.uint16).max:
         raise BadResults(f"{path}: ids from 0 to 65535 are read, not {ids.min()} to {ids.max()}")
-    if palette or set(_present(ids)) <= {0, 255}:
-        ids[ids == 255] = 0 if palette else 1
-    return ids
-
-
-def _present(ids: npt.NDArray[np.int64]) -> list[int]:
-    return np.flatnonzero(np.bincount(ids.ravel())).tolist()
+    return ids, palette
 
 
 FORMAT = Format(

@@ -3,7 +3,6 @@
 Beside it `video_info_ID.json`, the video's size and rate; where it is missing, masks or the video itself tell.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from core.formats.exchange.model import BadResults, SeenFrame, SeenObject, Video
 from core.formats.exchange.parsing import checked_box, checked_label, checked_rle, telling
 from core.formats.exchange.sources import Sources
 from core.formats.tracks import VideoHead
-from core.store.paths import distinct, slugify
+from core.store.paths import distinct, slugify, visible
 
 _PREFIX, _INFO = "dense_annotations_", "video_info_{}.json"
 
@@ -27,7 +26,7 @@ def info_file(video_id: str) -> str:
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
     """The annotations in a file, or in all in a folder. Raises `BadResults` for a line cut short or of another form."""
-    files = [path] if path.is_file() else sorted(path.rglob(f"{_PREFIX}*.jsonl"))
+    files = [path] if path.is_file() else visible(path, f"**/{_PREFIX}*.jsonl")
     names = distinct(slugify(file.stem.removeprefix(_PREFIX)) for file in files)
     return [_video(file, name, sources) for file, name in zip(files, names, strict=True)]
 
@@ -44,6 +43,7 @@ def _video(file: Path, name: str, sources: Sources) -> VideoResults:
         length=head.total_frames,
         path=source,
         process_fps=head.process_fps if interval else None,
+        complete=bool(interval),
     )
 
 
@@ -85,14 +85,17 @@ def _lines(path: Path) -> Iterator[DenseFrame]:
 
 def _frames(path: Path, head: VideoHead, grid: range) -> Iterator[SeenFrame]:
     """Frames with objects, and those of the grid without; objects are numbered in the order of first sight."""
-    empty = deque(grid)
+    numbers = iter(grid)
+    number = next(numbers, None)
     for frame in _objects(path, head):
-        while empty and empty[0] <= frame.source_frame:
-            if empty[0] < frame.source_frame:
-                yield SeenFrame(empty[0], empty[0] / head.original_fps)
-            empty.popleft()
+        while number is not None and number <= frame.source_frame:
+            if number < frame.source_frame:
+                yield SeenFrame(number, number / head.original_fps)
+            number = next(numbers, None)
         yield frame
-    yield from (SeenFrame(number, number / head.original_fps) for number in empty)
+    while number is not None:
+        yield SeenFrame(number, number / head.original_fps)
+        number = next(numbers, None)
 
 
 def _objects(path: Path, head: VideoHead) -> Iterator[SeenFrame]:
@@ -140,8 +143,9 @@ def _dense(one: SeenObject) -> DenseObject:
 
 def _write_parts(root: Path, material: Material) -> None:
     for part, videos in material.parts.items():
-        (root / part).mkdir()
-        write(root / part, videos)
+        folder = root / part if len(material.parts) > 1 else root
+        folder.mkdir(exist_ok=True)
+        write(folder, videos)
 
 
 FORMAT = Format(

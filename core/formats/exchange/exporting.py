@@ -9,7 +9,7 @@ from core.formats.exchange.material import Format, Material, Shape
 from core.formats.exchange.model import SeenFrame, VideoResults, take_census
 from core.formats.exchange.pictures import write_pictures
 from core.formats.exchange.registry import FORMATS
-from core.formats.exchange.selecting import select, split
+from core.formats.exchange.selecting import Choice, split
 from core.formats.exchange.sources import Sources
 from core.store.atomic import atomic_folder
 
@@ -23,7 +23,10 @@ def _quietly(what: str, done: int, expected: int | None) -> None:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: videos, frames, tracks, objects (sightings), and the labels in the order of their numbers."""
+    """What was written: videos, frames, tracks, objects (sightings), the labels in the order of their numbers.
+
+    `masks_lost`: there were masks, and only boxes were written.
+    """
 
     videos: int
     frames: int
@@ -32,6 +35,7 @@ class Exported:
     labels: Sequence[str]
     parts: Mapping[str, int]
     shape: Shape
+    masks_lost: bool
 
 
 def export(
@@ -40,8 +44,7 @@ def export(
     output: Path,
     *,
     shape: Shape | None = None,
-    labels: Mapping[str, str] | None = None,
-    min_score: float = 0.0,
+    choice: Choice | None = None,
     shares: Sequence[float] = (1.0,),
     pictures: Sources | None = None,
     report: Report = _quietly,
@@ -53,8 +56,7 @@ def export(
         to: name of the format.
         output: the folder to make; one that holds something already is refused.
         shape: how objects are told; None: what the format likes best and the results have.
-        labels: see `select`.
-        min_score: see `select`.
+        choice: what of them is written.
         shares: see `split`.
         pictures: where the videos are, if the frames' pictures are wanted too.
         report: told how far it is.
@@ -63,13 +65,16 @@ def export(
         RefusedInput: the folder is not empty, or the format cannot hold what is asked for. Nothing was written.
         BadResults: the results (or pictures) cannot be read, or do not fit the format. Nothing is left.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise RefusedInput.of("output", str(output), "a folder that is empty, or not there yet")
-    wanted = FORMATS[to]
-    chosen = [select(video, labels or {}, min_score) for video in videos]
-    parts = split(chosen, shares)
+    output, wanted, choice = output.resolve(), FORMATS[to], choice or Choice()
+    need_empty(output)
+    if pictures is not None and wanted.picture is None and to != "rerun":
+        raise RefusedInput.of("frames", True, f"{to} has no pictures")
+    parts = split([choice.of(video) for video in videos], shares)
     everything = [video for part in parts.values() for video in part]
     census = {video.name: take_census(_watched(video, "reading", report)) for video in everything}
+    choice.check()
+    if not any(one.tracks for one in census.values()):
+        raise RefusedInput("nothing to write: no object on any frame (that is chosen by labels and min_score)")
     material = Material(
         {part: [_watched(video, "writing", report) for video in own] for part, own in parts.items()},
         census,
@@ -81,18 +86,28 @@ def export(
         wanted.write(folder, material)
         if pictures is not None and wanted.picture is not None:
             _write_pictures(folder, wanted, parts, pictures, report)
-    objects = sum(track.frames for one in census.values() for track in one.tracks.values())
-    frames, tracks = (
-        sum(numbers) for numbers in zip(*((c.frames, len(c.tracks)) for c in census.values()), strict=True)
+    return Exported(
+        videos=len(everything),
+        frames=sum(one.frames for one in census.values()),
+        tracks=sum(len(one.tracks) for one in census.values()),
+        objects=sum(track.frames for one in census.values() for track in one.tracks.values()),
+        labels=material.labels,
+        parts={part: len(own) for part, own in parts.items()},
+        shape=material.shape,
+        masks_lost=material.shape == "box" and any(one.masks for one in census.values()),
     )
-    counts = {part: len(own) for part, own in parts.items()}
-    return Exported(len(everything), frames, tracks, objects, material.labels, counts, material.shape)
+
+
+def need_empty(output: Path) -> None:
+    """Raises `RefusedInput` where a folder holds something already."""
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise RefusedInput.of("output", str(output), "a folder that is empty, or not there yet")
 
 
 def _shape(wanted: Format, shape: Shape | None, masks: bool) -> Shape:
     """How objects are told: as asked, if format and results have it; else the first that both have."""
     if shape is not None and shape not in wanted.shapes:
-        raise RefusedInput.of("shape", shape, f"{wanted.name} holds {', '.join(wanted.shapes)}")
+        raise RefusedInput.of("shape", shape, f"{wanted.name} holds {' or '.join(wanted.shapes)}")
     if shape is not None and shape != "box" and not masks:
         raise RefusedInput.of("shape", shape, "not every object has a mask: box (or track with --masks)")
     usable = [one for one in wanted.shapes if one == "box" or masks]

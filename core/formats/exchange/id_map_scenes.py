@@ -1,5 +1,7 @@
 """Scenes of `refine_masks` (folders with `images/` and maps of ids) as neutral results: a scene is a video.
 
+Frames are numbered by the maps' names where these are numbers, else by their order.
+
 The refined maps are read where there are any, else the original ones. Ids from 0 down are background.
 """
 
@@ -10,11 +12,12 @@ import numpy as np
 
 from core.errors import BadMedia, UnsafeFile
 from core.formats.exchange.model import OBJECT, BadResults, SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.parsing import frame_numbers
 from core.formats.exchange.sources import Sources
 from core.formats.id_maps import SUFFIXES, IdMap, read_id_map, write_id_map
 from core.masks import rle
 from core.masks.flatten import flatten
-from core.store.paths import distinct, slugify
+from core.store.paths import distinct, slugify, visible
 from core.video.image_file import natural_key
 from core.video.image_folder import IMAGE_FOLDER_FPS
 
@@ -41,21 +44,23 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
 def _video(scene: Path, name: str) -> VideoResults:
     folder = maps_folder(scene)
     maps = sorted(
-        (p for p in (folder or scene).iterdir() if p.suffix in SUFFIXES and p.name[0] != "."),
+        (p for p in visible(folder or scene, "*") if p.suffix in SUFFIXES),
         key=lambda p: natural_key(p.name),
     )
     if not maps:
         raise BadResults(f"{folder}: no map in it")
     height, width = _map(maps[0]).shape
     images = scene / IMAGES
+    numbers = frame_numbers([path.name.partition(".")[0] for path in maps])
+    whole = numbers == list(range(len(maps)))  # then images are numbered in the same way
     return VideoResults(
         name=name,
         width=width,
         height=height,
         fps=IMAGE_FOLDER_FPS,
-        read=lambda: _frames(maps, (height, width)),
-        length=len(maps),
-        path=str(images) if images.is_dir() else None,
+        read=lambda: _frames(maps, numbers, (height, width)),
+        length=len(maps) if whole else None,
+        path=str(images) if whole and images.is_dir() else None,
     )
 
 
@@ -66,8 +71,8 @@ def _map(path: Path) -> IdMap:
         raise BadResults(f"{path}: {error}") from None
 
 
-def _frames(maps: list[Path], size: tuple[int, int]) -> Iterator[SeenFrame]:
-    for index, path in enumerate(maps):
+def _frames(maps: list[Path], numbers: list[int], size: tuple[int, int]) -> Iterator[SeenFrame]:
+    for frame, path in zip(numbers, maps, strict=True):
         ids = _map(path)
         if ids.shape != size:
             raise BadResults(f"{path}: {ids.shape[1]}x{ids.shape[0]} pixels, the first is {size[1]}x{size[0]}")
@@ -75,11 +80,11 @@ def _frames(maps: list[Path], size: tuple[int, int]) -> Iterator[SeenFrame]:
         for obj_id in np.unique(ids[ids > 0]):
             mask = rle.encode(np.asarray(ids == obj_id, np.bool_))
             objects.append(SeenObject(int(obj_id), OBJECT, rle.box_xyxy(mask), rle=mask, name=str(obj_id)))
-        yield SeenFrame(index, index / IMAGE_FOLDER_FPS, tuple(objects))
+        yield SeenFrame(frame, frame / IMAGE_FOLDER_FPS, tuple(objects))
 
 
 def write_maps(folder: Path, video: VideoResults) -> None:
-    """Write a map for each frame as `000123.jpg.pth`, called after its picture in `pictures_name`."""
+    """Write a map for each frame, called after its picture: `000123.jpg.pth`."""
     for frame in video.read():
         masks = [(one.obj_id, one.rle, one.score) for one in frame.objects if one.rle is not None]
         ids = flatten(masks, video.height, video.width).astype(np.int64)

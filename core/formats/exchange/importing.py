@@ -1,21 +1,22 @@
 """Annotations of any format made into what the flows take: prompts, results, or scenes of id maps."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from core.errors import RefusedInput
 from core.formats.exchange import id_map_scenes, results_lines
-from core.formats.exchange.exporting import Report
+from core.formats.exchange.exporting import Report, need_empty
 from core.formats.exchange.model import SeenObject, VideoResults
 from core.formats.exchange.pictures import write_pictures
-from core.formats.exchange.selecting import select
 from core.formats.exchange.sources import Sources
 from core.store.atomic import atomic_file, atomic_folder
 
 
-def write_prompts(videos: Sequence[VideoResults], output: Path, sources: Sources, every: int | None) -> dict[str, int]:
+def write_prompts(
+    videos: Sequence[VideoResults], output: Path, sources: Sources, every: int | None
+) -> tuple[dict[str, int], list[str]]:
     """Write a prompts file (`core.formats.prompts`): a mask or box for each object on its first frame.
 
     Keys are the paths of the videos, where these are known, else their names.
@@ -27,22 +28,25 @@ def write_prompts(videos: Sequence[VideoResults], output: Path, sources: Sources
         every: prompts also on every so many source frames after an object's first; None: only there.
 
     Returns:
-        The number of prompts by key.
+        The number of prompts by key, and the names of videos whose path is not known.
 
     Raises:
         RefusedInput: a video's ids mean nothing beyond their frame.
     """
     entries: dict[str, list[dict[str, Any]]] = {}
+    unknown = []
     for video in videos:
         if not video.tracked:
             raise RefusedInput(
                 f"{video.name}: its boxes have no ids that hold from frame to frame: no prompts from these"
             )
         path = sources.find(video.name, video.path)
-        entries[str(path) if path is not None else video.path or video.name] = _prompts(video, every)
+        if path is None:
+            unknown.append(video.name)
+        entries[str(path) if path is not None else video.name] = _prompts(video, every)
     with atomic_file(output) as temporary:
         temporary.write_text(json.dumps(entries, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    return {key: len(own) for key, own in entries.items()}
+    return {key: len(own) for key, own in entries.items()}, unknown
 
 
 def _prompts(video: VideoResults, every: int | None) -> list[dict[str, Any]]:
@@ -74,8 +78,8 @@ def write_scenes(videos: Sequence[VideoResults], output: Path, sources: Sources,
         RefusedInput: the folder is not empty.
         BadResults: the pictures cannot be read.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise RefusedInput.of("output", str(output), "a folder that is empty, or not there yet")
+    output = output.resolve()
+    need_empty(output)
     with atomic_folder(output) as root:
         for video in videos:
             _write_scene(root / video.name, video, sources)
@@ -87,8 +91,3 @@ def _write_scene(folder: Path, video: VideoResults, sources: Sources) -> None:
     (folder / id_map_scenes.MAPS).mkdir(parents=True)
     id_map_scenes.write_maps(folder / id_map_scenes.MAPS, shown)
     write_pictures(folder / id_map_scenes.IMAGES, shown, sources, id_map_scenes.picture_name)
-
-
-def chosen(videos: Sequence[VideoResults], labels: Mapping[str, str], min_score: float) -> list[VideoResults]:
-    """See `select`."""
-    return [select(video, labels, min_score) for video in videos]

@@ -3,12 +3,16 @@
 Frames come one at a time, as often as they are asked for, so that an hour of video never stands in memory.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from core.errors import MaskflowError
 from core.masks import Box
 from core.masks.rle import RLE
+from core.video.limits import MAX_FRAMES, MAX_PIXELS
+
+_MAX_FPS = 100_000
 
 OBJECT = "object"
 """The label of what has none."""
@@ -70,6 +74,10 @@ class VideoResults:
         text_prompt: what was asked for.
         process_fps: frames a second that were looked at; None: not told.
         tracked: whether ids mean the same object from frame to frame.
+        complete: whether `read` gives every frame that was looked at; else those on which nothing was found may lack.
+
+    Raises:
+        BadResults: sizes, rate or length are not what a video can have.
     """
 
     name: str
@@ -82,6 +90,23 @@ class VideoResults:
     text_prompt: str | None = None
     process_fps: float | None = None
     tracked: bool = True
+    complete: bool = True
+
+    def __post_init__(self) -> None:
+        for what, told, least, most in (
+            ("width", self.width, 1, MAX_PIXELS), ("height", self.height, 1, MAX_PIXELS),
+            ("length", self.length, 0, MAX_FRAMES),
+        ):  # fmt: skip
+            if told is not None and (type(told) is not int or not least <= told <= most):
+                raise BadResults(f"{self.name}: {what} is a whole number from {least} to {most:,}, not {told!r}")
+        if self.width * self.height > MAX_PIXELS:
+            raise BadResults(f"{self.name}: {self.width}x{self.height} pixels, more than the {MAX_PIXELS:,} accepted")
+        for what, rate in (("fps", self.fps), ("process_fps", self.process_fps)):
+            good = isinstance(rate, int | float) and math.isfinite(rate) and 0 < rate <= _MAX_FPS
+            if rate is not None and not good:
+                raise BadResults(f"{self.name}: {what} is a number above 0, not {rate!r}")
+        if self.path is not None and not isinstance(self.path, str):
+            raise BadResults(f"{self.name}: its path is text, not {self.path!r}")
 
     def with_frames(self, read: Callable[[], Iterator[SeenFrame]], name: str | None = None) -> "VideoResults":
         """The same video with other frames."""

@@ -6,7 +6,7 @@
 left out: it marks what is not judged. No pixel belongs to two objects.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,22 +14,29 @@ import numpy as np
 from core.formats.exchange.material import Format, Material
 from core.formats.exchange.model import OBJECT, BadResults, Census, SeenFrame, SeenObject, VideoResults
 from core.formats.exchange.parsing import checked_rle, telling, whole
-from core.formats.exchange.sequences import SequenceFiles, find_sequences, picture, rate, read_rows, write_about
+from core.formats.exchange.sequences import (
+    SequenceFiles,
+    class_names,
+    classes,
+    find_sequences,
+    picture,
+    rate,
+    read_rows,
+    write_about,
+)
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
 from core.masks import rle
 from core.masks.flatten import flatten
 
-_PEOPLE = ("pedestrian", "person")
 _IGNORED = 10
 _A_CLASS = 1000
 
 
 def write(root: Path, material: Material) -> None:
     """See `Format.write`. Raises `BadResults` for a video with more than 999 objects."""
-    classes = _classes(material.labels)
-    by_class = {number: label for label, number in classes.items()}
-    names = [by_class.get(number, "-") for number in range(1, max(by_class, default=0) + 1)]
+    numbered = classes(material.labels, {"car": 1, "pedestrian": 2, "person": 2}, left_out=(_IGNORED,))
+    names = class_names(numbered)
     for part, video in material.videos():
         census = material.census[video.name]
         numbers = _numbers(census, video.name)
@@ -37,18 +44,10 @@ def write(root: Path, material: Material) -> None:
         with rows.open("w", encoding="ascii", newline="\n") as out:
             for frame in video.read():
                 for one, mask in _apart(frame, video):
-                    number = classes[one.label]
+                    number = numbered[one.label]
                     height, width = mask["size"]
                     obj_id = _A_CLASS * number + numbers[one.obj_id]
                     out.write(f"{frame.source_frame + 1} {obj_id} {number} {height} {width} {mask['counts']}\n")
-
-
-def _classes(labels: Sequence[str]) -> dict[str, int]:
-    people = next((label for name in _PEOPLE for label in labels if label == name), None)
-    known = {people: 2} if people is not None else {}
-    known |= {label: 1 for label in labels if label == "car"}
-    free = (number for number in range(3, 1000) if number != _IGNORED)
-    return {label: known[label] if label in known else next(free) for label in labels}
 
 
 def _numbers(census: Census, video: str) -> Mapping[int, int]:
@@ -83,7 +82,8 @@ def _video(sequence: SequenceFiles) -> VideoResults:
         with telling(f"{sequence.rows}, line {number}"):
             values = _values(line)
             size = size or (values[3], values[4])
-            short.setdefault(values[1], values[1] % _A_CLASS)
+            if values[2] != _IGNORED:
+                short.setdefault(values[1], values[1] % _A_CLASS)
     if size is None:
         raise BadResults(f"{sequence.rows}: no rows, and no seqinfo.ini that tells the size of its pictures")
     if len(set(short.values())) < len(short) or 0 in short.values():
@@ -95,6 +95,7 @@ def _video(sequence: SequenceFiles) -> VideoResults:
         fps=rate(sequence),
         read=lambda: _frames(sequence, size, short),
         length=sequence.length,
+        complete=sequence.length is not None,
     )
 
 
@@ -116,6 +117,8 @@ def _frames(sequence: SequenceFiles, size: tuple[int, int], short: Mapping[int, 
             frame, obj_id, number, height, width, counts = _values(line)
             if number == _IGNORED:
                 continue
+            if sequence.length is not None and frame > sequence.length:
+                raise BadResults(f"frame {frame} of a sequence of {sequence.length}")
             mask = checked_rle({"size": [height, width], "counts": counts}, size)
             names = sequence.labels or ("car", "pedestrian")
             label = names[number - 1] if 1 <= number <= len(names) else OBJECT

@@ -1,8 +1,10 @@
 """What readers of other people's files share: parts of files, numbers that are numbers, masks that are masks."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
 from typing import IO, Any
 
 import ijson
@@ -13,6 +15,8 @@ from core.formats.exchange.model import OBJECT, BadResults
 from core.masks import Box, rle
 
 _LARGEST = 1e7  # pixels: no picture is as wide
+_MOST = 2**31
+_DEEPEST = 20
 
 
 class Part:
@@ -43,13 +47,40 @@ def telling(where: str) -> Iterator[None]:
         raise BadResults(f"{where}: {error} is missing") from None
     except ijson.JSONError as error:
         raise BadResults(f"{where}: not JSON, or cut short: {str(error).splitlines()[0].strip()}") from None
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise BadResults(f"{where}: {str(error).splitlines()[0]}") from None
+    except (AttributeError, IndexError, TypeError):
+        raise BadResults(f"{where}: it is not made as the format has it") from None
+    except (ValueError, LookupError, OverflowError, RecursionError) as error:
+        raise BadResults(f"{where}: {(str(error) or type(error).__name__).splitlines()[0]}") from None
+
+
+def events(stream: Any, **more: Any) -> Iterator[tuple[str, str, Any]]:
+    """What `ijson.parse` tells of JSON, but no deeper than any of these formats goes. Raises `ValueError`."""
+    for prefix, event, value in ijson.parse(stream, use_float=True, **more):
+        if prefix.count(".") > _DEEPEST:
+            raise ValueError("nested too deep")
+        yield prefix, event, value
+
+
+def entries(file: Path, what: str) -> Iterator[dict[str, Any]]:
+    """The objects of a list in a JSON file, one in memory at a time. Raises `BadResults` for anything else in it."""
+    with file.open("rb") as stream:
+        for entry in ijson.items(stream, f"{what}.item", use_float=True):
+            if not isinstance(entry, dict):
+                raise BadResults(f"{what} holds objects, not {str(entry)[:40]!r}")
+            yield entry
+
+
+def frame_numbers(stems: Sequence[str]) -> list[int]:
+    """Source frames by the names of files: their numbers, where all are numbers and ascend; else their order."""
+    numbers = [int(stem) for stem in stems if stem.isascii() and stem.isdigit() and len(stem) < 10]
+    ascending = all(first < second for first, second in pairwise(numbers))
+    return numbers if ascending and len(numbers) == len(stems) else list(range(len(stems)))
 
 
 def whole(value: Any, what: str, least: int = 0) -> int:
     """A whole number of at least `least`. Raises `ValueError`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < least:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or value != int(value) or not least <= value < _MOST:
         raise ValueError(f"{what} is a whole number from {least} up, not {value!r}")
     return int(value)
 
@@ -100,6 +131,8 @@ def checked_rle(value: Any, size: tuple[int, int]) -> rle.RLE:
     if list(value["size"]) != list(size):
         raise ValueError(f"a mask's size is {list(value['size'])} (height, width), the picture's {list(size)}")
     counts = value["counts"]
+    if size[0] * size[1] > rle.MAX_PIXELS:
+        raise ValueError(f"a mask of {size[1]}x{size[0]} pixels is too large")
     if isinstance(counts, list):
         if not all(isinstance(n, int) and n >= 0 for n in counts) or sum(counts) != size[0] * size[1]:
             raise ValueError(f"an RLE's runs fill its size {list(size)}")

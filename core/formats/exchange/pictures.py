@@ -53,4 +53,5 @@ def write_pictures(root: Path, video: VideoResults, sources: Sources, place: Cal
             path = root / place(seen.source_frame)
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-            cv2.imwrite(str(path), pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+            if not cv2.imwrite(str(path), pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]):
+                raise BadResults(f"{path.name}: the picture cannot be written: is there room?")

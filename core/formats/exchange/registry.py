@@ -1,6 +1,5 @@
 """All formats by name, and which one a file or folder is of."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,8 +20,10 @@ from core.formats.exchange import (
 )  # fmt: skip
 from core.formats.exchange.material import Format
 from core.formats.exchange.model import BadResults, VideoResults
+from core.formats.exchange.parsing import events
 from core.formats.exchange.sequences import read_rows
 from core.formats.exchange.sources import Sources
+from core.store.paths import visible
 
 Reader = Callable[[Path, Sources], list[VideoResults]]
 
@@ -70,6 +71,8 @@ def detect(path: Path) -> str:
         kind = _of_folder(path) if path.is_dir() else _of_file(path)
     except OSError as error:
         raise BadResults(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    if kind is None and path.is_file() and path.stat().st_size == 0:
+        raise BadResults(f"{path}: empty")
     if kind is None:
         known = ", ".join(sorted(READERS))
         raise BadResults(f"{path}: unknown schema: of none of the formats that are read ({known}); --format names one")
@@ -77,7 +80,7 @@ def detect(path: Path) -> str:
 
 
 def _of_file(path: Path) -> str | None:
-    by_suffix = {".xml": "cvat", ".rrd": "rerun", ".yaml": "yolo", ".yml": "yolo"}
+    by_suffix = {".xml": "cvat", ".zip": "cvat", ".rrd": "rerun", ".yaml": "yolo", ".yml": "yolo"}
     suffix = path.suffix.lower()
     if suffix == ".jsonl":
         return _kind_of_jsonl(path)
@@ -89,18 +92,16 @@ def _of_file(path: Path) -> str | None:
 
 
 def _kind_of_jsonl(path: Path) -> str | None:
-    if path.stat().st_size == 0:
-        raise BadResults(f"{path}: empty")
     with path.open("rb") as stream:
         try:
-            for prefix, event, value in ijson.parse(stream, multiple_values=True):
+            for prefix, event, value in events(stream, multiple_values=True):
                 if prefix == "" and event == "map_key":
                     if value in ("video_path", "text_prompt", "video_info"):
                         return "results"
                     if value in ("frame_number", "objects"):
                         return "dense"
                     return None
-        except ijson.JSONError:
+        except (ijson.JSONError, ValueError):
             pass
     return None
 
@@ -109,14 +110,14 @@ def _kind_of_json(path: Path) -> str | None:
     """COCO's two kinds by their annotations: of images, or of videos."""
     with path.open("rb") as stream:
         try:
-            for prefix, event, value in ijson.parse(stream):
+            for prefix, event, value in events(stream):
                 if prefix in ("images.item", "annotations.item") and event == "map_key" and value in (
                     "file_name", "image_id", "video_id"
                 ):  # fmt: skip
                     return "coco-video" if value == "video_id" and prefix == "annotations.item" else "coco"
                 if prefix == "videos.item" and event == "map_key" and value == "file_names":
                     return "coco-video"
-        except (ijson.JSONError, json.JSONDecodeError) as error:
+        except (ijson.JSONError, ValueError) as error:
             raise BadResults(f"{path}: not JSON, or cut short: {str(error).splitlines()[0].strip()}") from None
     return None
 
@@ -131,15 +132,20 @@ def _kind_of_rows(path: Path) -> str | None:
 def _of_folder(path: Path) -> str | None:
     if (path / "data.yaml").is_file():
         return "yolo"
-    if any(path.rglob("seqinfo.ini")) or any(path.rglob("gt/gt.txt")):
-        return _kind_of_rows(next(iter(sorted(path.rglob("gt/gt.txt"))), path))
+    if (path / results_lines.RESULTS).is_file():
+        return "results"
+    rows = visible(path, "**/gt/gt.txt")
+    if rows:
+        return _kind_of_rows(rows[0])
     if id_map_scenes.maps_folder(path) or any(id_map_scenes.maps_folder(p) for p in path.iterdir() if p.is_dir()):
         return "id-maps"
     for pattern, kind in (("**/dense_annotations_*.jsonl", "dense"), ("**/*.rrd", "rerun"), ("**/*.xml", "cvat")):
-        if any(path.glob(pattern)):
+        if visible(path, pattern):
             return kind
-    files = sorted({*path.glob("*.jsonl"), *path.glob("*.json"), *path.glob("annotations/*.json"), *path.glob("*.txt")})
+    files = [
+        file for pattern in ("*.jsonl", "*.json", "annotations/*.json", "*.txt") for file in visible(path, pattern)
+    ]
     kinds = [kind for kind in map(_of_file, files) if kind is not None]
     if kinds:
         return kinds[0]
-    return "davis" if any(path.glob("**/*.png")) else None
+    return "davis" if visible(path, "**/*.png") else None

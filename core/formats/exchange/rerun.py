@@ -17,7 +17,7 @@ from core.formats.exchange.parsing import box_from_xyxy, checked_rle, telling, w
 from core.formats.exchange.pictures import with_pictures
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
-from core.store.paths import distinct, slugify
+from core.store.paths import distinct, slugify, visible
 
 _ABOUT, _OBJECTS = "video/about", "video/objects"
 _FACTS = ("width", "height", "fps", "length", "path", "text_prompt", "process_fps", "tracked")
@@ -45,7 +45,7 @@ def _dump(frame: SeenFrame) -> str:
 def read(path: Path, sources: Sources) -> list[VideoResults]:
     """See `Format.read`."""
     del sources
-    files = [path] if path.is_file() else sorted(path.rglob("*.rrd"))
+    files = [path] if path.is_file() else visible(path, "**/*.rrd")
     if not files:
         raise BadResults(f"{path}: no .rrd in it")
     abouts = [_about(file) for file in files]

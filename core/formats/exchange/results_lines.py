@@ -13,15 +13,25 @@ import ijson
 
 from core.formats.exchange.material import Format, Material
 from core.formats.exchange.model import BadResults, SeenFrame, SeenObject, VideoResults
-from core.formats.exchange.parsing import Part, box_from_xywh, checked_label, checked_rle, checked_score, telling, whole
+from core.formats.exchange.parsing import (
+    Part,
+    box_from_xywh,
+    checked_label,
+    checked_rle,
+    checked_score,
+    events,
+    telling,
+    whole,
+)
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
 from core.formats.results_jsonl import Schema
 from core.formats.tracks import VideoHead
 from core.masks import rle
 from core.masks.boxes import documented_xywh
-from core.store.paths import distinct, slugify
+from core.store.paths import distinct, slugify, visible
 
+RESULTS = "results.jsonl"
 _READ_BYTES = 2**20
 
 
@@ -45,10 +55,14 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
     Raises `BadResults` for a line that is cut short or of another form.
     """
     del sources  # the file tells all
-    files = [path] if path.is_file() else [p for p in [path / "results.jsonl"] if p.is_file()]
-    lines = [(line, *_head(line)) for file in files or sorted(path.glob("*.jsonl")) for line in _lines(file)]
+    files = [path] if path.is_file() else [p for p in [path / RESULTS] if p.is_file()]
+    lines = [(line, *_head(line)) for file in files or visible(path, "*.jsonl") for line in _lines(file)]
     names = distinct(slugify(Path(head["video_path"]).stem) for _, head, _ in lines)
-    return [_video(line, name, head, schema) for name, (line, head, schema) in zip(names, lines, strict=True)]
+    videos = []
+    for name, (line, head, schema) in zip(names, lines, strict=True):
+        with telling(line.where):
+            videos.append(_video(line, name, head, schema))
+    return videos
 
 
 def _video(line: _Line, name: str, head: dict[str, Any], schema: Schema) -> VideoResults:
@@ -64,6 +78,7 @@ def _video(line: _Line, name: str, head: dict[str, Any], schema: Schema) -> Vide
         path=head["video_path"],
         text_prompt=head.get("text_prompt"),
         process_fps=info.process_fps,
+        complete=schema == "frames",
     )
 
 
@@ -76,6 +91,8 @@ def _lines(path: Path) -> Iterator[_Line]:
             while not chunk.endswith(b"\n") and (more := stream.readline(_READ_BYTES)):
                 chunk, end = chunk[-2:] + more, end + len(more)
             line = _Line(path, number, start, end)
+            if not chunk.strip() and end - start == len(chunk):
+                continue  # an empty line
             if not chunk.rstrip().endswith(b"}"):
                 raise BadResults(f"{line.where}: cut short (it does not end with }}): write or copy the file again")
             yield line
@@ -85,12 +102,12 @@ def _head(line: _Line) -> tuple[dict[str, Any], Schema]:
     """What stands in a line before its frames, and which shape it has."""
     builder = ijson.ObjectBuilder()
     with telling(line.where), line.path.open("rb") as stream:
-        for prefix, event, value in ijson.parse(Part(stream, line.start, line.end), use_float=True):
+        for prefix, event, value in events(Part(stream, line.start, line.end)):
             if prefix in ("frames", "objects") and event == "start_array":
                 VideoHead.model_validate(builder.value["video_info"])
                 if not isinstance(builder.value["video_path"], str):
                     raise BadResults("video_path is text")
-                return builder.value, prefix
+                return builder.value, "frames" if prefix == "frames" else "objects"
             builder.event(event, value)
     keys = ", ".join(builder.value) if isinstance(builder.value, dict) else ""
     raise BadResults(f"{line.where}: unknown schema: neither frames nor objects, only {keys or 'nothing'}")
@@ -116,7 +133,7 @@ def _objects(line: _Line, size: tuple[int, int]) -> Iterator[SeenFrame]:
     with telling(line.where), line.path.open("rb") as stream:
         head: dict[str, Any] = {}
         builder: ijson.ObjectBuilder | None = None
-        for prefix, event, value in ijson.parse(Part(stream, line.start, line.end), use_float=True):
+        for prefix, event, value in events(Part(stream, line.start, line.end)):
             if prefix == "objects.item" and event == "start_map":
                 head = {}
             elif prefix == "objects.item.frames.item" and event == "start_map":
@@ -253,7 +270,7 @@ def _dump(value: Any) -> str:
 
 def _write_parts(root: Path, material: Material) -> None:
     for part, videos in material.parts.items():
-        write(root / f"{part}.jsonl", videos)
+        write(root / (f"{part}.jsonl" if len(material.parts) > 1 else RESULTS), videos)
 
 
 FORMAT = Format(

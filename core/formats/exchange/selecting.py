@@ -1,35 +1,53 @@
 """Choosing what of results is passed on: labels, scores, parts of a data set."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from core.formats.exchange.model import SeenFrame, VideoResults
+from core.errors import RefusedInput
+from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
+from core.masks import rle
 
 PARTS = ("train", "val", "test")
 
 
-def select(video: VideoResults, labels: Mapping[str, str], min_score: float) -> VideoResults:
-    """A video with some of its objects.
+@dataclass(frozen=True)
+class Choice:
+    """What of results is passed on.
 
-    Args:
-        video: as it was read.
+    Attributes:
         labels: new labels by old ones; an empty new one leaves the object out; labels that are not named stay.
         min_score: objects on a frame with a lower score are left out there; those without a score stay.
+        seen: old labels that came by.
     """
-    if not labels and min_score <= 0:
-        return video
 
-    def read() -> Iterator[SeenFrame]:
-        for frame in video.read():
-            kept = (
-                replace(one, label=labels.get(one.label, one.label))
-                for one in frame.objects
-                if labels.get(one.label, one.label) and (one.score is None or one.score >= min_score)
-            )
-            yield replace(frame, objects=tuple(kept))
+    labels: Mapping[str, str] = field(default_factory=dict)
+    min_score: float = 0.0
+    seen: set[str] = field(default_factory=set)
 
-    return video.with_frames(read)
+    def of(self, video: VideoResults) -> VideoResults:
+        """A video with the objects that are chosen; those with an empty mask are never: they are not there."""
+
+        def read() -> Iterator[SeenFrame]:
+            for frame in video.read():
+                yield replace(frame, objects=tuple(one for one in map(self._chosen, frame.objects) if one is not None))
+
+        return video.with_frames(read)
+
+    def _chosen(self, one: SeenObject) -> SeenObject | None:
+        self.seen.add(one.label)
+        label = self.labels.get(one.label, one.label)
+        unsure = one.score is not None and one.score < self.min_score
+        if not label or unsure or (one.rle is not None and rle.area(one.rle) == 0):
+            return None
+        return one if label == one.label else replace(one, label=label)
+
+    def check(self) -> None:
+        """Raises `RefusedInput` for a label that never came by, once all frames have been read."""
+        unknown = sorted(set(self.labels) - self.seen)
+        if unknown:
+            there = ", ".join(sorted(self.seen)[:10]) or "none"
+            raise RefusedInput.of("labels", ", ".join(unknown), f"labels of the results: {there}")
 
 
 def split(videos: Sequence[VideoResults], shares: Sequence[float]) -> dict[str, list[VideoResults]]:

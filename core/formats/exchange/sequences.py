@@ -6,18 +6,43 @@ Frames count from 1: frame 1 is source frame 0.
 """
 
 import configparser
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from core.formats.exchange.model import BadResults, Census, VideoResults
-from core.formats.exchange.parsing import telling
+from core.formats.exchange.parsing import telling, whole
 from core.formats.exchange.sources import Sources
-from core.store.paths import distinct, slugify
+from core.store.paths import distinct, slugify, visible
 from core.video.image_folder import IMAGE_FOLDER_FPS
+from core.video.limits import MAX_FRAMES
 
 _INFO, _LABELS = "seqinfo.ini", "labels.txt"
 _LONGEST_LINE = 2**22
+
+
+def classes(labels: Sequence[str], known: Mapping[str, int], left_out: Collection[int] = ()) -> dict[str, int]:
+    """Numbers of labels: those the benchmark knows have its own, the others follow.
+
+    Args:
+        labels: all, sorted.
+        known: the benchmark's numbers by label; of several labels with one number the first in `labels` has it.
+        left_out: numbers that mean something else.
+    """
+    numbered: dict[str, int] = {}
+    for label in labels:
+        if label in known and known[label] not in numbered.values():
+            numbered[label] = known[label]
+    taken = {*known.values(), *left_out}
+    free = (number for number in count(1) if number not in taken)
+    return {label: numbered[label] if label in numbered else next(free) for label in labels}
+
+
+def class_names(numbers: Mapping[str, int]) -> list[str]:
+    """The lines of `labels.txt`: the n-th is class n, `-` where there is none."""
+    by_number = {number: label for label, number in numbers.items()}
+    return [by_number.get(number, "-") for number in range(1, max(by_number, default=0) + 1)]
 
 
 def picture(part: str, video: str, frame: int) -> str:
@@ -56,7 +81,7 @@ def find_sequences(path: Path, sources: Sources) -> list[SequenceFiles]:
     if path.is_file():
         files = [path]
     else:
-        files = sorted({*path.rglob("gt/gt.txt")}) or sorted(p for p in path.glob("*.txt") if p.name != _LABELS)
+        files = visible(path, "**/gt/gt.txt") or [p for p in visible(path, "*.txt") if p.name != _LABELS]
     if not files:
         raise BadResults(f"{path}: no gt/gt.txt in it, and no .txt files of rows")
     names = distinct(slugify(_name(file)) for file in files)
@@ -85,7 +110,10 @@ def _sequence(rows: Path, name: str, sources: Sources) -> SequenceFiles:
             parser.read_string(info.read_text(encoding="utf-8"))
             told = parser["Sequence"]
             size = (int(told["imHeight"]), int(told["imWidth"]))
-            return SequenceFiles(name, rows, names, float(told["frameRate"]), int(told["seqLength"]), size)
+            length = whole(int(told["seqLength"]), "seqLength")
+            if length > MAX_FRAMES:
+                raise BadResults(f"{length:,} frames, more than the {MAX_FRAMES:,} accepted")
+            return SequenceFiles(name, rows, names, float(told["frameRate"]), length, size)
         except configparser.Error as error:
             raise BadResults(str(error).splitlines()[0]) from None
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from core.formats.exchange.model import BadResults, SeenFrame, SeenObject
+from core.video.limits import MAX_FRAMES
 
 _AT_ONCE = 500
+_MOST_IDS = 2**31
 
 
 class Shelf:
@@ -26,11 +28,15 @@ class Shelf:
         self._placed = 0
 
     def frame(self, video: str, source_frame: int, time_s: float) -> None:
-        """Put down a frame; the first time told for it counts."""
+        """Put down a frame; the first time told for it counts. Raises `BadResults` for a number no video has."""
+        if not 0 <= source_frame < MAX_FRAMES:
+            raise BadResults(f"frame {source_frame}: frames from 0 to {MAX_FRAMES - 1:,} are read")
         self._db.execute("INSERT OR IGNORE INTO frames VALUES (?, ?, ?)", (video, source_frame, time_s))
 
     def put(self, video: str, source_frame: int, one: SeenObject) -> None:
-        """Put down an object. Raises `BadResults` where that id is on the frame already."""
+        """Put down an object. Raises `BadResults` where that id is on the frame already, or is none."""
+        if not 0 <= one.obj_id < _MOST_IDS:
+            raise BadResults(f"object {one.obj_id}: ids from 0 to {_MOST_IDS - 1:,} are read")
         content = json.dumps(
             (one.label, one.box_xyxy, one.score, one.rle, one.detection_score, one.name), ensure_ascii=False
         )
@@ -40,7 +46,7 @@ class Shelf:
                 "INSERT INTO objects VALUES (?, ?, ?, ?, ?)", (video, source_frame, one.obj_id, self._placed, content)
             )
         except sqlite3.IntegrityError:
-            raise BadResults(f"object {one.obj_id} is twice on frame {source_frame} of {video}") from None
+            raise BadResults(f"object {one.obj_id} is twice on frame {source_frame}") from None
 
     def put_frames(self, video: str, frames: Iterator[SeenFrame]) -> None:
         """Put down frames with all their objects."""
@@ -49,21 +55,36 @@ class Shelf:
             for one in frame.objects:
                 self.put(video, frame.source_frame, one)
 
-    def frames(self, video: str) -> Iterator[SeenFrame]:
-        """The frames of a video, ascending, each with its objects in the order in which they were put down."""
+    def frames(self, video: str, shift: int = 0) -> Iterator[SeenFrame]:
+        """The frames of a video, ascending, each with its objects in the order in which they were put down.
+
+        `shift` is added to ids: some formats count from 0, here 0 is nobody.
+        """
         rows = self._rows(
             "SELECT f.frame, f.time, o.id, o.content FROM frames f LEFT JOIN objects o"
             " ON o.video = f.video AND o.frame = f.frame WHERE f.video = ? ORDER BY f.frame, o.place",
             video,
         )
         for (frame, time_s), group in groupby(rows, key=lambda row: row[:2]):
-            yield SeenFrame(frame, time_s, tuple(_object(row[2], row[3]) for row in group if row[2] is not None))
+            yield SeenFrame(
+                frame, time_s, tuple(_object(row[2] + shift, row[3]) for row in group if row[2] is not None)
+            )
 
     def tracks(self, video: str) -> Iterator[tuple[int, Iterator[tuple[int, SeenObject]]]]:
         """The tracks of a video by id, each with its source frames and sightings, ascending."""
         rows = self._rows("SELECT id, frame, content FROM objects WHERE video = ? ORDER BY id, frame", video)
         for obj_id, group in groupby(rows, key=lambda row: row[0]):
             yield obj_id, ((row[1], _object(row[0], row[2])) for row in group)
+
+    def shift(self, video: str) -> int:
+        """What has to be added to a video's ids so that they count from 1: 1 where there is an id 0."""
+        least = self._db.execute("SELECT min(id) FROM objects WHERE video = ?", (video,)).fetchone()[0]
+        return int(least == 0)
+
+    def has(self, video: str, source_frame: int) -> bool:
+        """Whether a frame was put down."""
+        found = self._db.execute("SELECT 1 FROM frames WHERE video = ? AND frame = ?", (video, source_frame))
+        return found.fetchone() is not None
 
     def positions(self, video: str) -> Iterator[tuple[int, float]]:
         """The frames of a video without their objects: source frame and time."""

@@ -16,11 +16,11 @@ import yaml
 from core.errors import BadMedia
 from core.formats.exchange.material import Format, Material
 from core.formats.exchange.model import BadResults, SeenFrame, SeenObject, VideoResults
-from core.formats.exchange.parsing import checked_box, checked_label, telling, whole
+from core.formats.exchange.parsing import checked_box, checked_label, checked_score, telling, whole
 from core.formats.exchange.sequences import read_rows
 from core.formats.exchange.sources import Sources
 from core.masks import polygons, rle
-from core.store.paths import distinct, slugify
+from core.store.paths import distinct, slugify, visible
 from core.store.safe_load import load_yaml
 from core.video.image_file import SUFFIXES as IMAGE_SUFFIXES
 from core.video.image_file import natural_key, read_image
@@ -46,7 +46,6 @@ def write(root: Path, material: Material) -> None:
             (folder / f"{video.name}_{frame.source_frame:06}.txt").write_text("".join(rows))
     names = list(material.parts)
     about = {
-        "path": ".",
         "train": f"images/{names[0]}",
         "val": f"images/{'val' if 'val' in names else names[0]}",
         **({"test": "images/test"} if "test" in names else {}),
@@ -88,24 +87,35 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
     del sources
     folder = path if path.is_dir() else path.parent
     about = _about(folder)
-    names = about.get("names", {})
-    numbered = names.items() if isinstance(names, dict) else enumerate(names)
-    labels = {int(number): checked_label(name) for number, name in numbered}
-    files = sorted((folder / "labels").rglob("*.txt"), key=lambda p: natural_key(p.name))
+    with telling(str(folder / _ABOUT)):
+        labels = _labels(about.get("names"))
+    told = about.get("videos")
+    told = told if isinstance(told, dict) else {}
+    files = sorted(visible(folder / "labels", "**/*.txt"), key=lambda p: natural_key(p.name))
     if not files:
         raise BadResults(f"{folder}: no labels/*.txt in it")
-    told = about.get("videos") if isinstance(about.get("videos"), dict) else {}
-    grouped: dict[str, list[tuple[int, Path]]] = {}
+    grouped: dict[tuple[Path, str], dict[int, Path]] = {}
     for file in files:
         video, _, frame = file.stem.rpartition("_")
-        known = frame.isascii() and frame.isdigit() and video
-        key = video if known else file.stem
-        grouped.setdefault(key, []).append((int(frame) if known else 0, file))
-    slugs = distinct(slugify(key) for key in grouped)
+        known = bool(video) and frame.isascii() and frame.isdigit() and len(frame) < 10
+        own = grouped.setdefault((file.parent, video if known else file.stem), {})
+        number = int(frame) if known else 0
+        if number in own:
+            raise BadResults(f"{file}: frame {number} is told by {own[number].name} already")
+        own[number] = file
+    names = distinct(slugify(video) for _, video in grouped)
     return [
-        _video(name, grouped[key], (told or {}).get(key), folder, labels)
-        for key, name in zip(grouped, slugs, strict=True)
+        _video(name, sorted(own.items()), told.get(video), folder, labels)
+        for (_, video), own, name in zip(grouped, grouped.values(), names, strict=True)
     ]
+
+
+def _labels(names: Any) -> dict[int, str]:
+    """Classes by number, from a list or from numbers and names. Raises `ValueError` for anything else."""
+    if not isinstance(names, dict | list):
+        raise ValueError("names is a list of the classes' names, or names by number")
+    numbered = names.items() if isinstance(names, dict) else enumerate(names)
+    return {whole(number, "a class"): checked_label(name) for number, name in numbered}
 
 
 def _about(folder: Path) -> Mapping[str, Any]:
@@ -122,14 +132,12 @@ def _video(
     name: str, files: list[tuple[int, Path]], told: Any, folder: Path, labels: Mapping[int, str]
 ) -> VideoResults:
     facts = told if isinstance(told, dict) else {}
-    if "width" in facts and "height" in facts:
-        size = (whole(facts["height"], "height", 1), whole(facts["width"], "width", 1))
-    else:
-        size = _picture_size(files[0][1], folder)
-    fps = float(facts.get("fps") or IMAGE_FOLDER_FPS)
+    told_size = {"height", "width"} <= set(facts)
+    size = (facts["height"], facts["width"]) if told_size else _picture_size(files[0][1], folder)
+    fps = facts.get("fps") or IMAGE_FOLDER_FPS
     return VideoResults(
-        name=name, width=size[1], height=size[0], fps=fps, read=lambda: _frames(sorted(files), labels, size, fps),
-        length=facts.get("length"), tracked=False,
+        name=name, width=size[1], height=size[0], fps=fps, read=lambda: _frames(files, labels, size, fps),
+        length=facts.get("length"), tracked=False, complete=bool(facts),
     )  # fmt: skip
 
 
@@ -166,7 +174,7 @@ def _seen(obj_id: int, line: str, labels: Mapping[int, str], size: tuple[int, in
     if len(shares) in (4, 5):  # a fifth is the score of a prediction
         x, y, w, h = np.array(shares[:4]) * (width, height, width, height)
         box = checked_box(float(x - w / 2), float(y - h / 2), float(x + w / 2), float(y + h / 2))
-        return SeenObject(obj_id, labels[number], box, shares[4] if len(shares) == 5 else None)
+        return SeenObject(obj_id, labels[number], box, checked_score(shares[4]) if len(shares) == 5 else None)
     corners = [share * (width, height)[place % 2] for place, share in enumerate(shares)]
     mask = polygons.fill([corners], height, width)
     return SeenObject(obj_id, labels[number], rle.box_xyxy(mask), rle=mask)

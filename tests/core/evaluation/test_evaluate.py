@@ -14,6 +14,7 @@ from core.errors import RefusedInput
 from core.evaluation.davis import contour_accuracy, over_frames
 from core.evaluation.evaluate import Evaluation, How, evaluate
 from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.sources import Sources
 from core.masks import Mask, rle
 
 
@@ -164,3 +165,20 @@ def test_published_predictions_score_as_published(shared_data: Path) -> None:
     told = [evaluation.j.mean, evaluation.j.recall, evaluation.j.decay]
     told += [evaluation.f.mean, evaluation.f.recall, evaluation.f.decay]
     assert told == pytest.approx(wanted, abs=1e-4)
+
+
+def test_what_was_missed_counts_also_where_results_do_not_list_empty_frames(tmp_path: Path) -> None:
+    from core.formats.exchange import results_lines
+
+    square = _square(2, 2)
+    truth = _video([[_seen(1, square)]] * 6)
+    found = _video([[_seen(1, square)]] * 3 + [[]] * 3)
+    scores = []
+    for schema in ("frames", "objects"):
+        results_lines.write(tmp_path / f"{schema}.jsonl", [found], "frames" if schema == "frames" else "objects")
+        (read,) = results_lines.read(tmp_path / f"{schema}.jsonl", Sources())
+        evaluation = _judge(truth, read)
+        assert evaluation.identity is not None
+        scores.append((evaluation.jf, evaluation.identity.recall, len(evaluation.videos[0].frames)))
+    assert scores[0] == scores[1]
+    assert scores[0][0] == pytest.approx(0.5)

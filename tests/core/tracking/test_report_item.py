@@ -40,7 +40,7 @@ def test_every_video_has_a_picture_a_row_and_its_objects(tmp_path: Path, make_vi
     assert told == [(1, 2), (2, 2)]
     page = (tmp_path / REPORT_FILE).read_text()
     ((_, caption),) = read_pictures(tmp_path / REPORT_FILE, 9)
-    assert caption == "clip0.mp4: frame 6, 0:01: 1 object"  # the middle one of those alike
+    assert caption == "clip0.mp4: frame 6, 0:00.6: 1 object"  # the middle one of those alike
     assert "nothing was found" in page
     assert "Track &lt;things&gt;" in page
     assert "no such file" in page

@@ -41,16 +41,18 @@ def seen_objects(draw: st.DrawFn, obj_id: int, label: str, boxes_only: bool) -> 
 
 @st.composite
 def videos(draw: st.DrawFn, name: str = "walk", boxes_only: bool = False) -> VideoResults:
-    """A video of a few frames, looked at every first, second or third, of objects that come and go."""
+    """A video of a few frames, looked at every first, second or third, of objects that come and go; one at least."""
     step, count = draw(st.integers(1, 3)), draw(st.integers(1, 5))
     labels = [draw(_labels) for _ in range(draw(st.integers(1, 4)))]
-    frames = []
+    frames: list[SeenFrame] = []
     for index in range(count):
         objects = [
             draw(seen_objects(obj_id, label, boxes_only))
             for obj_id, label in enumerate(labels, 1)
             if draw(st.booleans())
         ]
+        if index == count - 1 and not any(frame.objects for frame in frames):
+            objects = objects or [draw(seen_objects(1, labels[0], boxes_only))]
         frames.append(SeenFrame(step * index, step * index / 25.0, tuple(objects)))
     return video(frames, name, process_fps=25.0 / step)
 

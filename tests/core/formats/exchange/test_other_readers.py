@@ -12,6 +12,7 @@ from pycocotools.coco import COCO
 
 from core.formats.exchange.exporting import export
 from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.selecting import Choice
 from core.masks import rle
 
 _FRAMES = 6
@@ -71,7 +72,7 @@ def _perfect(dataset: Any, sequence: str, kind: str) -> dict[str, Any]:
 
 def test_trackeval_reads_mot_folders(results: VideoResults, tmp_path: Path) -> None:
     output = tmp_path / "mot"
-    export([results], "mot", output, labels={"person": "pedestrian", "car": ""})
+    export([results], "mot", output, choice=Choice({"person": "pedestrian", "car": ""}))
     trackers = tmp_path / "trackers" / "ours" / "data"
     trackers.mkdir(parents=True)
     (trackers / "walk.txt").write_bytes((output / "results" / "train" / "walk.txt").read_bytes())
@@ -85,7 +86,7 @@ def test_trackeval_reads_mot_folders(results: VideoResults, tmp_path: Path) -> N
 
 def test_trackeval_reads_mots_folders(results: VideoResults, tmp_path: Path) -> None:
     output = tmp_path / "mots"
-    export([results], "mots", output, labels={"person": "pedestrian", "car": ""})
+    export([results], "mots", output, choice=Choice({"person": "pedestrian", "car": ""}))
     trackers = tmp_path / "trackers" / "ours" / "data"
     trackers.mkdir(parents=True)
     (trackers / "walk.txt").write_bytes((output / "train" / "walk" / "gt" / "gt.txt").read_bytes())
