@@ -13,13 +13,12 @@ import venv
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.evaluation.clips import SCENES, render_clip, truth_file
+from core.evaluation.clips import SCENES, clip_truth, render_clip
 from core.formats.exchange.exporting import export
 from core.formats.exchange.material import Shape
-from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.model import VideoResults
 from core.formats.exchange.sources import Sources
 from core.masks import rle
-from core.store.safe_load import load_json
 
 _PACKAGES = ("supervision", "datumaro")
 _EXPORTS: tuple[tuple[str, str, Shape], ...] = (
@@ -27,18 +26,6 @@ _EXPORTS: tuple[tuple[str, str, Shape], ...] = (
     ("cvat-polygon", "cvat", "polygon"), ("cvat-box", "cvat", "box"),
     ("mot", "mot", "box"),
 )  # fmt: skip
-
-
-def true_clip(folder: Path) -> VideoResults:
-    """A rendered clip with its exact truth: three objects that cross."""
-    scene, clip = SCENES[0], folder / "crossing.mp4"
-    render_clip(scene, clip)
-    frames = []
-    for index, masks in enumerate(load_json(truth_file(clip))):
-        there = [(number, name, mask) for number, (name, mask) in enumerate(masks.items(), 1) if rle.area(mask)]
-        objects = [SeenObject(number, name, rle.box_xyxy(mask), 0.9, mask) for number, name, mask in there]
-        frames.append(SeenFrame(index, index / scene.fps, tuple(objects)))
-    return VideoResults("crossing", scene.width, scene.height, scene.fps, lambda: iter(frames), scene.frames, str(clip))
 
 
 def _foreign(folder: Path, exports: Path) -> dict[str, dict[str, object]]:
@@ -71,9 +58,11 @@ def main() -> None:
     """Print what every reader found beside what was written."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        video = true_clip(folder)
+        clip = folder / "crossing.mp4"
+        render_clip(SCENES[0], clip)
+        video = clip_truth(clip, SCENES[0])
         for name, to, shape in _EXPORTS:
-            export([video], to, folder / "exports" / name, shape=shape, pictures=Sources(Path(video.path or "")))
+            export([video], to, folder / "exports" / name, shape=shape, pictures=Sources(clip))
         told = _foreign(folder, folder / "exports")
         print("| reader | frames | objects | pixels of masks | labels |\n|---|---|---|---|---|")
         for row in _rows(video, told):

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from core.evaluation.clip_score import score_clip
-from core.evaluation.clips import render_clips
+from core.evaluation.clips import SCENES, clip_truth, render_clips
+from core.formats.exchange.importing import write_results
 from tasks.store import check_writable
 
 PROMPT = "red object. green object. blue object"
@@ -21,6 +22,7 @@ def run_demo(output: str, track: Callable[[dict[str, Any]], int]) -> int:
     console = Console()
     with console.status("Rendering clips …"):
         clips = render_clips(folder / "clips")
+    write_results([clip_truth(clip, scene) for clip, scene in zip(clips, SCENES, strict=True)], folder / "truth.jsonl")
     video_list = folder / "videos.txt"
     video_list.write_text("".join(f"{clip}\n" for clip in clips), encoding="utf-8")
     results = folder / "results.jsonl"
@@ -44,7 +46,7 @@ def run_demo(output: str, track: Callable[[dict[str, Any]], int]) -> int:
         figures = (f"{score.jf.j:.3f}", f"{score.jf.f:.3f}", f"{score.jf.jf:.3f}", f"{score.ids_kept}/{score.objects}")
         table.add_row(clip.stem, str(score.objects), *figures)
     console.print(table)
-    console.print(
-        f"Look at: {folder}/tracked/*/*.mp4, and {folder}/recordings/*/*.rrd with `rerun FILE`", highlight=False
-    )
+    console.print(f"Look at: {folder}/results_report.html, {folder}/tracked/*/*.mp4, and", highlight=False)
+    console.print(f"{folder}/recordings/*/*.rrd with `rerun FILE`. Judge them in full:", highlight=False)
+    console.print(f"maskflow evaluate {results} --truth {folder}/truth.jsonl", highlight=False, soft_wrap=True)
     return 0

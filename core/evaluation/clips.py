@@ -10,8 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
 from core.masks import Mask, rle
 from core.store.atomic import write_text
+from core.store.safe_load import load_json
 from core.video.frames import RGB
 from core.video.writer import write_video
 
@@ -145,6 +147,17 @@ def render_clip(scene: Scene, clip: Path, seed: int = 0) -> None:
             video.write(image, index / scene.fps)
             truth.append({name: rle.encode(mask) for name, mask in masks.items()})
         write_text(truth_file(clip), json.dumps(truth))
+
+
+def clip_truth(clip: Path, scene: Scene) -> VideoResults:
+    """The truth of a rendered clip as neutral results; objects are numbered in the order of the scene's actors."""
+    frames = []
+    for index, masks in enumerate(load_json(truth_file(clip))):
+        there = [(number, name, mask) for number, (name, mask) in enumerate(masks.items(), 1) if rle.area(mask)]
+        objects = (SeenObject(number, name, rle.box_xyxy(mask), rle=mask) for number, name, mask in there)
+        frames.append(SeenFrame(index, index / scene.fps, tuple(objects)))
+    name, fps = clip.stem, scene.fps
+    return VideoResults(name, scene.width, scene.height, fps, lambda: iter(frames), len(frames), str(clip), None, fps)
 
 
 def render_clips(folder: Path) -> list[Path]:

@@ -105,6 +105,14 @@ def test_is_refused_with_its_place(tmp_path: Path, name: str, content: str, told
         {"frames": [{"frame_idx": 0, "source_frame": n, "time_s": 0, "objects": []} for n in (3, 3)]},
     ],
 )  # fmt: skip
+def test_damaged_results_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = tmp_path / "results.jsonl"
+    results_lines.write(path, [video([SeenFrame(0, 0.0, (_BOX,))])])
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}) + "\n")
+    with pytest.raises(MaskflowError, match=r"results\.jsonl, line 1|walk: "):
+        [frame for one in read_results(path) for frame in one.read()]
+
+
 def test_rows_of_mot_and_names_of_yolo(tmp_path: Path) -> None:
     rows = tmp_path / "mot" / "a" / "gt" / "gt.txt"
     rows.parent.mkdir(parents=True)
@@ -127,14 +135,6 @@ def test_rows_of_mot_and_names_of_yolo(tmp_path: Path) -> None:
         (tmp_path / "yolo" / "data.yaml").write_text(names)
         with pytest.raises(MaskflowError):
             list(read_results(tmp_path / "yolo")[0].read())
-
-
-def test_damaged_results_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
-    path = tmp_path / "results.jsonl"
-    results_lines.write(path, [video([SeenFrame(0, 0.0, (_BOX,))])])
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}) + "\n")
-    with pytest.raises(MaskflowError, match=r"results\.jsonl, line 1|walk: "):
-        [frame for one in read_results(path) for frame in one.read()]
 
 
 def test_cvat_as_it_comes_out_of_cvat(tmp_path: Path) -> None:
