@@ -53,10 +53,11 @@ def found_in_the_first(ranked: Sequence[tuple[float, bool]]) -> tuple[float, flo
     return sum(one for _, one in order[:looked_at]) / max(1, bad), min(1.0, looked_at / max(1, bad))
 
 
-def _rank(video: VideoResults, source: Path, iou: Judge) -> Ranked:
+def _rank(video: VideoResults, source: Path | None, iou: Judge) -> Ranked:
+    """`source`: the pictures; None: judged by shapes and scores alone."""
     objects = {(f.source_frame, o.obj_id): o for f in video.read() for o in f.objects}
     ranked = []
-    for doubt in doubts(look_through(video, Sources(source))):
+    for doubt in doubts(look_through(video, None if source is None else Sources(source))):
         one = doubt.signs
         bad = iou(objects[one.source_frame, one.obj_id], one.source_frame) < _BAD
         ranked.append((doubt.suspicion, bad))
@@ -86,7 +87,7 @@ def tracked(root: Path) -> Ranked:
     return ranked
 
 
-def annotated(root: Path) -> Ranked:
+def annotated(root: Path, pictures: bool) -> Ranked:
     """DAVIS, annotated by `annotate_long_video` from the first frame's mask."""
     masks = {images.name: true_masks(root / "Annotations" / "480p" / images.name) for images, _ in _davis(root)}
     ranked: Ranked = []
@@ -94,7 +95,7 @@ def annotated(root: Path) -> Ranked:
         annotate(Path(temporary), root / "JPEGImages" / "480p", masks, {name: [0] for name in masks})
         for images, truth in _davis(root):
             (video,) = read_results(Path(temporary) / "out" / f"dense_annotations_{images.name}.jsonl")
-            ranked += _rank(video, images, _against_davis(truth))
+            ranked += _rank(video, images if pictures else None, _against_davis(truth))
     return ranked
 
 
@@ -149,7 +150,8 @@ def main() -> None:
     root = data / "davis2016"
     kinds: dict[str, Callable[[], Ranked]] = {
         "track_videos, DAVIS": lambda: tracked(root),
-        "annotate_long_video, DAVIS": lambda: annotated(root),
+        "annotate_long_video, DAVIS": lambda: annotated(root, False),
+        "annotate_long_video, maskflow review, DAVIS": lambda: annotated(root, True),
         "track_videos, people in MOT15": lambda: people(data / "mot15_adl_rundle_6"),
         "published: OSVOS, DAVIS": lambda: predicted(root, "osvos"),
         "published: RVOS, DAVIS": lambda: predicted(root, "rvos"),

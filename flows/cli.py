@@ -59,6 +59,11 @@ app.command(
     name="evaluate",
     help="Judge results by the truth: J&F, HOTA, IDF1, MOTA, average precision.",
 )
+app.command(
+    "flows.review:review_results",
+    name="review",
+    help="Look through results for signs of trouble: the frames a person should look at.",
+)
 app.command("flows.commands:devices", name="devices", help="Show this host's device slots and their limits.")
 app.command(
     "flows.serving:serve", name="serve", help="Server, deployments and a worker on this machine, for UI and schedules."

@@ -11,7 +11,9 @@ from conftest import MakeVideo
 from running import Done, maskflow
 
 from core.formats.dense_annotations import DenseFrame, read_dense
+from core.formats.exchange.registry import read_results
 from core.formats.links_jsonl import read_links
+from core.formats.review_jsonl import read_review
 from core.masks import rle
 from core.masks.boxes import iou_matrix
 from flows.cli import run
@@ -111,7 +113,20 @@ def test_good_annotations_are_used_and_bad_ones_named(kitchen: Path) -> None:
     assert judged["iou"] > 0.6
     assert (kitchen / "out" / f"recording_{ID}.rrd").stat().st_size > 1000
     assert "memory" in first.err
-    assert "peak memory of a worker" in (kitchen / "out" / f"report_{ID}.html").read_text()
+    page = (kitchen / "out" / f"report_{ID}.html").read_text()
+    for part in (
+        "peak memory of a worker",
+        "Look at these first",
+        "Items: speed and memory",
+        "video_scale_factor",
+    ):
+        assert part in page
+    doubtful = read_review(kitchen / "out" / f"review_{ID}.jsonl")
+    assert {one.obj_id for one in doubtful} <= {SQUARE, GROUND}
+    (neutral,) = read_results(kitchen / "out")
+    seen = list(neutral.read())
+    assert [frame.source_frame for frame in seen] == list(range(0, FRAMES, 4))
+    assert {one.name for frame in seen for one in frame.objects} == {SQUARE, GROUND}
 
     # Again, with masks: no window is followed again, and all else stays as it was.
     again = _annotate(kitchen, *windows, "--hold-out", 0.2, "--masks")

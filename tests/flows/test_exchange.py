@@ -10,6 +10,7 @@ from core.formats.exchange import results_lines
 from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
 from core.formats.exchange.registry import read_results
 from core.formats.prompts import read_prompts
+from core.formats.review_jsonl import read_review
 from core.masks import rle
 from core.store.safe_load import load_json
 from core.video.writer import write_video
@@ -187,3 +188,24 @@ def test_odd_labels_and_names_stay_inside_the_folder(tmp_path: Path) -> None:
         if to in ("coco", "coco-video", "davis", "yolo"):
             assert labels == {label}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["inside", "one.mp4", "results.jsonl"]
+
+
+def test_review_lists_what_a_person_should_look_at(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = results.read_text().splitlines()
+    line = json.loads(lines[0])
+    mask = np.zeros((_H, _W), np.bool_)
+    mask[30:46:2, 40:60] = True  # a comb where nothing is
+    line["frames"][6]["objects"][0] |= {"segmentation": rle.encode(mask), "bbox": [40, 30, 19, 15]}
+    results.write_text(json.dumps(line) + "\n" + lines[1] + "\n")
+    assert run(["review", str(results), "--output", str(tmp_path / "review")]) == 0
+    entries = read_review(tmp_path / "review" / "review.jsonl")
+    assert (entries[0].video, entries[0].source_frame) == ("one", 6)
+    assert "in pieces" in entries[0].why
+    assert "data:image/jpeg;base64," in (tmp_path / "review" / "review.html").read_text()
+    (tmp_path / "one.mp4").unlink()
+    capsys.readouterr()
+    assert run(["review", str(results), "--output", str(tmp_path / "blind")]) == 0
+    assert "the video was not found (--videos): one" in capsys.readouterr().out
+    assert read_review(tmp_path / "blind" / "review.jsonl")[0].source_frame in (6, 7)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from conftest import MakeVideo, write_moving_square
 from running import Done, finish, maskflow, start
 
+from core.formats.review_jsonl import read_review
 from core.video.source import open_video
 from tasks.devices.lock import try_lock
 
@@ -88,6 +90,19 @@ def test_good_videos_are_delivered_and_bad_ones_listed_with_reasons(tmp_path: Pa
     assert "no such file" in reasons["missing.mp4"]
     assert "not a video file" in reasons["playlist.mp4"]
     assert "9 of 14 delivered, 5 failed" in first.out
+    page = (tmp_path / "out" / "results_report.html").read_text()
+    for part in (
+        "Look at these first",
+        "missing.mp4",
+        "no such file",
+        "Items: speed and memory",
+        "text_prompt",
+        "torch",
+    ):
+        assert part in page
+    assert not re.search(r"(src|href)=[\"']?(?!data:)", page), "it needs no other file"
+    names = {one.name for one in good}
+    assert {one.video for one in read_review(tmp_path / "out" / "review.jsonl")} <= names
     assert "Traceback" not in first.err + first.out
 
     before = (tmp_path / "out" / "results.jsonl").read_bytes()
