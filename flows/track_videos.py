@@ -1,9 +1,7 @@
 """Track what a text names, or what boxes point at, through many videos on many GPUs."""
 
 import warnings
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,20 +15,18 @@ from pydantic import Field
 from core.errors import RefusedInput
 from core.formats.failures_jsonl import write_failures
 from core.formats.results_jsonl import Schema, TrackedVideo, write_results
-from core.formats.review_jsonl import ReviewEntry, read_review, write_review
+from core.formats.review_jsonl import write_review
 from core.models.sam2.names import SamType
-from core.quality.review import worst_first
 from core.quality.review_item import REVIEW_FILE
 from core.store.paths import distinct, inside, slugify
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
-from core.tracking.report_item import REPORT_FILE
 from flows.models import model_notes
-from flows.track_videos_plan import FAILURES, Plan, check
+from flows.track_videos_plan import FAILURES, TRACK, Plan, check
+from flows.track_videos_report import doubtful_frames, make_report, report_path, review_videos, title
 from tasks.cancellation import how_to_cancel
 from tasks.deliver import deliver
 from tasks.devices.slots import MAX_SLOTS
 from tasks.items import Item, Outcome, Stage, item_key
-from tasks.run_facts import run_facts
 from tasks.running import ItemRun, RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
 from tasks.summary import Row, Summary, publish
@@ -38,23 +34,11 @@ from tasks.summary import Row, Summary, publish
 # The documented flag is called so; Prefect builds a pydantic model of the parameters, which has an old method `schema`.
 warnings.filterwarnings("ignore", 'Field name "schema" in "Track_VideosModel" shadows', UserWarning)
 
-TRACK = Stage(
-    "track",
-    "core.tracking.video_item:track_video",
-    lambda done: [
-        f"{done['frames']} frames in {done['seconds']:.2f}s ({done['frames'] / max(done['seconds'], 1e-9):.2f} fps)",
-        f"{done['objects']} objects tracked",
-    ],
-)
 RENDER = Stage(
     "render",
     "core.tracking.render_item:render_video",
     lambda done: [f"{done['frames']} frames drawn in {done['seconds']:.2f}s"],
 )
-
-REVIEW = Stage("review", "core.quality.review_item:review_video", lambda done: [f"{done['entries']} frames to look at"])
-_REVIEWED = " (review)"
-MAKE_REPORT = Stage("report", "core.tracking.report_item:report_tracked", lambda _: [])
 
 
 def _run_name() -> str:
@@ -150,17 +134,17 @@ def track_videos(
         with item_run(store, plan.devices, len(items)) as run:
             tracked = run_items(run, TRACK, items, resume)
             rendered = _render(run, plan, tracked, resume)
-            reviewed = _review(run, plan, tracked, resume)
+            reviewed = review_videos(run, plan, tracked, resume)
             settled = [*reviewed, *rendered, *tracked]
             failures = unreadable | {one.item.name: one.reason for one in settled if one.reason is not None}
             failures |= _deliver_rendered(plan, store, rendered)
-            no_report = _report(run, plan, tracked, reviewed, failures, notes, resume)
+            no_report = make_report(run, plan, tracked, reviewed, failures, notes, resume)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     done = {o.item.name: o for o in tracked if o.reason is None}
     delivered = [video for video in plan.videos if video in done]
     write_results(plan.results, (TrackedVideo(v, plan.text_prompt, done[v].folder) for v in delivered), schema, masks)
-    write_review(plan.results.parent / REVIEW_FILE, _doubtful(reviewed))
+    write_review(plan.results.parent / REVIEW_FILE, doubtful_frames(reviewed))
     write_failures(plan.results.parent / FAILURES, ((v, failures[v]) for v in plan.videos if v in failures))
     return publish(_summary(plan, done, failures, no_report, notes))
 
@@ -213,33 +197,6 @@ def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], resume: bool) 
     return run_items(run, RENDER, items, resume)
 
 
-def _short_names(videos: Sequence[str]) -> dict[str, str]:
-    """Names for people: those of the files, the whole path where two are alike."""
-    files = Counter(Path(video).name for video in videos)
-    return {video: Path(video).name if files[Path(video).name] == 1 else video for video in videos}
-
-
-def _review(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], resume: bool) -> list[Outcome]:
-    """Look through what was tracked for signs of trouble."""
-    items, names = [], _short_names(plan.videos)
-    for outcome in tracked:
-        if outcome.record is not None:
-            name = names[outcome.item.name]
-            request = {"name": name, "video": outcome.item.request["video"], "tracks": str(outcome.folder)}
-            inputs = {"name": name, "tracks": item_key(TRACK, outcome.item)}
-            items.append(Item(f"{outcome.item.name}{_REVIEWED}", inputs, request, outcome.item.cost))
-    return [
-        replace(one, item=replace(one.item, name=one.item.name.removesuffix(_REVIEWED)))
-        for one in run_items(run, REVIEW, items, resume)
-    ]
-
-
-def _doubtful(reviewed: Sequence[Outcome]) -> list[ReviewEntry]:
-    """The frames a person should look at, of all videos."""
-    done = (one for one in reviewed if one.reason is None)
-    return worst_first(entry for one in done for entry in read_review(one.folder / REVIEW_FILE))
-
-
 def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) -> dict[str, str]:
     """Put pictures where they were asked for: `<folder>/<parent>/<stem>_tracked.mp4` and `<parent>/<stem>.rrd`.
 
@@ -259,51 +216,6 @@ def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) 
                 except (OSError, RefusedInput) as error:
                     failures[outcome.item.name] = f"cannot be delivered: {error}"
     return failures
-
-
-def _report(
-    run: ItemRun,
-    plan: Plan,
-    tracked: Sequence[Outcome],
-    reviewed: Sequence[Outcome],
-    failures: dict[str, str],
-    notes: list[str],
-    resume: bool,
-) -> str | None:
-    """Make the page about the run; why there is none."""
-    done = [one for one in tracked if one.reason is None]
-    names = _short_names(plan.videos)
-    folders = {one.item.name: str(one.folder) for one in reviewed if one.reason is None}
-    told = {
-        "title": _title(plan),
-        "failures": [[names[video], failures[video]] for video in plan.videos if video in failures],
-        "facts": [note.partition(": ")[::2] for note in notes],
-    }
-    inputs = [[names[one.item.name], item_key(TRACK, one.item)] for one in done]
-    videos = [
-        {
-            "name": names[one.item.name], "video": one.item.request["video"], "tracks": str(one.folder),
-            "review": folders.get(one.item.name),
-        }
-        for one in done
-    ]  # fmt: skip
-    request = {"videos": videos, **told, "run": run_facts(run)}
-    (made,) = run_items(run, MAKE_REPORT, [Item("report", {"videos": inputs, **told}, request, 1.0)], resume)
-    if made.reason is not None:
-        return made.reason
-    try:
-        deliver(made.folder / REPORT_FILE, _report_path(plan), run.store.digests)
-    except OSError as error:
-        return f"cannot be delivered: {error}"
-    return None
-
-
-def _report_path(plan: Plan) -> Path:
-    return plan.results.with_name(f"{plan.results.stem}_report.html")
-
-
-def _title(plan: Plan) -> str:
-    return f"Track {plan.text_prompt or 'prompted objects'}"
 
 
 def _name(video: str) -> str:
@@ -330,9 +242,9 @@ def _summary(
     ]
     outputs.append(("Review", str(plan.results.parent / REVIEW_FILE)))
     if no_report is None:
-        outputs.append(("Report", str(_report_path(plan))))
+        outputs.append(("Report", str(report_path(plan))))
     else:
         rows.append(Row("report", "failed", (), no_report))
     if failures:
         outputs.append(("Failures", str(plan.results.parent / FAILURES)))
-    return Summary(_title(plan), ("frames", "objects", "seconds", "fps"), rows, outputs, notes)
+    return Summary(title(plan), ("frames", "objects", "seconds", "fps"), rows, outputs, notes)

@@ -12,9 +12,18 @@ from core.models.sam2.names import SamType
 from core.models.spec import ModelOptions
 from flows.models import choose_models, model_options
 from tasks.devices.choice import Devices, choose_devices
+from tasks.items import Stage
 from tasks.store import check_writable
 
 FAILURES = "failures.jsonl"
+TRACK = Stage(
+    "track",
+    "core.tracking.video_item:track_video",
+    lambda done: [
+        f"{done['frames']} frames in {done['seconds']:.2f}s ({done['frames'] / max(done['seconds'], 1e-9):.2f} fps)",
+        f"{done['objects']} objects tracked",
+    ],
+)
 
 
 @dataclass(frozen=True)
