@@ -7,6 +7,7 @@ half a pixel. Polygons are key frames wherever they change. Masks, of which CVAT
 each; those of one object are a group. Frames are source frames; where every n-th was looked at, `frame_filter` says so.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, count
 from pathlib import Path
@@ -25,6 +26,7 @@ from core.masks import Mask, polygons, rle
 from core.masks.region import Region
 
 _Attributes = dict[str, str]
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def picture(part: str, video: str, frame: int) -> str:
@@ -81,7 +83,7 @@ class _Element:
 
 def _clean(text: str) -> str:
     """Without the characters that XML cannot hold."""
-    return "".join(c if (c >= " " and c not in "\ufffe\uffff") or c in "\t\n\r" else "\ufffd" for c in text)
+    return _NO_XML.sub("\ufffd", text)
 
 
 def _write_meta(xml: _Writer, video: VideoResults, material: Material) -> None:
