@@ -5,7 +5,7 @@ and progress are in `running.py`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +50,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an item: its record and folder, or the reason why there is none."""
+    """What became of an item: its record and folder, or the reason why there is none; `ran`: its seconds and memory."""
 
     item: Item
     folder: Path
     record: dict[str, Any] | None
     cached: bool
     reason: str | None
+    ran: dict[str, Any] = field(default_factory=dict)
 
 
 def item_key(stage: Stage, item: Item) -> str:

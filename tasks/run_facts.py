@@ -28,7 +28,7 @@ def run_facts(run: ItemRun) -> dict[str, Any]:
 
 
 def _item(stage: Stage, outcome: Outcome) -> ItemFacts:
-    ran = (outcome.record or {}).get("ran", {})
+    ran = outcome.ran
     return ItemFacts(
         name=outcome.item.name,
         stage=stage.name,

@@ -240,7 +240,9 @@ def _collect(
 def _outcome(run: ItemRun, task_name: str, key: str, item: Item, state: State[Any]) -> Outcome:
     folder = run.store.item_folder(task_name, key)
     if state.is_completed():
-        return Outcome(item, folder, state.result(), state.name == "Cached", None)
+        record = dict(state.result())
+        ran = record.pop("ran", {})
+        return Outcome(item, folder, record, state.name == "Cached", None, ran)
     error = state.result(raise_on_failure=False) if state.data is not None else None
     reason = str(error) if isinstance(error, MaskflowError) else state.message
     return Outcome(item, folder, None, False, reason or state.name or "failed")

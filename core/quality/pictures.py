@@ -10,7 +10,7 @@ from core.masks import rle
 from core.masks.draw import Drawn, draw_objects
 from core.video.source import open_video
 
-_MOST_ROWS = 50
+_MOST_ROWS = 25
 _ABOUT = (
     "Objects on frames that may be wrong, the most suspicious first; suspicion ranks, it is no probability. All of "
     "them are in the review file."

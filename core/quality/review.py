@@ -19,7 +19,7 @@ _SMOOTHED_S = 0.25
 _STRETCH_S = 2.0
 _LEAST = 0.2
 _MOST = 500
-_TELLING = 0.4  # signs from here on are named as reasons
+_TELLING, _MOST_WORDS = 0.4, 3  # signs from here on are named as reasons, the strongest
 
 WORDS = {
     "area": "its size jumps",
@@ -137,7 +137,7 @@ def worst_first(entries: Iterable[ReviewEntry]) -> list[ReviewEntry]:
 def _entry(video: str, doubt: Doubt) -> ReviewEntry:
     one = doubt.signs
     strongest = sorted(one.signs, key=lambda name: -one.signs[name])
-    telling = [name for name in strongest if one.signs[name] >= _TELLING] or strongest[:1]
+    telling = [name for name in strongest[:_MOST_WORDS] if one.signs[name] >= _TELLING] or strongest[:1]
     return ReviewEntry(
         video=video,
         obj_id=one.name,
