@@ -30,6 +30,7 @@ from core.video.image_folder import IMAGE_FOLDER_FPS
 _RESOLUTION = "480p"
 _SEMANTICS = "davis_semantics.json"
 _MOST, _VOID = 254, 255
+_QUICK = 1  # for zlib: id maps pack well anyway
 
 
 def picture(part: str, video: str, frame: int) -> str:
@@ -55,7 +56,7 @@ def write(root: Path, material: Material) -> None:
             masks = [(numbers[one.obj_id], one.rle, one.score) for one in frame.objects if one.rle is not None]
             image = Image.fromarray(flatten(masks, video.height, video.width).astype(np.uint8), "P")
             image.putpalette(palette)
-            image.save(folder / f"{frame.source_frame:05}.png")
+            image.save(folder / f"{frame.source_frame:05}.png", compress_level=_QUICK)
     (root / _SEMANTICS).write_text(json.dumps(semantics, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
