@@ -1,4 +1,4 @@
-"""Export of an hour: 108,000 frames, 5 objects with masks. `python -m benchmarks.export_hour [MINUTES ...] [FORMAT ...]`.
+"""Export of an hour: 108,000 frames, 5 objects with masks. `python -m benchmarks.export_hour [MINUTES …] [FORMAT …]`.
 
 Results of 10 minutes and of an hour (640x360), or of other lengths, are written, then exported in processes of their
 own: seconds, peak memory, and the size of what came out. Memory is flat where the two peaks are about the same.
