@@ -98,6 +98,6 @@ def make_item(key: str, name: str, stage: Stage, request: dict[str, Any], inputs
         log.exception("[%s] ✗ Failed: %s", device, name)
         return Failed(message=f"{type(error).__name__}: {error}")
     log.info("[%s] ✓ Completed: %s", device, name)
-    for line in stage.describe(record):
+    for line in stage.describe({name: value for name, value in record.items() if name != "ran"}):
         log.info("[%s]   - %s", device, line)
     return Completed(data=record)

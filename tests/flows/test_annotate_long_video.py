@@ -123,7 +123,7 @@ def test_good_annotations_are_used_and_bad_ones_named(kitchen: Path) -> None:
         assert part in page
     doubtful = read_review(kitchen / "out" / f"review_{ID}.jsonl")
     assert {one.obj_id for one in doubtful} <= {SQUARE, GROUND}
-    (neutral,) = read_results(kitchen / "out")
+    (neutral,) = read_results(kitchen / "out" / f"dense_annotations_{ID}.jsonl")
     seen = list(neutral.read())
     assert [frame.source_frame for frame in seen] == list(range(0, FRAMES, 4))
     assert {one.name for frame in seen for one in frame.objects} == {SQUARE, GROUND}

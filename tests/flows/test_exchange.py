@@ -202,7 +202,8 @@ def test_review_lists_what_a_person_should_look_at(
     assert run(["review", str(results), "--output", str(tmp_path / "review")]) == 0
     entries = read_review(tmp_path / "review" / "review.jsonl")
     assert (entries[0].video, entries[0].source_frame) == ("one", 6)
-    assert "in pieces" in entries[0].why
+    assert "ragged outline" in entries[0].why
+    assert entries[0].signs["pieces"] > 0.5
     assert "data:image/jpeg;base64," in (tmp_path / "review" / "review.html").read_text()
     (tmp_path / "one.mp4").unlink()
     capsys.readouterr()

@@ -81,7 +81,7 @@ def test_sam2_from_boxes_by_hand(tmp_path: Path, make_video: MakeVideo, checkpoi
     # With other weights, whose digest stands in the manifest, it is done again.
     other = tmp_path / "other.pt"
     torch.save({"model": small_sam2(seed=1).state_dict()}, other)
-    assert _track(tmp_path, clip, other).processed == [clip.name, "report"]
+    assert _track(tmp_path, clip, other).processed == [clip.name, f"{clip.name} (review)", "report"]
     manifests = [
         json.loads(path.read_text())
         for path in (tmp_path / "out" / ".maskflow" / "track_video").glob("*/manifest.json")

@@ -26,8 +26,10 @@ def _track(npz: Path, output: Path, *more: object, kill_at: str | None = None) -
 
 
 def _outputs(output: Path) -> dict[str, bytes]:
-    found = [p for p in output.rglob("*") if p.is_file() and ".maskflow" not in p.parts and p.suffix != ".rrd"]
-    return {str(path.relative_to(output)): path.read_bytes() for path in found}
+    """All files but recordings, which number their chunks anew, and pages, which tell how long it took."""
+    found = [p for p in output.rglob("*") if p.is_file() and ".maskflow" not in p.parts]
+    kept = [path for path in found if path.suffix not in (".rrd", ".html")]
+    return {str(path.relative_to(output)): path.read_bytes() for path in kept}
 
 
 def _clip(path: Path) -> Path:

@@ -118,7 +118,7 @@ def test_rows_of_mot_and_names_of_yolo(tmp_path: Path) -> None:
     rows.parent.mkdir(parents=True)
     info = "[Sequence]\nname=a\nframeRate={}\nseqLength={}\nimWidth=32\nimHeight={}\n"
     rows.with_name("seqinfo.ini").write_text(info.format(25, 9, 24))
-    for row in ("1,1,1,,3,3,1,1", "0,1,1,2,3,3,1,1", "11,1,1,2,3,3,1,1", "1,1,1,2,-3,3,1,1", "1,1"):
+    for row in ("1,1,1,,3,3,1,1", "0,1,1,2,3,3,1,1", "11,1,1,2,3,3,1,1", "1,1,1,2,-3,3,1,1"):
         rows.write_text(row)
         with pytest.raises(MaskflowError, match=r"gt\.txt, line 1: "):
             list(read_results(tmp_path / "mot")[0].read())
