@@ -1,36 +1,38 @@
-"""Decoding video files with PyAV, under format and protocol whitelists."""
+"""Decoding video files with PyAV."""
 
-import logging
-import re
-from collections.abc import Iterator, Sequence
+import heapq
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import av
-import av.container
 import av.error
 import cv2
 import numpy as np
+from av.format import Flags
 from av.video.reformatter import Interpolation
 
 from core.errors import BadMedia
+from core.video.clock import Clock
 from core.video.frames import RGB, Frame, VideoInfo
 from core.video.index import FrameIndex
 from core.video.limits import MAX_DURATION_S, MAX_FRAMES, MAX_PIXELS, check_length, check_size
+from core.video.opening import open_container, video_stream
+from core.video.orientation import Orientation, orientation_of
 from core.video.sampling import TimeSampler
-from core.video.seek import decode_at, packet_index
+from core.video.seek import INTRA_ONLY, decode_at, packet_index
+from core.video.whole import Seen, check_whole, promised_packets
 
-# Containers that hold media themselves. Playlists (concat, hls, dash) name other files and are left out:
-# FFmpeg would open them under any file name.
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif,h264,hevc,ivf,mpegvideo,m4v,mxf"
-PROTOCOLS = "file"
-
-logging.getLogger("libav").setLevel(logging.CRITICAL)
+# Containers that tell when packets are decoded, not when frames are shown: with B-frames the two differ.
+_UNSTAMPED = frozenset({"avi", "asf", "h264", "hevc", "obu", "mpegvideo", "m4v", "mjpeg", "dv"})
+_OTHER_RATE = 0.02  # a mean rate that is off by more than this is not the one that was declared
+_HEAD_FRAMES = 300
 
 
 class VideoFile:
-    """A video file's first video stream. Use as a context manager.
+    """A video file's video stream. Use as a context manager.
 
     Args:
         path: the file.
@@ -42,16 +44,19 @@ class VideoFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._name = path.name
-        quarter_turns = _first_frame_turns(path)
-        self._container = _open(path)
+        self._orientation = _first_orientation(path)
+        self._container = open_container(path)
         try:
-            self.info = self._describe(quarter_turns)
+            self._stream = video_stream(self._container, path.name)
+            self.info = self._describe()
         except BaseException:
             self._container.close()
             raise
         self.frames_read = 0
+        self._promised = promised_packets(self._container, self._stream)
+        self._seen = Seen()
 
-    def _describe(self, quarter_turns: int) -> VideoInfo:
+    def _describe(self) -> VideoInfo:
         stream = self._stream
         codec = stream.codec_context
         check_size(self._name, codec.width, codec.height)
@@ -63,36 +68,75 @@ class VideoFile:
         codec.thread_type = "AUTO"
         codec.thread_count = max(1, cv2.getNumThreads())
         codec.options = {"max_pixels": str(MAX_PIXELS)}
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        rates = [stream.average_rate, stream.guessed_rate]
+        if self._container.format.flags & cast(int, Flags.no_timestamps.value):  # the mean is a default there
+            rates.reverse()
+        rate = float(rates[0] or rates[1] or Fraction(25))
+        frames = stream.frames or None
+        if frames is not None and duration_s:  # an edit list may hide some
+            frames = max(1, min(frames, round(duration_s * rate)))
         width, height = self._size = codec.width, codec.height
-        if quarter_turns % 2:
+        if self._orientation.swaps_sides:
             width, height = height, width
-        return VideoInfo(width, height, float(rate), stream.frames or None, duration_s)
+        return VideoInfo(width, height, rate, frames, duration_s)
 
-    @property
-    def _stream(self) -> av.VideoStream:
-        return self._container.streams.video[0]
-
-    def frames(self, fps: float | None = None, max_side: int | None = None) -> Iterator[Frame]:
+    def frames(
+        self, fps: float | None = None, max_side: int | None = None, also: Collection[int] = ()
+    ) -> Iterator[Frame]:
         """See `FrameSource.frames`. Raises `BadMedia` where the data is corrupt or ends early."""
         sampler = TimeSampler(fps)
         for decoded, index, time_s in self._decode():
-            if sampler.keeps(time_s):
-                yield Frame(_to_rgb(decoded, max_side), index, time_s)
+            if sampler.keeps(time_s) or index in also:
+                yield Frame(self._to_rgb(decoded, max_side), index, time_s)
 
     def index(self) -> FrameIndex:
         """See `FrameSource.index`. Raises `BadMedia` where the data is corrupt or ends early."""
         try:
-            found = packet_index(self._container, self._stream)
+            found = packet_index(self._demux(), self._stream, self._jumps)
         except av.error.FFmpegError as error:
             raise BadMedia(f"{self._name}: corrupt or truncated: {error.strerror}") from None
-        if found is None:  # count by decoding: slow, but right
-            with VideoFile(self._path) as again:
-                times = np.array([time_s for _, _, time_s in again._decode()], np.float64)
-            return FrameIndex(times, np.zeros(0, np.int64), np.arange(len(times)) == 0)
+        if found is not None and self._stamped:
+            self.frames_read = len(found)
+            self._check_end(found.duration_s)
+            found = self._without_hidden_head(found)
+        if found is None or not self._stamped:
+            found = self._counted(found)
         self.frames_read = len(found)
-        self._check_end(float(found.times_s[-1]))
+        self._measure_rate(found.duration_s)
         return found
+
+    def _without_hidden_head(self, found: FrameIndex) -> FrameIndex | None:
+        """Without leading frames that refer to what was cut off before them: decoders do not show these.
+
+        None where decoding from the start gives other frames than the packets tell of.
+        """
+        if self._stream.codec_context.name in INTRA_ONLY:
+            return found
+        keys = np.flatnonzero(found.keys)
+        until = min(_HEAD_FRAMES, int(keys[1]) if len(keys) > 1 else len(found))
+        shown: list[int] = []
+        with VideoFile(self._path) as again:
+            for decoded, _, _ in again._decode():
+                if decoded.pts is None or decoded.pts >= found.pts[until - 1]:
+                    break
+                shown.append(decoded.pts)
+        told = found.pts[: until - 1].tolist()
+        hidden = len(told) - len(shown)
+        if hidden < 0 or told[hidden:] != shown:
+            return None
+        return found if hidden == 0 else found.from_frame(hidden)
+
+    def _counted(self, told: FrameIndex | None) -> FrameIndex:
+        """The frames counted by decoding: slow, but right. What packets `told` is kept where that shows the same."""
+        times, stamps = [], []
+        with VideoFile(self._path) as again:
+            for decoded, _, time_s in again._decode():
+                times.append(time_s)
+                stamps.append(decoded.pts)
+        times_s = np.array(times, np.float64)
+        if told is not None and told.pts.tolist() == stamps:
+            return replace(told, times_s=times_s)
+        return FrameIndex(times_s, np.zeros(0, np.int64), np.arange(len(times)) == 0)
 
     def frames_at(self, index: FrameIndex, wanted: Sequence[int], max_side: int | None = None) -> Iterator[Frame]:
         """See `FrameSource.frames_at`. Raises `BadMedia` where one of them does not come out."""
@@ -101,7 +145,7 @@ class VideoFile:
             for number, decoded in self._decode_at(index, wanted):
                 self._check_size(decoded, number)
                 missing.discard(number)
-                yield Frame(_to_rgb(decoded, max_side), number, float(index.times_s[number]))
+                yield Frame(self._to_rgb(decoded, max_side), number, float(index.times_s[number]))
         except av.error.FFmpegError as error:
             raise BadMedia(f"{self._name}: corrupt near frame {min(missing)}: {error.strerror}") from None
         if missing:
@@ -119,37 +163,57 @@ class VideoFile:
                 if number >= last:
                     return
 
+    @property
+    def _jumps(self) -> bool:
+        """The clock may start anew within the file."""
+        return bool(self._container.format.flags & cast(int, Flags.ts_discont.value))
+
+    @property
+    def _stamped(self) -> bool:
+        """Packets tell when their frame is shown."""
+        formats = set(self._container.format.name.split(","))
+        return not formats & _UNSTAMPED or self._stream.codec_context.name in INTRA_ONLY
+
+    def _demux(self) -> Iterator["av.Packet[av.VideoStream]"]:
+        for packet in self._container.demux(self._stream):
+            self._seen.add(packet)
+            yield packet
+
     def _decode(self) -> Iterator[tuple[av.VideoFrame, int, float]]:
         """Every frame from the start, with its number and time."""
-        stream = self._stream
-        start = stream.start_time or 0
+        clock = Clock(self._stream.time_base or Fraction(1, 1000), 1 / self.info.fps, self._jumps)
+        stamped = self._stamped
+        waiting: list[int] = []  # stamps of packets whose frames have not come out yet
         time_s = 0.0
         try:
-            for decoded in self._container.decode(stream):
-                index = self.frames_read
-                self.frames_read += 1
-                if decoded.pts is not None and decoded.time_base is not None:
-                    # Joined recordings start their clock anew: time never runs backward here.
-                    time_s = max(time_s, float((decoded.pts - start) * decoded.time_base))
-                else:
-                    time_s = index / self.info.fps
-                self._check_progress(decoded, time_s)
-                yield decoded, index, time_s
+            for packet in self._demux():
+                told = packet.dts if packet.dts is not None else packet.pts
+                if packet.size and told is not None and not packet.is_discard:
+                    heapq.heappush(waiting, told)
+                for decoded in packet.decode():
+                    lowest = heapq.heappop(waiting) if waiting else None
+                    time_s = clock.time_s(decoded.pts if stamped and decoded.pts is not None else lowest)
+                    index = self.frames_read
+                    self.frames_read += 1
+                    self._check_progress(decoded, time_s)
+                    yield decoded, index, time_s
         except av.error.FFmpegError as error:
             reason = f"corrupt or truncated after frame {self.frames_read} ({time_s:.2f} s): {error.strerror}"
             raise BadMedia(f"{self._name}: {reason}") from None
         self._check_end(time_s)
+        self._measure_rate(time_s)
 
     def _check_end(self, time_s: float) -> None:
-        """Containers that can be read to wherever they were cut: hold what came out against what they declare."""
         if self.frames_read == 0:
             raise BadMedia(f"{self._name}: a video stream without a single frame")
-        declared, length_s = self.info.declared_frames or 0, _tagged_duration_s(self._stream) or 0.0
-        missing = declared - self.frames_read > max(3, 0.05 * declared)
-        if missing or length_s - time_s > max(1.0, 0.05 * length_s):
-            whole = f"{declared} frames" if declared else f"{length_s:.2f} s"
-            found = f"it ends after {self.frames_read} frames ({time_s:.2f} s) and says it has {whole}"
-            raise BadMedia(f"{self._name}: truncated: {found}")
+        ends = f"it ends after {self.frames_read} frames ({time_s:.2f} s)"
+        check_whole(self._path, self._stream, self._seen, self._promised, ends)
+
+    def _measure_rate(self, duration_s: float) -> None:
+        """Frames that were left out when the file was made are not in the rate that it declares."""
+        rate = (self.frames_read - 1) / duration_s if duration_s > 0 else self.info.fps
+        if abs(rate / self.info.fps - 1) > _OTHER_RATE:
+            self.info = replace(self.info, fps=rate)
 
     def _check_progress(self, decoded: av.VideoFrame, time_s: float) -> None:
         # Headers lie: the same ceilings hold for what really comes out.
@@ -164,6 +228,14 @@ class VideoFile:
             first = f"{self._size[0]}x{self._size[1]}"
             raise BadMedia(f"{self._name}: frame {number} is {size[0]}x{size[1]}, the first is {first}")
 
+    def _to_rgb(self, frame: av.VideoFrame, max_side: int | None) -> RGB:
+        width, height = frame.width, frame.height
+        if max_side is not None and max(width, height) > max_side:
+            scale = max_side / max(width, height)
+            width, height = max(1, round(width * scale)), max(1, round(height * scale))
+        image = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation=Interpolation.AREA)
+        return self._orientation.apply(np.asarray(image, np.uint8))
+
     def __enter__(self) -> Self:
         return self
 
@@ -171,54 +243,14 @@ class VideoFile:
         self._container.close()
 
 
-def _open(path: Path) -> av.container.InputContainer:
-    if not path.exists():
-        raise BadMedia(f"{path}: no such file")
-    if not path.is_file():
-        raise BadMedia(f"{path}: not a regular file")
-    if path.stat().st_size == 0:
-        raise BadMedia(f"{path.name}: an empty file (0 bytes)")
+def _first_orientation(path: Path) -> Orientation:
+    """How the pictures are turned: only a decoded frame carries it."""
     try:
-        options = {"format_whitelist": FORMATS, "protocol_whitelist": PROTOCOLS}
-        container = av.open(str(path), mode="r", options=options)
-    except (av.error.FFmpegError, ValueError, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BadMedia(f"{path.name}: not a video file of a known container ({reason})") from None
-    if not container.streams.video:
-        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-        container.close()
-        raise BadMedia(f"{path.name}: no video stream (it holds {kinds})")
-    return container
-
-
-def _tagged_duration_s(stream: av.VideoStream) -> float | None:
-    """Matroska's length of a stream, `00:01:02.500000000`; None where there is none."""
-    match = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
-    return 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3]) if match else None
-
-
-def _first_frame_turns(path: Path) -> int:
-    """The display matrix's rotation, which only a decoded frame carries, in quarter turns."""
-    try:
-        with _open(path) as container:
-            stream = container.streams.video[0]
+        with open_container(path) as container:
+            stream = video_stream(container, path.name)
             check_size(path.name, stream.codec_context.width, stream.codec_context.height)
             for frame in container.decode(stream):
-                return _quarter_turns(frame)
+                return orientation_of(frame)
     except av.error.FFmpegError as error:
         raise BadMedia(f"{path.name}: its first frame cannot be decoded: {error.strerror}") from None
     raise BadMedia(f"{path.name}: a video stream without a single frame")
-
-
-def _quarter_turns(frame: av.VideoFrame) -> int:
-    return round(frame.rotation / 90) % 4
-
-
-def _to_rgb(frame: av.VideoFrame, max_side: int | None) -> RGB:
-    width, height = frame.width, frame.height
-    if max_side is not None and max(width, height) > max_side:
-        scale = max_side / max(width, height)
-        width, height = max(1, round(width * scale)), max(1, round(height * scale))
-    image = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation=Interpolation.AREA)
-    turns = _quarter_turns(frame)
-    return np.asarray(np.ascontiguousarray(np.rot90(image, turns)) if turns else image, np.uint8)

@@ -1,6 +1,6 @@
 """What a source of frames gives: a description, then frames in presentation order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -49,12 +49,15 @@ class FrameSource(Protocol):
         """Frames of the source seen so far; after `frames` is exhausted, all there are."""
         ...
 
-    def frames(self, fps: float | None = None, max_side: int | None = None) -> Iterator[Frame]:
+    def frames(
+        self, fps: float | None = None, max_side: int | None = None, also: Collection[int] = ()
+    ) -> Iterator[Frame]:
         """Decode in presentation order, once.
 
         Args:
             fps: keep this many frames a second, picked by presentation time; None keeps all.
             max_side: scale down while decoding so that no side is longer, in pixels.
+            also: source frames that are kept whatever `fps` is.
         """
         ...
 

@@ -11,8 +11,9 @@ from core.errors import BadMedia
 from core.video.frames import RGB
 from core.video.limits import check_size
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")
+_MAX_16_BIT = 65_535
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
@@ -22,10 +23,30 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
 
 
 def read_image(path: Path, upright: bool = True) -> RGB:
-    """RGB [H, W, 3], turned upright or as stored. Raises `BadMedia` where it cannot be read or is over the ceiling."""
+    """RGB [H, W, 3], turned upright or as stored; 16-bit grey and floats from 0 to 1 are scaled to 8 bits.
+
+    Raises:
+        BadMedia: it cannot be read, is over the ceiling, or holds numbers that are no brightness.
+    """
+    if path.is_symlink() and not path.exists():
+        raise BadMedia(f"{path.name}: a link to what does not exist")
     try:
         with Image.open(path, formats=_FORMATS) as image:
             check_size(path.name, *image.size)
-            return np.array((ImageOps.exif_transpose(image) if upright else image).convert("RGB"))
+            turned = ImageOps.exif_transpose(image) if upright else image
+            if turned.mode == "F" or turned.mode.startswith("I"):
+                return _deep(path.name, turned)
+            return np.array(turned.convert("RGB"))
     except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
         raise BadMedia(f"{path.name}: unreadable image ({error})") from None
+
+
+def _deep(name: str, image: Image.Image) -> RGB:
+    """An image of more than 8 bits: always by the range of its type, so that a film does not flicker."""
+    grey = np.asarray(image)
+    lowest, highest = grey.min(), grey.max()  # NaN where there is one
+    most = 1.0 if image.mode == "F" else _MAX_16_BIT
+    if not (lowest >= 0 and highest <= most):
+        raise BadMedia(f"{name}: values from {lowest:g} to {highest:g}; convert it, 0 to {most:g} are accepted")
+    scaled = np.rint(grey * (255 / most)).astype(np.uint8)
+    return np.repeat(scaled[..., None], 3, axis=2)

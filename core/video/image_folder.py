@@ -1,6 +1,6 @@
 """A folder of numbered images, read as a video."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -36,15 +36,16 @@ class ImageFolder:
         self.info = VideoInfo(width, height, IMAGE_FOLDER_FPS, count, count / IMAGE_FOLDER_FPS)
         self.frames_read = 0
 
-    def frames(self, fps: float | None = None, max_side: int | None = None) -> Iterator[Frame]:
+    def frames(
+        self, fps: float | None = None, max_side: int | None = None, also: Collection[int] = ()
+    ) -> Iterator[Frame]:
         """See `FrameSource.frames`. Raises `BadMedia` for an image that is unreadable or of another size."""
         sampler = TimeSampler(fps)
         for index, path in enumerate(self._images):
             self.frames_read += 1
             time_s = index / IMAGE_FOLDER_FPS
-            if not sampler.keeps(time_s):
-                continue
-            yield Frame(self._image(path, max_side), index, time_s)
+            if sampler.keeps(time_s) or index in also:
+                yield Frame(self._image(path, max_side), index, time_s)
 
     def index(self) -> FrameIndex:
         """See `FrameSource.index`."""
@@ -73,6 +74,6 @@ class ImageFolder:
 def _shrink(image: RGB, max_side: int | None) -> RGB:
     if max_side is None or max(image.shape[:2]) <= max_side:
         return image
-    shrunk = Image.fromarray(image)
-    shrunk.thumbnail((max_side, max_side), Image.Resampling.BOX)
-    return np.array(shrunk)
+    scale = max_side / max(image.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BOX))

@@ -33,6 +33,20 @@ class FrameIndex:
         if not len(self.times_s) == len(self.keys) or len(self.pts) not in (0, len(self.keys)):
             raise ValueError(f"{len(self.times_s)} times, {len(self.pts)} stamps, {len(self.keys)} key flags")
 
+    @classmethod
+    def of_stamps(cls, pts: npt.NDArray[np.int64], keys: npt.NDArray[np.bool_], time_base_s: float) -> "FrameIndex":
+        """Of ascending stamps: times count from the first frame."""
+        return cls((pts - pts[0]) * time_base_s, pts, keys)
+
+    def from_frame(self, first: int) -> "FrameIndex":
+        """Without the frames before `first`, which becomes frame 0 at 0 s."""
+        return FrameIndex(self.times_s[first:] - self.times_s[first], self.pts[first:], self.keys[first:])
+
+    @property
+    def duration_s(self) -> float:
+        """Time of the last frame."""
+        return float(self.times_s[-1]) if len(self) else 0.0
+
     def __len__(self) -> int:
         return len(self.times_s)
 

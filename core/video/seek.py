@@ -3,57 +3,67 @@
 What comes out is what decoding from the start gives, bit for bit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 import av
 import av.container
 import numpy as np
+import numpy.typing as npt
 
+from core.video.h264 import begins_clean
 from core.video.index import FrameIndex
 from core.video.limits import MAX_FRAMES
 
 # One packet, one frame, in these. Elsewhere there are packets that show nothing, and counting them would be wrong.
-_COUNTABLE = frozenset(
-    {
-        "h264",
-        "hevc",
-        "vp9",
-        "av1",
-        "libdav1d",
-        "mjpeg",
-        "mpeg1video",
-        "mpeg2video",
-        "prores",
-        "dnxhd",
-        "ffv1",
-        "rawvideo",
-    }
-)
+INTRA_ONLY = frozenset({"mjpeg", "prores", "dnxhd", "ffv1", "rawvideo", "huffyuv", "ffvhuff", "utvideo", "dvvideo"})
+"""Codecs each of whose frames stands alone: what is decoded first is shown first."""
+_COUNTABLE = INTRA_ONLY | {"h264", "hevc", "vp9", "av1", "libdav1d", "mpeg1video", "mpeg2video"}
+_GAP_S = 10.0
 
 
-def packet_index(container: av.container.InputContainer, stream: av.VideoStream) -> FrameIndex | None:
-    """The frames as their packets tell of them, nothing decoded; None where they do not tell reliably."""
-    if stream.codec_context.name not in _COUNTABLE:
-        return None
+def packet_index(
+    packets: Iterable["av.Packet[av.VideoStream]"], stream: av.VideoStream, jumps: bool
+) -> FrameIndex | None:
+    """The frames as their packets tell of them, nothing decoded; None where they do not tell reliably.
+
+    Args:
+        packets: all of the stream.
+        stream: the stream.
+        jumps: its clock may start anew within the file, see `Clock`.
+    """
+    countable = stream.codec_context.name in _COUNTABLE and stream.time_base is not None
     stamps: list[int] = []
+    decoded_at: list[int] = []
     keys: list[bool] = []
-    for packet in container.demux(stream):
-        if packet.size == 0 or packet.is_discard:
+    for packet in packets:  # to the end in any case: how many there are tells whether the file is whole
+        if packet.size == 0 or packet.is_discard or not countable:
             continue
-        if packet.pts is None:
-            return None
+        if packet.pts is None or len(stamps) > MAX_FRAMES:
+            countable = False  # too many are refused where they are counted
+            continue
         stamps.append(packet.pts)
-        keys.append(packet.is_keyframe)
-        if len(stamps) > MAX_FRAMES:
-            return None  # refused where they are counted
+        decoded_at.append(packet.pts if packet.dts is None else packet.dts)
+        keys.append(packet.is_keyframe and (not keys or _begins_clean(packet)))
+    if not countable or not stamps or stream.time_base is None:
+        return None
     pts = np.asarray(stamps, np.int64)
     order = np.argsort(pts, kind="stable")
-    pts, key = pts[order], np.asarray(keys, np.bool_)[order]
-    if len(pts) == 0 or not key[0] or (np.diff(pts) <= 0).any() or stream.time_base is None:
+    steps = np.diff(pts[order])
+    key = np.asarray(keys, np.bool_)[order]
+    if not keys[0] or (steps <= 0).any() or (jumps and _restarts(decoded_at, steps * float(stream.time_base))):
         return None
-    times_s = (pts - (stream.start_time or 0)) * float(stream.time_base)
-    return FrameIndex(np.maximum.accumulate(np.maximum(times_s, 0.0)), pts, key)
+    return FrameIndex.of_stamps(pts[order], key, float(stream.time_base))
+
+
+def _begins_clean(packet: "av.Packet[av.VideoStream]") -> bool:
+    codec = packet.stream.codec_context
+    return codec.name != "h264" or begins_clean(bytes(packet), codec.extradata)
+
+
+def _restarts(decoded_at: Sequence[int], steps_s: npt.NDArray[np.float64]) -> bool:
+    """The clock runs back, or leaves a gap that is no pause."""
+    return bool((np.diff(decoded_at) < 0).any() or (steps_s > _GAP_S).any())
 
 
 def decode_at(

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.errors import BadMedia
+from core.video.image_file import read_image
+
+
+def test_16_bit_grey_is_scaled(tmp_path: Path) -> None:
+    grey = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    for name in ("a.png", "a.tif"):
+        Image.fromarray(grey).save(tmp_path / name)
+        read = read_image(tmp_path / name)
+        assert read.shape == (16, 16, 3)
+        assert read[..., 0].ravel().tolist() == list(range(256))
+
+
+def test_a_dark_16_bit_image_stays_dark(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), 2570, np.uint16)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").max() == 10
+
+
+def test_floats_from_0_to_1_are_scaled(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0.0, 0.5, 1.0]], np.float32)).save(tmp_path / "a.tiff")
+    assert read_image(tmp_path / "a.tiff")[0, :, 0].tolist() == [0, 128, 255]
+
+
+@pytest.mark.parametrize("value", [300.0, -1.0, float("nan"), float("inf")])
+def test_floats_that_are_no_brightness_are_refused(value: float, tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0.0, value]], np.float32)).save(tmp_path / "a.tiff")
+    with pytest.raises(BadMedia, match=r"a\.tiff: values from .* 0 to 1 are accepted"):
+        read_image(tmp_path / "a.tiff")
+
+
+def test_32_bit_integers_are_read_as_16_bit(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 65535]], np.int32)).save(tmp_path / "a.tiff")
+    assert read_image(tmp_path / "a.tiff")[0, :, 0].tolist() == [0, 255]
+    Image.fromarray(np.array([[0, 70_000]], np.int32)).save(tmp_path / "b.tiff")
+    with pytest.raises(BadMedia, match=r"b\.tiff"):
+        read_image(tmp_path / "b.tiff")
+
+
+def test_a_dangling_link_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(BadMedia, match=r"a\.png: a link to what does not exist"):
+        read_image(tmp_path / "a.png")
+
+
+def test_avif_is_read(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 16), (200, 30, 30)).save(tmp_path / "a.avif")
+    assert read_image(tmp_path / "a.avif").shape == (16, 32, 3)
