@@ -63,3 +63,18 @@ class PeakMemory:
             "host_after_mib": round(memory_use().host_mib, 1),
             "gpu_peak_mib": None if gpu is None else round(gpu, 1),
         }
+
+
+_notes: dict[str, None] = {}
+
+
+def note_memory(what: str) -> None:
+    """Remember, for the record of the present item, what was changed because memory ran out."""
+    _notes[what] = None
+
+
+def take_memory_notes() -> list[str]:
+    """What was noted since the last call, each once."""
+    taken = list(_notes)
+    _notes.clear()
+    return taken

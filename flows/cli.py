@@ -1,5 +1,6 @@
 """`maskflow`: the flows as commands. This module stays light; what a command needs is imported when it runs."""
 
+import os
 import sys
 
 from cyclopts import App, Parameter
@@ -77,7 +78,13 @@ app.command("flows.commands:demo", name="demo", help="Render clips with exact tr
 
 def main() -> None:
     """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    link = sys.modules.get("tasks.server.link")
+    if link is not None and link.is_lost():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # Prefect would wait for its server to take the last events and log lines
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

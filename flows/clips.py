@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import Progress
 
 from core.errors import RefusedInput
 from core.points.convert import CameraFiles, convert_rgbd
+from flows.console import open_console
 
 
 def rgbd_to_clip(
@@ -45,7 +45,7 @@ def rgbd_to_clip(
     depth_lenses = _each("depth_intrinsics", depth_intrinsics or [], len(folders))
     maps = _each("masks", masks or [], len(folders), shared=False)
     cameras = [CameraFiles(*files) for files in zip(folders, lenses, depth_lenses, maps, strict=True)]  # type: ignore[arg-type]
-    with Progress(console=Console(stderr=True)) as progress:
+    with Progress(console=open_console(stderr=True)) as progress:
         bar = progress.add_task(output.name)
         names, lost = convert_rgbd(
             cameras,
@@ -56,7 +56,7 @@ def rgbd_to_clip(
     cameras_told = f"{len(cameras)} camera{'s' if len(cameras) > 1 else ''}"
     told = f"{len(names)} instances: {', '.join(names[:10])}{' …' if len(names) > 10 else ''}" if names else "no masks"
     lost_told = f"; {lost} frames without a pose were left out" if lost else ""
-    Console().print(f"{output}: {cameras_told}, {told}{lost_told}", highlight=False, markup=False)
+    open_console().print(f"{output}: {cameras_told}, {told}{lost_told}", highlight=False, markup=False)
     return 0
 
 

@@ -24,13 +24,15 @@ import flows.track_mask_points.plan
 import flows.track_videos
 import flows.track_videos_plan
 import tasks.summary
-from core.errors import RefusedInput
+from core.errors import MaskflowError, RefusedInput
+from flows.console import open_console
 from flows.demo_clips import run_demo
 from flows.terminal import Terminal, print_summary
 from tasks.devices.limits import register_limits
 from tasks.devices.lock import try_lock
 from tasks.devices.slots import plan_slots
 from tasks.progress import shown_on
+from tasks.server.link import server_link
 from tasks.server.temporary import ensure_server
 
 
@@ -50,16 +52,23 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str
         raise RefusedInput(_refusal(error, given)) from None
     wanted = signature(check).parameters
     check(**{name: value for name, value in _with_defaults(flow, parameters).items() if name in wanted})
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     with console.status("Starting Prefect …"):
         server = ensure_server()
         refresh_global_settings_context()
-    console.print(server, style="dim", highlight=False, soft_wrap=True)
+    console.print(server, style="dim", soft_wrap=True)
     tasks.summary.latest = None
     with Terminal(console) as terminal, shown_on(terminal):
-        state = cast(State[Any], flow(**given, return_state=True))
-    if tasks.summary.latest is not None:
-        print_summary(Console(), tasks.summary.latest)
+        state = _run(flow, given)
+    summary = tasks.summary.latest
+    if summary is not None:
+        print_summary(open_console(), summary)
+    if server_link().was_lost:
+        _tell_lost(console, recorded=state is not None)
+    if state is None:
+        if summary is None:
+            raise MaskflowError("the Prefect server was lost before there were results: run the same command again")
+        return 1 if summary.failed else 0
     if state.is_completed():
         return 0
     reason = state.result(raise_on_failure=False) if state.is_failed() else state.message
@@ -67,8 +76,28 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str
         raise reason
     if state.name != "Partial":
         told = f"maskflow: {state.name}: {reason}"
-        console.print(told, style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print(told, style="red", soft_wrap=True)
     return 130 if state.is_cancelled() or state.is_cancelling() else 1
+
+
+def _run(flow: Flow[..., Any], given: dict[str, Any]) -> State[Any] | None:
+    """The run's final state; None where it could not be recorded, because the server is lost."""
+    try:
+        return cast(State[Any], flow(**given, return_state=True))
+    except Exception as error:
+        if not server_link().lost:
+            raise
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        return None
+
+
+def _tell_lost(console: Console, recorded: bool) -> None:
+    became = "It is back, and what became of this run is recorded there"
+    if not recorded:
+        became = "What became of this run is not recorded there; what it made is delivered"
+    told = f"The Prefect server {server_link().url} was lost while this ran. {became}"
+    console.print(told, style="yellow", soft_wrap=True)
 
 
 def _with_defaults(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -116,8 +145,8 @@ track_mask_points = _command(flows.track_mask_points.flow.track_mask_points, flo
 def devices() -> int:
     """Show this host's device slots, who holds them, and their Prefect limits; registers limits that are missing."""
     slots = plan_slots(None, None)
-    console = Console()
-    with Console(stderr=True).status("Starting Prefect …"):
+    console = open_console()
+    with open_console(stderr=True).status("Starting Prefect …"):
         server = ensure_server()
         refresh_global_settings_context()
     with get_client(sync_client=True) as client:
@@ -131,7 +160,7 @@ def devices() -> int:
             state = "free" if lock is not None else "busy"
             table.add_row(slot.name, slot.device, state, slot.limit, f"{limit.active_slots} of {limit.limit}")
     console.print(table)
-    console.print(server, style="dim", highlight=False, soft_wrap=True)
+    console.print(server, style="dim", soft_wrap=True)
     return 0
 
 

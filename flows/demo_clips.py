@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from core.evaluation.clip_score import score_clip
 from core.evaluation.clips import SCENES, clip_truth, render_clips
 from core.formats.exchange.importing import write_results
+from flows.console import open_console
 from tasks.store import check_writable
 
 PROMPT = "red object. green object. blue object"
@@ -19,7 +19,7 @@ def run_demo(output: str, track: Callable[[dict[str, Any]], int]) -> int:
     """Render the clips, track them with `track` (parameters of `track_videos` in, exit code out), print the scores."""
     folder = Path(output)
     check_writable("output", folder)
-    console = Console()
+    console = open_console()
     with console.status("Rendering clips …"):
         clips = render_clips(folder / "clips")
     write_results([clip_truth(clip, scene) for clip, scene in zip(clips, SCENES, strict=True)], folder / "truth.jsonl")
@@ -46,7 +46,7 @@ def run_demo(output: str, track: Callable[[dict[str, Any]], int]) -> int:
         figures = (f"{score.jf.j:.3f}", f"{score.jf.f:.3f}", f"{score.jf.jf:.3f}", f"{score.ids_kept}/{score.objects}")
         table.add_row(clip.stem, str(score.objects), *figures)
     console.print(table)
-    console.print(f"Look at: {folder}/results_report.html, {folder}/tracked/*/*.mp4, and", highlight=False)
-    console.print(f"{folder}/recordings/*/*.rrd with `rerun FILE`. Judge them in full:", highlight=False)
-    console.print(f"maskflow evaluate {results} --truth {folder}/truth.jsonl", highlight=False, soft_wrap=True)
+    console.print(f"Look at: {folder}/results_report.html, {folder}/tracked/*/*.mp4, and")
+    console.print(f"{folder}/recordings/*/*.rrd with `rerun FILE`. Judge them in full:")
+    console.print(f"maskflow evaluate {results} --truth {folder}/truth.jsonl", soft_wrap=True)
     return 0

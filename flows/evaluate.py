@@ -17,6 +17,7 @@ from core.formats.exchange.registry import read_results
 from core.formats.exchange.selecting import Choice
 from core.formats.exchange.sources import Sources
 from core.store.atomic import atomic_file, write_text
+from flows.console import open_console
 from flows.exchange import check_options, one_line, progress, read_labels, there
 
 _MOST_OBJECTS = 30
@@ -75,7 +76,7 @@ def evaluate_results(
         write_text(folder / "evaluation.json", f"{told}\n")
         with atomic_file(folder / "evaluation.html") as temporary:
             write_evaluation(temporary, evaluation, asked, sources, report)
-    _print(Console(), evaluation, folder)
+    _print(open_console(), evaluation, folder)
     return 0
 
 

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from core.errors import MaskflowError, RefusedInput
@@ -15,6 +14,7 @@ from core.formats.exchange.registry import FORMATS, READERS, read_results
 from core.formats.exchange.selecting import Choice
 from core.formats.exchange.sources import Sources
 from core.store.safe_load import load_json
+from flows.console import open_console
 
 
 def export_results(
@@ -50,7 +50,7 @@ def export_results(
     """
     check_options(format, min_score)
     shares = _shares(split)
-    console = Console()
+    console = open_console()
     with progress() as report, one_line():
         found = read_results(results.expanduser(), format, Sources(there(videos)))
         done = export(
@@ -60,10 +60,10 @@ def export_results(
     parts = "" if len(done.parts) < 2 else " (" + ", ".join(f"{n} {part}" for part, n in done.parts.items()) + ")"
     told = f"{_count(done.videos, 'video')}{parts}, {_count(done.frames, 'frame')}, {_count(done.tracks, 'track')}, "
     told += f"{done.objects:,} objects as {done.shape}"
-    console.print(f"{output}: {to}: {told}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"Labels: {', '.join(done.labels) or 'none'}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{output}: {to}: {told}", soft_wrap=True)
+    console.print(f"Labels: {', '.join(done.labels) or 'none'}", soft_wrap=True)
     lost = f"masks; {FORMATS[to].loses}" if done.masks_lost else FORMATS[to].loses
-    console.print(f"Not kept by {to}: {lost}", style="dim", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Not kept by {to}: {lost}", style="dim", soft_wrap=True)
     if to == "yolo" and "val" not in done.parts:
         console.print("val in data.yaml is the training set: --split 0.8 0.2 makes one", style="yellow")
     return 0
@@ -106,7 +106,7 @@ def import_annotations(
         raise RefusedInput.of("output", str(output), "a file, not a folder that is there")
     if output.exists() and annotations.exists() and output.samefile(annotations):
         raise RefusedInput.of("output", str(output), "another file than the annotations themselves")
-    console = Console()
+    console = open_console()
     with progress() as report, one_line():
         choice = Choice(read_labels(labels), min_score)
         found = [choice.of(video) for video in read_results(annotations.expanduser(), format, sources)]
@@ -121,11 +121,11 @@ def import_annotations(
             write_scenes(found, output, sources, report)
             told = _count(len(found), "scene")
     choice.check()
-    console.print(f"{output}: {told}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{output}: {told}", soft_wrap=True)
     if to == "prompts" and unknown:
         names = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
         lost = f"The video of {names} was not found; its key is a name, and track-videos wants paths: give --videos"
-        console.print(lost, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        console.print(lost, style="yellow", soft_wrap=True)
     return 0
 
 
@@ -188,7 +188,7 @@ def one_line() -> Iterator[None]:
 def progress() -> Iterator[Report]:
     """A bar for each thing done to a video."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(show_speed=True), TimeElapsedColumn())
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bars = {}
 

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
-
 from core.errors import BadMedia
 from core.formats.exchange.exporting import Report
 from core.formats.exchange.model import VideoResults
@@ -15,6 +13,7 @@ from core.formats.review_jsonl import ReviewEntry, write_review
 from core.quality.pictures import draw_entries, review_section
 from core.quality.review import review, worst_first
 from core.store.atomic import atomic_file
+from flows.console import open_console
 from flows.exchange import check_options, one_line, progress, there
 
 _MOST_PICTURES = 24
@@ -47,14 +46,14 @@ def review_results(
         entries = worst_first(entry for video in found for entry in _look_through(video, paths[video.name], report))
         known = {video.name: (video, path) for video in found if (path := paths[video.name]) is not None}
         _write(folder, f"Review of {results.name}", entries, known, len(found))
-    console = Console()
+    console = open_console()
     blind = [name for name, path in paths.items() if path is None]
     if blind:
         names = ", ".join(blind[:5]) + (" …" if len(blind) > 5 else "")
         told = f"Judged by shapes and scores alone, the video was not found (--videos): {names}"
-        console.print(told, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        console.print(told, style="yellow", soft_wrap=True)
     told = f"{len(entries):,} frames of objects to look at, of {len(found):,} videos"
-    console.print(f"{told}: {folder / 'review.html'}, {folder / 'review.jsonl'}", highlight=False, soft_wrap=True)
+    console.print(f"{told}: {folder / 'review.html'}, {folder / 'review.jsonl'}", soft_wrap=True)
     return 0
 
 

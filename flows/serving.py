@@ -13,6 +13,7 @@ from prefect.exceptions import ObjectNotFound
 from rich.console import Console
 
 from core.errors import MaskflowError, RefusedInput
+from flows.console import open_console
 from tasks.devices.limits import register_limits
 from tasks.devices.slots import plan_slots
 from tasks.server import serving, setting_up
@@ -32,7 +33,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200, limit: int | None = None
         port: port to listen at.
         limit: flow runs at once; as many as this machine has device slots when left out.
     """
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     _check_limit(limit)
     serving.check_address(host, port)
     for asked_to_end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -62,7 +63,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200, limit: int | None = None
                 f"From a shell: export {needed}",
                 f"Logs: {serving.logs_folder()}; Ctrl-C ends server and worker",
             ):
-                console.print(line, highlight=False, soft_wrap=True)
+                console.print(line, soft_wrap=True)
             _until_one_ends({"server": server.poll, "worker": worker.poll}, console)
     return 0
 
@@ -82,8 +83,8 @@ def deploy() -> int:
     """Set up the server in PREFECT_API_URL: work pool, deployments, automation; keeps what was changed in the UI."""
     lasting_server()
     refresh_global_settings_context()
-    with Console(stderr=True).status("Registering deployments …"):
-        _tell_set_up(Console())
+    with open_console(stderr=True).status("Registering deployments …"):
+        _tell_set_up(open_console())
     return 0
 
 
@@ -104,7 +105,7 @@ def worker(*, pool: str = setting_up.POOL, limit: int | None = None) -> int:
     if kind != "process":
         raise RefusedInput.of("pool", pool, f"a work pool of type process, and this is one of type {kind}")
     _check_limit(limit)
-    slots = _register_own_limits(Console(stderr=True))
+    slots = _register_own_limits(open_console(stderr=True))
     command = serving.worker_command(pool, limit or slots)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where a script started us in the background
     os.execv(command[0], command)  # noqa: S606 - its signals and exit code are this command's
@@ -120,7 +121,7 @@ def notify(url: str, /) -> int:
     refresh_global_settings_context()
     with get_client(sync_client=True) as client:
         setting_up.notify(client, _PROJECT, url)
-    Console().print("Registered: see Automations in the UI")
+    open_console().print("Registered: see Automations in the UI")
     return 0
 
 
@@ -132,7 +133,7 @@ def _check_limit(limit: int | None) -> None:
 def _tell_set_up(console: Console) -> None:
     with get_client(sync_client=True) as client:
         for name in setting_up.set_up(client, _PROJECT):
-            console.print(f"Deployment {name} in work pool {setting_up.POOL}", highlight=False)
+            console.print(f"Deployment {name} in work pool {setting_up.POOL}")
 
 
 def _register_own_limits(console: Console) -> int:
@@ -140,5 +141,5 @@ def _register_own_limits(console: Console) -> int:
     slots = plan_slots(None, None)
     with get_client(sync_client=True) as client:
         for name, admitted in register_limits(client, slots).items():
-            console.print(f"Limit {name}: {admitted} at once", highlight=False)
+            console.print(f"Limit {name}: {admitted} at once")
     return len(slots)

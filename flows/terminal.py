@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from rich.table import Table
 from rich.text import Text
 
+from core.text import one_line
 from tasks.summary import Summary
 
 _PROJECT = Path(__file__).parent.parent
@@ -23,12 +24,12 @@ class Terminal:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.fields[items]}"),
+            TextColumn("{task.fields[items]}", markup=False),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[running]}", style="dim"),
+            TextColumn("{task.fields[running]}", style="dim", markup=False),
             console=console,
             disable=not console.is_terminal,
         )
@@ -45,7 +46,9 @@ class Terminal:
     def show(self, fraction: float, done: int, running: Sequence[tuple[str, int, int | None]]) -> None:
         """See `Display.show`."""
         if self._bar is not None:
-            now = ", ".join(f"{Path(name).name} {frames}/{expected or '?'}" for name, frames, expected in running[:3])
+            now = ", ".join(
+                f"{one_line(Path(name).name, 40)} {frames}/{expected or '?'}" for name, frames, expected in running[:3]
+            )
             self._progress.update(self._bar, completed=fraction, items=f"{done}/{self._items}", running=now)
 
     def __enter__(self) -> Self:
@@ -83,14 +86,16 @@ class _OwnLines(logging.Handler):
 
 def print_summary(console: Console, summary: Summary) -> None:
     """Print the table of items, where the outputs are, and each failure's reason."""
-    table = Table("item", "status", title=f"{summary.title}: {summary.sentence}", title_justify="left")
+    title = Text(one_line(f"{summary.title}: {summary.sentence}"))
+    table = Table("item", "status", title=title, title_justify="left")
     for column in summary.columns:
-        table.add_column(column, justify="right")
+        table.add_column(Text(column), justify="right")
     for row in summary.rows:
-        table.add_row(Text(row.name, overflow="fold"), Text(row.status, style=_STYLES[row.status]), *row.figures)
+        name, status = Text(one_line(row.name), overflow="fold"), Text(row.status, style=_STYLES[row.status])
+        table.add_row(name, status, *map(Text, row.figures))
     console.print(table)
     for row in summary.rows:
         if row.status == "failed":
-            console.print(Text(f"✗ {row.name}: {row.reason}", style="red"), soft_wrap=True)
+            console.print(Text(one_line(f"✗ {row.name}: {row.reason}"), style="red"), soft_wrap=True)
     for word, path in summary.outputs:
-        console.print(Text(f"{word}: {path}"), soft_wrap=True)
+        console.print(Text(one_line(f"{word}: {path}")), soft_wrap=True)

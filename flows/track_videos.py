@@ -19,14 +19,25 @@ from core.formats.review_jsonl import write_review
 from core.models.sam2.names import SamType
 from core.quality.review_item import REVIEW_FILE
 from core.store.paths import distinct, inside, slugify
+from core.tracking.prompt_check import PromptProblem
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
 from flows.models import model_notes
-from flows.track_videos_plan import FAILURES, TRACK, Plan, check
-from flows.track_videos_report import doubtful_frames, make_report, report_path, review_videos, title
+from flows.track_videos_plan import FAILURES, PROBLEMS, TRACK, Plan, check
+from flows.track_videos_report import (
+    doubtful_frames,
+    make_report,
+    prompt_problems,
+    report_path,
+    review_videos,
+    title,
+    write_problems,
+)
 from tasks.cancellation import how_to_cancel
-from tasks.deliver import deliver
+from tasks.deliver import deliver, deliverable, undelivered
 from tasks.devices.slots import MAX_SLOTS
-from tasks.items import Item, Outcome, Stage, item_key
+from tasks.devices.timeouts import STALL_TIMEOUT_S
+from tasks.hashing import media_bytes, read_content
+from tasks.items import Item, Outcome, Stage, item_key, run_name
 from tasks.running import ItemRun, RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
 from tasks.summary import Row, Summary, publish
@@ -41,9 +52,12 @@ RENDER = Stage(
 )
 
 
+_MOST_PROBLEMS = 5
+
+
 def _run_name() -> str:
     given = flow_run.parameters
-    return f"{given.get('text_prompt') or 'prompts'} in {Path(str(given.get('video_list'))).name}"
+    return run_name(f"{given.get('text_prompt') or 'prompts'} in {Path(str(given.get('video_list'))).name}")
 
 
 @flow(
@@ -73,6 +87,8 @@ def track_videos(
     gpu_ids: list[int] | None = None,
     num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
     cluster: str | None = None,
+    stall_timeout: Annotated[float, Field(gt=0)] = STALL_TIMEOUT_S,
+    item_timeout: Annotated[float | None, Field(gt=0)] = None,
     resume: bool = True,
 ) -> State[None]:
     """Track what a text names through many videos, on every device there is.
@@ -102,6 +118,8 @@ def track_videos(
         gpu_ids: GPUs to use, repeats weight: 0 0 1 gives GPU 0 two slots; every GPU once when left out.
         num_workers: videos tracked at once; as many as gpu_ids when left out, without a GPU one per core.
         cluster: Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.
+        stall_timeout: seconds without progress after which an item is killed and has failed.
+        item_timeout: seconds after which an item is killed and has failed, progress or not; no limit when left out.
         resume: keep finished videos; no-resume tracks all anew.
     """
     log = get_run_logger()
@@ -123,6 +141,8 @@ def track_videos(
         gpu_ids=gpu_ids,
         num_workers=num_workers,
         cluster=cluster,
+        stall_timeout=stall_timeout,
+        item_timeout=item_timeout,
     )
     notes = model_notes(plan.models, (detector, plan.detector), (segmenter, plan.segmenter))
     for note in notes:
@@ -132,25 +152,31 @@ def track_videos(
     items, unreadable = _items(plan, store, settings)
     try:
         with item_run(store, plan.devices, len(items)) as run:
-            tracked = run_items(run, TRACK, items, resume)
+            tracked = run_items(run, TRACK, items, resume, prepare=read_content(store.digests, "video"))
             rendered = _render(run, plan, tracked, resume)
             reviewed = review_videos(run, plan, tracked, resume)
             settled = [*reviewed, *rendered, *tracked]
             failures = unreadable | {one.item.name: one.reason for one in settled if one.reason is not None}
             failures |= _deliver_rendered(plan, store, rendered)
-            no_report = make_report(run, plan, tracked, reviewed, failures, notes, resume)
+            problems = prompt_problems(tracked)
+            no_report = make_report(run, plan, tracked, reviewed, failures, problems, notes, resume)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     done = {o.item.name: o for o in tracked if o.reason is None}
     delivered = [video for video in plan.videos if video in done]
-    write_results(plan.results, (TrackedVideo(v, plan.text_prompt, done[v].folder) for v in delivered), schema, masks)
-    write_review(plan.results.parent / REVIEW_FILE, doubtful_frames(reviewed))
-    write_failures(plan.results.parent / FAILURES, ((v, failures[v]) for v in plan.videos if v in failures))
-    return publish(_summary(plan, done, failures, no_report, notes))
+    folder = plan.results.parent
+    with deliverable(plan.results):
+        write_results(
+            plan.results, (TrackedVideo(v, plan.text_prompt, done[v].folder) for v in delivered), schema, masks
+        )
+        write_review(folder / REVIEW_FILE, doubtful_frames(reviewed))
+        write_problems(folder / PROBLEMS, problems)
+        write_failures(folder / FAILURES, ((v, failures[v]) for v in plan.videos if v in failures))
+    return publish(_summary(plan, done, failures, problems, no_report, notes))
 
 
 def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[Item], dict[str, str]]:
-    """An item for each video that is there; the reason for each that is not."""
+    """An item for each video that is there, but for the digest of its content; the reason for each that is not."""
     items, unreadable = [], {}
     models = {
         role: backend.spec(plan.models, store.digests.content)
@@ -165,10 +191,7 @@ def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[
             continue
         try:
             path = Path(video).expanduser()
-            if path.exists() and not path.is_file() and not path.is_dir():
-                raise OSError(0, "not a regular file")
-            content = store.digests.content(path)
-            size = path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.iterdir())
+            size = media_bytes(path)
         except (OSError, ValueError, RuntimeError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             unreadable[video] = (reason or "unreadable").lower()
@@ -176,8 +199,7 @@ def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[
         prompts = [entry.model_dump(mode="json") for entry in plan.prompts.get(video, [])]
         what = {"text_prompt": plan.text_prompt, "prompts": prompts, **settings}
         request = {"video": str(path.resolve()), **what, **loaded}
-        items.append(Item(video, {"video": content, **what, **keys}, request, float(size)))
-    store.digests.save()
+        items.append(Item(video, {**what, **keys}, request, float(size)))
     return items, unreadable
 
 
@@ -191,7 +213,8 @@ def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], resume: bool) 
         if outcome.record is None:
             continue
         key = item_key(TRACK, outcome.item)
-        source = {name: outcome.item.request[name] for name in ("video", "fps")}
+        asked = outcome.item.request
+        source = {"video": asked["video"], "fps": asked["fps"], "also": [one["frame"] for one in asked["prompts"]]}
         request = {**source, "tracks": str(outcome.folder), "key": key, **wanted}
         items.append(Item(outcome.item.name, {"tracks": key, **wanted}, request, outcome.item.cost))
     return run_items(run, RENDER, items, resume)
@@ -214,7 +237,7 @@ def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) 
                 try:
                     deliver(outcome.folder / made, inside(folder, name + suffix), store.digests)
                 except (OSError, RefusedInput) as error:
-                    failures[outcome.item.name] = f"cannot be delivered: {error}"
+                    failures[outcome.item.name] = undelivered(error)
     return failures
 
 
@@ -224,7 +247,12 @@ def _name(video: str) -> str:
 
 
 def _summary(
-    plan: Plan, done: dict[str, Outcome], failures: dict[str, str], no_report: str | None, notes: list[str]
+    plan: Plan,
+    done: dict[str, Outcome],
+    failures: dict[str, str],
+    problems: Sequence[tuple[str, PromptProblem]],
+    no_report: str | None,
+    notes: list[str],
 ) -> Summary:
     rows = []
     for video in plan.videos:
@@ -241,6 +269,9 @@ def _summary(
         (w, str(p)) for w, p in (("Videos", plan.video_dir), ("Recordings", plan.recording_dir)) if p is not None
     ]
     outputs.append(("Review", str(plan.results.parent / REVIEW_FILE)))
+    if problems:
+        outputs.append(("Problems", f"{plan.results.parent / PROBLEMS} ({len(problems)})"))
+        notes = [*notes, *(f"{video}: {one.where}: {one.what}" for video, one in problems[:_MOST_PROBLEMS])]
     if no_report is None:
         outputs.append(("Report", str(report_path(plan))))
     else:

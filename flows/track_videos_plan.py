@@ -12,10 +12,12 @@ from core.models.sam2.names import SamType
 from core.models.spec import ModelOptions
 from flows.models import choose_models, model_options
 from tasks.devices.choice import Devices, choose_devices
+from tasks.devices.timeouts import Timeouts
 from tasks.items import Stage
 from tasks.store import check_writable
 
 FAILURES = "failures.jsonl"
+PROBLEMS = "problems.jsonl"
 TRACK = Stage(
     "track",
     "core.tracking.video_item:track_video",
@@ -59,6 +61,8 @@ def check(
     gpu_ids: Sequence[int] | None,
     num_workers: int | None,
     cluster: str | None,
+    stall_timeout: float,
+    item_timeout: float | None,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
     videos = _read_list(video_list)
@@ -79,9 +83,9 @@ def check(
         raise RefusedInput.of("output_jsonl", str(output_jsonl), f"a file, not a folder, and not called {FAILURES}")
     if output_jsonl.resolve() in (path.resolve() for path in (video_list, prompts) if path is not None):
         raise RefusedInput.of("output_jsonl", str(output_jsonl), "a file of its own, none of the inputs")
+    devices = choose_devices(gpu_ids, num_workers, cluster, Timeouts(stall_timeout, item_timeout))
     return Plan(
-        videos, text, by_hand, models, finder, follower, choose_devices(gpu_ids, num_workers, cluster),
-        output_jsonl, output_video_dir, recording,
+        videos, text, by_hand, models, finder, follower, devices, output_jsonl, output_video_dir, recording
     )  # fmt: skip
 
 

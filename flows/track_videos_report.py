@@ -1,16 +1,22 @@
 """The review list and the page of `track_videos`: what to look at first, and what was done."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from prefect.logging import get_run_logger
+
 from core.formats.review_jsonl import ReviewEntry, read_review
 from core.quality.review import worst_first
 from core.quality.review_item import REVIEW_FILE
+from core.store.atomic import write_text
+from core.text import one_line
+from core.tracking.prompt_check import PromptProblem
 from core.tracking.report_item import REPORT_FILE
 from flows.track_videos_plan import TRACK, Plan
-from tasks.deliver import deliver
+from tasks.deliver import deliver, undelivered
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.run_facts import run_facts
 from tasks.running import ItemRun, run_items
@@ -47,12 +53,31 @@ def doubtful_frames(reviewed: Sequence[Outcome]) -> list[ReviewEntry]:
     return worst_first(entry for one in done for entry in read_review(one.folder / REVIEW_FILE))
 
 
+def prompt_problems(tracked: Sequence[Outcome]) -> list[tuple[str, PromptProblem]]:
+    """The prompts of each video that were not used or found nothing; told in the log, too."""
+    problems = [
+        (outcome.item.name, PromptProblem.model_validate(one))
+        for outcome in tracked
+        for one in (outcome.record or {}).get("problems", [])
+    ]
+    for video, one in problems:
+        get_run_logger().warning("%s: %s: %s", one_line(video), one_line(one.where), one.what)
+    return problems
+
+
+def write_problems(path: Path, problems: Sequence[tuple[str, PromptProblem]]) -> None:
+    """Write `problems.jsonl`: video, where and why a prompt came to nothing, a line each."""
+    lines = (json.dumps({"video": video, **one.model_dump()}, ensure_ascii=False) + "\n" for video, one in problems)
+    write_text(path, "".join(lines))
+
+
 def make_report(
     run: ItemRun,
     plan: Plan,
     tracked: Sequence[Outcome],
     reviewed: Sequence[Outcome],
     failures: dict[str, str],
+    problems: Sequence[tuple[str, PromptProblem]],
     notes: list[str],
     resume: bool,
 ) -> str | None:
@@ -63,6 +88,7 @@ def make_report(
     told = {
         "title": title(plan),
         "failures": [[names[video], failures[video]] for video in plan.videos if video in failures],
+        "problems": [[names[video], f"{one.where}: {one.what}"] for video, one in problems],
         "facts": [note.partition(": ")[::2] for note in notes],
     }
     inputs = [[names[one.item.name], item_key(TRACK, one.item)] for one in done]
@@ -80,7 +106,7 @@ def make_report(
     try:
         deliver(made.folder / REPORT_FILE, report_path(plan), run.store.digests)
     except OSError as error:
-        return f"cannot be delivered: {error}"
+        return undelivered(error)
     return None
 
 

@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 
 from cyclopts import App
-from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
@@ -16,11 +15,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Column, Table
+from rich.text import Text
 
 from core.errors import RefusedInput
 from core.models.sam2.names import SAM_TYPES
 from core.weights.catalogue import MODELS, WEIGHTS, Weights, find_weights
 from core.weights.download import DownloadFailed, check, download, part_of
+from flows.console import open_console
 
 app = App(name="weights", help="List, get and verify model weights. Everything else works offline.")
 _STYLES = {"ok": "green", "on disk": "green", "in part": "yellow", "missing": "dim", "damaged": "red"}
@@ -37,8 +38,8 @@ def list_weights(*, models: Path = MODELS) -> int:
     for weights in WEIGHTS:
         state = _presence(weights, models)
         licence = weights.licence + (", to accept" if weights.gated else "")
-        table.add_row(weights.name, decimal(weights.size_bytes), licence, f"[{_STYLES[state]}]{state}[/]")
-    console = Console()
+        table.add_row(weights.name, decimal(weights.size_bytes), licence, Text(state, style=_STYLES[state]))
+    console = open_console()
     console.print(table)
     sam2, folder = find_weights(SAM_TYPES[0]).place(models).parent, models / "NAME"
     console.print(
@@ -60,7 +61,7 @@ def get(names: list[str], /, *, models: Path = MODELS, mirror: str | None = None
     if mirror is not None and not mirror.startswith(("http://", "https://")):
         raise RefusedInput.of("mirror", mirror, "an address that begins with http:// or https://")
     failed = {}
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(TextColumn("{task.description}"), *columns, console=console, disable=not console.is_terminal) as bars:
         for weights in chosen:
@@ -71,11 +72,11 @@ def get(names: list[str], /, *, models: Path = MODELS, mirror: str | None = None
             except DownloadFailed as error:
                 failed[weights.name] = str(error)
     for name, reason in failed.items():
-        console.print(f"maskflow: {name}: {reason}", style="red", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"maskflow: {name}: {reason}", style="red", soft_wrap=True)
     for weights in chosen:
         if weights.name in failed:
             continue
-        Console().print(f"{weights.name}: {weights.place(models)} ({weights.licence})", highlight=False, soft_wrap=True)
+        open_console().print(f"{weights.name}: {weights.place(models)} ({weights.licence})", soft_wrap=True)
     return 1 if failed else 0
 
 
@@ -91,15 +92,15 @@ def verify(names: list[str] | None = None, /, *, models: Path = MODELS) -> int:
     chosen = [find_weights(name) for name in names] if names else present
     table = Table("file", "state")
     states = {}
-    with Console(stderr=True).status("Reading …"):
+    with open_console(stderr=True).status("Reading …"):
         for weights in chosen:
             for file in weights.files:
                 states[file.path] = state = check(file, models)
-                table.add_row(file.path, f"[{_STYLES[state]}]{state}[/]")
+                table.add_row(file.path, Text(state, style=_STYLES[state]))
     if not states:
-        Console().print(f"No weights in {models}; `maskflow weights list` shows what there is.", highlight=False)
+        open_console().print(f"No weights in {models}; `maskflow weights list` shows what there is.")
         return 0
-    Console().print(table)
+    open_console().print(table)
     return 0 if set(states.values()) == {"ok"} else 1
 
 

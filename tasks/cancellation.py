@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
+
+from tasks.server.link import NoAnswer, server_link
 
 _POLL_S = 0.5
 
@@ -29,24 +30,27 @@ def _is_cancelled(state: State) -> bool:
 def watch_flow_run(
     flow_run_id: UUID, ended: Callable[[], None], over: Callable[[State], bool] = _is_cancelled
 ) -> Iterator[None]:
-    """Call `ended` once, from a thread, when the flow run's state is `over` while the context lasts."""
-    stopped = threading.Event()
+    """Call `ended` once, from a thread, when the flow run's state is `over` while the context lasts.
 
-    def watch(client: SyncPrefectClient) -> None:
+    A server that does not answer is asked on: that is also how it is noticed that it is lost, or back.
+    """
+    stopped = threading.Event()
+    link = server_link()
+
+    def watch() -> None:
         while not stopped.wait(_POLL_S):
             try:
-                state = client.read_flow_run(flow_run_id).state
-            except (httpx.HTTPError, ObjectNotFound):
+                state = link.ask(lambda client: client.read_flow_run(flow_run_id).state)
+            except (NoAnswer, httpx.HTTPError, ObjectNotFound):
                 continue
             if state is not None and over(state):
                 ended()
                 return
 
-    with get_client(sync_client=True) as client:
-        thread = threading.Thread(target=watch, args=(client,), name="watch-flow-run", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stopped.set()
-            thread.join(5.0)
+    thread = threading.Thread(target=watch, name="watch-flow-run", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join(1.0)

@@ -1,12 +1,37 @@
 """Putting an item's output where the user asked for it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from core.store.atomic import link_or_copy, sweep_temporaries, write_text
+from core.errors import MaskflowError, RefusedInput
+from core.store.atomic import clone_or_copy, sweep_temporaries, write_text
 from core.store.digests import DigestCache
 from core.store.paths import inside
+
+
+@contextmanager
+def deliverable(path: Path) -> Iterator[None]:
+    """Around the writing of a run's own files: where that fails, one line says which and why; items stay finished.
+
+    Raises:
+        MaskflowError: the disk is full, or a folder cannot be written any more.
+    """
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or path
+        remedy = "make room or another place, and run the same command again: what is done is kept"
+        raise MaskflowError(f"{place} cannot be written: {error.strerror or error}; {remedy}") from None
+
+
+def undelivered(error: OSError | RefusedInput) -> str:
+    """Why an output is not where it was wanted, with its place."""
+    if isinstance(error, OSError) and error.strerror:
+        place = error.filename2 or error.filename
+        return f"cannot be delivered: {error.strerror}" + (f": {place}" if place else "")
+    return f"cannot be delivered: {error}"
 
 
 def deliver_all(made: Path, names: Iterable[str], wanted: Path, digests: DigestCache) -> None:
@@ -19,16 +44,16 @@ def deliver_all(made: Path, names: Iterable[str], wanted: Path, digests: DigestC
 def deliver(made: Path, wanted: Path, digests: DigestCache) -> None:
     """Make `wanted` the same as `made`; nothing is written when it already is.
 
-    A hard link where both are on one file system, so that nothing takes room twice.
+    A file of its own: whoever edits it in place does not change what the run keeps.
     """
     sweep_temporaries(wanted.parent)
     _same(made, wanted, digests)
 
 
 def _same(made: Path, wanted: Path, digests: DigestCache) -> None:
-    if wanted.exists() and (wanted.samefile(made) or digests.file(wanted) == digests.file(made)):
+    if wanted.is_file() and not wanted.samefile(made) and digests.file(wanted) == digests.file(made):
         return
-    link_or_copy(made, wanted)
+    clone_or_copy(made, wanted)
 
 
 class Deliveries:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from core.store.digests import sha256_json
+from core.text import one_line
 
 # Part of every key: raise it when the files items leave change their form or content.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,8 @@ class Outcome:
 def item_key(stage: Stage, item: Item) -> str:
     """The item's cache key: stage, format version and inputs; 64 hex digits."""
     return sha256_json([stage.name, FORMAT_VERSION, item.inputs])
+
+
+def run_name(text: str) -> str:
+    """What a flow or task run is called in Prefect: any text, on one line of bounded length."""
+    return one_line(text, _LONGEST_NAME)

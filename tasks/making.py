@@ -13,15 +13,18 @@ from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.logging import get_run_logger
+from prefect.runtime import task_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import Task
 
 from core.errors import MaskflowError
 from core.store.manifest import read_valid
+from core.text import one_line
 from tasks.devices.pool import DeviceSlots, SlotsClosed
 from tasks.devices.process import WorkerDied
 from tasks.devices.slots import Slot
-from tasks.items import Stage
+from tasks.devices.worker import ItemCrashed
+from tasks.items import Stage, run_name
 from tasks.store import RunStore
 
 
@@ -63,7 +66,13 @@ def _worth_another(_task: Task[..., Any], _task_run: TaskRun, state: State[Any])
     return isinstance(error, WorkerDied) and not _here().slots.closed
 
 
+def _task_run_name() -> str:
+    """Called by Prefect, which would take a text for a template."""
+    return run_name(str(task_run.parameters["name"]))
+
+
 @task(
+    task_run_name=_task_run_name,
     cache_policy=_ContentKey(),
     persist_result=True,
     result_serializer="json",
@@ -77,27 +86,32 @@ def make_item(key: str, name: str, stage: Stage, request: dict[str, Any], inputs
     done = read_valid(folder, key, here.store.digests.file)
     if done is not None:  # finished by a run that was killed before Prefect heard of it
         return Completed(name="Cached", data=done.record)
-    device = ""
+    device, shown = "", one_line(name)
 
     def started(slot: Slot) -> None:
         nonlocal device
         device = f"{here.host} {slot.device}".lstrip()
-        log.info("[%s] Processing: %s", device, name)
+        log.info("[%s] Processing: %s", device, shown)
 
     try:
         record = here.slots.run_item(cost, started, stage.function, request, str(folder), key, inputs)
     except SlotsClosed as error:
         return Cancelled(message=str(error))
     except WorkerDied as error:
-        log.warning("[%s] %s: %s", device, name, error)
+        log.warning("[%s] %s: %s", device, shown, error)
         raise
     except MaskflowError as error:
-        log.warning("[%s] ✗ Failed: %s: %s", device, name, error)
-        return Failed(message=str(error))
-    except Exception as error:  # a bug in one item is that item's failure, told with its traceback
-        log.exception("[%s] ✗ Failed: %s", device, name)
-        return Failed(message=f"{type(error).__name__}: {error}")
-    log.info("[%s] ✓ Completed: %s", device, name)
-    for line in stage.describe({name: value for name, value in record.items() if name != "ran"}):
+        reason = one_line(str(error))
+        log.warning("[%s] ✗ Failed: %s: %s", device, shown, reason)
+        if isinstance(error, ItemCrashed):
+            log.debug(error.traceback)
+        return Failed(message=reason)
+    except Exception as error:
+        log.exception("[%s] ✗ Failed: %s", device, shown)
+        return Failed(message=one_line(f"{type(error).__name__}: {error}"))
+    log.info("[%s] ✓ Completed: %s", device, shown)
+    ran = record.get("ran", {})
+    told = stage.describe({name: value for name, value in record.items() if name != "ran"})
+    for line in [*told, *(f"out of memory: {note}" for note in ran.get("out_of_memory", []))]:
         log.info("[%s]   - %s", device, line)
     return Completed(data=record)

@@ -1,35 +1,35 @@
 """Running a flow's items: on this host's slots, or spread over a cluster; cached, resumed, retried, shown."""
 
-import queue
-import shutil
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
+from prefect.filesystems import LocalFileSystem
 from prefect.futures import PrefectFuture
+from prefect.logging import get_logger
 from prefect.states import Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from core.errors import MaskflowError
 from core.memory import MemoryUse
-from core.store.manifest import read_valid
 from tasks.cancellation import watch_flow_run
 from tasks.devices.choice import Devices
+from tasks.devices.gpus import unused_gpu_note
+from tasks.devices.lock import locks_note
 from tasks.devices.pool import DeviceSlots
 from tasks.devices.slots import MAX_SLOTS
-from tasks.items import Item, Outcome, Stage, item_key
-from tasks.making import Place, make_item, places
+from tasks.items import Item, Outcome, Stage
+from tasks.making import Place, places
 from tasks.progress import StageProgress
+from tasks.stage_run import Prepare, StageRun
 from tasks.store import RunStore
 
-_SHOW_EVERY_S = 0.25
 Settled = Callable[[State[Any]], None]
+_log = get_logger("maskflow.running")
 
 
 class RunCancelled(MaskflowError):
@@ -45,7 +45,7 @@ class Crew(Protocol):
         ...
 
     def submit(self, task: Task[..., Any], parameters: dict[str, Any], settled: Settled) -> None:
-        """Have a task run; `settled` gets its final state, from some thread."""
+        """Have a task run; `settled` gets its final state, from some thread, whatever happens."""
         ...
 
     def close(self) -> None:
@@ -55,10 +55,16 @@ class Crew(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ItemRun:
-    """A flow run's state folder and crew, and what became of its items so far. Made by `item_run`."""
+    """A flow run's state folder and crew, and what became of its items so far. Made by `item_run`.
+
+    Attributes:
+        results: where Prefect keeps its own records of finished items.
+        progress: of each stage, by the function of the stage.
+    """
 
     store: RunStore
     crew: Crew
+    results: LocalFileSystem
     progress: dict[str, StageProgress]
     made: list[tuple[Stage, Outcome]] = field(default_factory=list)
 
@@ -76,10 +82,19 @@ class _ThisHost:
 
     def submit(self, task: Task[..., Any], parameters: dict[str, Any], settled: Settled) -> None:
         def done(future: PrefectFuture[Any]) -> None:
-            future.wait()  # it is done; this lets it know its final state
-            settled(future.state)
+            settled(final_state(future))
 
         task.submit(**parameters).add_done_callback(done)
+
+
+def final_state(future: PrefectFuture[Any]) -> State[Any]:
+    """Of a future that is done: what became of its task, also where Prefect's engine itself failed."""
+    try:
+        future.wait()  # it is done; this lets it know its final state
+        state = future.state
+    except BaseException as error:  # noqa: BLE001 - an item without a final state would be waited for for ever
+        return Failed(message=f"it could not be run: {type(error).__name__}: {error}")
+    return state if state.is_final() else Failed(message=f"it ended without a result ({state.name})")
 
 
 @contextmanager
@@ -88,13 +103,16 @@ def item_run(store: RunStore, devices: Devices, items: int | None) -> Iterator[I
 
     Args:
         store: the run's state folder.
-        devices: what the items may use, and where.
+        devices: what the items may use, where, and for how long.
         items: how many can run at once, where known: fewer than there are slots share all cores.
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise RuntimeError("items run inside a flow run")
     flow_run_id = context.flow_run.id
+    for note in (unused_gpu_note() if devices.uses_gpu else None, locks_note()):
+        if note is not None:
+            _log.warning(note)
     progress: dict[str, StageProgress] = {}
 
     def on_progress(key: str, done: int, expected: int | None, memory: MemoryUse) -> None:
@@ -108,14 +126,14 @@ def item_run(store: RunStore, devices: Devices, items: int | None) -> Iterator[I
 
             crew: Crew = open_.enter_context(ClusterCrew(store, devices, items, flow_run_id, on_progress))
         else:
-            slots = open_.enter_context(DeviceSlots(devices.slots(), on_progress, items))
+            slots = open_.enter_context(DeviceSlots(devices.slots(), on_progress, items, devices.timeouts))
             place = Place(store, slots)
             places[flow_run_id] = lambda: place
             open_.callback(places.pop, flow_run_id)
             crew = _ThisHost(slots)
         open_.enter_context(watch_flow_run(flow_run_id, crew.close))
         try:
-            yield ItemRun(store, crew, progress)
+            yield ItemRun(store, crew, store.results_block(), progress)
         except BaseException:
             crew.close()  # before anything that may wait
             raise
@@ -132,117 +150,31 @@ def run_items(
     items: Sequence[Item],
     resume: bool = True,
     settled: Callable[[Outcome], None] = lambda _: None,
+    prepare: Prepare | None = None,
 ) -> list[Outcome]:
     """Make every item that is not there yet; outcomes in the order of `items`.
 
     Items with equal keys are made once. A hit counts only while its outputs are there, unaltered; without `resume`
-    nothing counts. `settled` is called with each outcome as soon as it is known, one after another.
+    nothing counts.
+
+    Args:
+        run: the present run.
+        stage: what kind of items they are.
+        items: all of them.
+        resume: keep what is there.
+        settled: called with each outcome as soon as it is known, one after another. Where it raises, that item has
+            failed: with its result made, but not delivered.
+        prepare: completes an item's inputs, in threads, while those before it are already being made; an `OSError`,
+            `ValueError` or `MaskflowError` fails the item.
 
     Raises:
         RunCancelled: the flow run was cancelled meanwhile.
     """
     run.store.sweep(stage.task_name)
-    by_key = {item_key(stage, item): item for item in reversed(items)}
-    progress = StageProgress(stage.name, {k: i.cost for k, i in by_key.items()}, {k: i.name for k, i in by_key.items()})
-    run.progress[stage.function] = progress
-    finished: queue.Queue[tuple[str, State[Any]]] = queue.Queue()
-    block = run.store.results_block()
-
-    def submit(key: str) -> None:
-        item, folder = by_key[key], run.store.item_folder(stage.task_name, key)
-        if not resume:
-            shutil.rmtree(folder, ignore_errors=True)
-        valid = read_valid(folder, key, run.store.digests.file) is not None
-        configured = make_item.with_options(
-            name=stage.name, task_run_name=item.name, result_storage=block, refresh_cache=not valid
-        )
-        parameters = {
-            "key": key, "name": item.name, "stage": stage,
-            "request": item.request, "inputs": item.inputs, "cost": item.cost,
-        }  # fmt: skip
-        run.crew.submit(configured, parameters, partial(_put, finished, key))
-
-    chain = _Chain(stage, by_key, submit)
-    for key, item in sorted(by_key.items(), key=lambda pair: -pair[1].cost):
-        if item.after is None:
-            submit(key)
-    alike: dict[str, list[Item]] = defaultdict(list)
-    for item in items:
-        alike[item_key(stage, item)].append(item)
-    outcomes: dict[str, Outcome] = {}
-
-    def note(key: str, state: State[Any]) -> None:
-        outcomes[key] = _outcome(run, stage.task_name, key, by_key[key], state)
-        for item in alike[key]:
-            settled(replace(outcomes[key], item=item))
-
-    _collect(finished, len(by_key), progress, chain, note)
+    stage_run = StageRun(run.store, run.crew, run.results, stage, items, resume, settled, prepare)
+    run.progress[stage.function] = stage_run.progress
+    outcomes = stage_run.finish()
     if run.crew.closed:
         raise RunCancelled("the run was cancelled; finished items are kept, run it again to go on")
-    told = [replace(outcomes[item_key(stage, item)], item=item) for item in items]
-    run.made.extend((stage, outcome) for outcome in told)
-    return told
-
-
-def _put(finished: "queue.Queue[tuple[str, State[Any]]]", key: str, state: State[Any]) -> None:
-    finished.put((key, state))
-
-
-class _Chain:
-    """Items that go on from other items: submitted when those are done, failed when those have failed."""
-
-    def __init__(self, stage: Stage, items: dict[str, Item], submit: Callable[[str], None]) -> None:
-        self._items = items
-        self._submit = submit
-        self._after: dict[str, list[str]] = defaultdict(list)
-        for key, item in items.items():
-            if item.after is not None:
-                self._after[item_key(stage, item.after)].append(key)
-
-    def settle(self, key: str, state: State[Any]) -> dict[str, State[Any]]:
-        """An item is done or has failed: start what goes on from it, or tell what cannot be tried."""
-        if state.is_completed():
-            for following in self._after[key]:
-                self._submit(following)
-            return {}
-        not_tried: dict[str, State[Any]] = {}
-        failed = [key]
-        while failed:
-            lost = failed.pop()
-            for following in self._after[lost]:
-                not_tried[following] = Failed(message=f"not tried, because it goes on from {self._items[lost].name}")
-                failed.append(following)
-        return not_tried
-
-
-def _collect(
-    finished: "queue.Queue[tuple[str, State[Any]]]",
-    expected: int,
-    progress: StageProgress,
-    chain: _Chain,
-    note: Callable[[str, State[Any]], None],
-) -> None:
-    """Wait for all items; `note` each final state."""
-    while expected:
-        try:
-            key, state = finished.get(timeout=_SHOW_EVERY_S)
-            settled = {key: state} | chain.settle(key, state)
-            expected -= len(settled)
-            for one, told in settled.items():
-                progress.finished(one)
-                note(one, told)
-        except queue.Empty:
-            pass
-        progress.show()
-    progress.show(last=True)
-
-
-def _outcome(run: ItemRun, task_name: str, key: str, item: Item, state: State[Any]) -> Outcome:
-    folder = run.store.item_folder(task_name, key)
-    if state.is_completed():
-        record = dict(state.result())
-        ran = record.pop("ran", {})
-        return Outcome(item, folder, record, state.name == "Cached", None, ran)
-    error = state.result(raise_on_failure=False) if state.data is not None else None
-    reason = str(error) if isinstance(error, MaskflowError) else state.message
-    return Outcome(item, folder, None, False, reason or state.name or "failed")
+    run.made.extend((stage, outcome) for outcome in outcomes)
+    return outcomes

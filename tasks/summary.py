@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.logging import get_logger
 from prefect.states import Completed, Failed
 
 from core.errors import MaskflowError
 from core.formats.html_report import read_pictures
+from core.text import one_line
+from tasks.artifacts import flush_artifacts, record_markdown, record_table
 
 _MOST_PICTURES = 4
 _MOST_REASONS = 3
@@ -69,7 +70,7 @@ class Summary:
         """The sentence, and why the first items failed."""
         reasons = [f"{row.name}: {row.reason}" for row in self.rows if row.status == "failed"]
         more = [f"and {len(reasons) - _MOST_REASONS} more"] if len(reasons) > _MOST_REASONS else []
-        return "; ".join([self.sentence, *reasons[:_MOST_REASONS], *more])
+        return one_line("; ".join([self.sentence, *reasons[:_MOST_REASONS], *more]))
 
 
 latest: Summary | None = None
@@ -96,15 +97,16 @@ def publish(summary: Summary) -> State[None]:
     latest = summary
     table = [
         {
-            "item": row.name,
+            "item": one_line(row.name),
             "status": row.status,
             **dict(zip(summary.columns, row.figures, strict=False)),
-            "reason": row.reason,
+            "reason": one_line(row.reason),
         }
         for row in summary.rows
     ]
-    create_table_artifact(table=table, key="summary", description=f"{summary.title}: {summary.sentence}")
-    create_markdown_artifact(_markdown(summary), key="report", description=summary.title)
+    record_table(table, "summary", one_line(f"{summary.title}: {summary.sentence}"))
+    record_markdown(_markdown(summary), "report", one_line(summary.title))
+    flush_artifacts()
     if summary.failed:
         return Failed(name="Partial", message=summary.message, data=SomeItemsFailed(summary.sentence))
     return Completed(message=summary.sentence)
@@ -115,9 +117,9 @@ get_logger("flow_runs").addFilter(_no_traceback)
 
 
 def _markdown(summary: Summary) -> str:
-    lines = [f"# {summary.title}", "", f"**{summary.sentence}**", ""]
-    lines += [f"- {note}" for note in summary.notes]
-    lines += [f"- {word}: `{path}`" for word, path in summary.outputs]
+    lines = [f"# {_cell(summary.title)}", "", f"**{summary.sentence}**", ""]
+    lines += [f"- {_cell(note)}" for note in summary.notes]
+    lines += [f"- {word}: {_cell(path)}" for word, path in summary.outputs]
     heads = ["item", "status", *summary.columns]
     lines += ["", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in summary.rows:
@@ -142,4 +144,4 @@ def _pictures(summary: Summary) -> list[str]:
 
 def _cell(text: str) -> str:
     """Text as text: names of files hold no markup, no links and no pictures."""
-    return re.sub(r"([\\`*_\[\]()!|])", r"\\\1", text).replace("\n", " ").replace("<", "&lt;")
+    return re.sub(r"([\\`*_\[\]()!|{}#~$])", r"\\\1", one_line(text)).replace("&", "&amp;").replace("<", "&lt;")

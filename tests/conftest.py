@@ -19,6 +19,8 @@ _HOME = tempfile.mkdtemp(prefix="maskflow-tests-")
 os.environ.update(
     PREFECT_HOME=f"{_HOME}/prefect",
     TMPDIR=_HOME,
+    XDG_CACHE_HOME=f"{_HOME}/cache",
+    MASKFLOW_SLOT_LOCKS=f"{_HOME}/locks",
     PREFECT_SERVER_ANALYTICS_ENABLED="false",
     DO_NOT_TRACK="1",
 )

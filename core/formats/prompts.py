@@ -5,14 +5,25 @@
 
 Keys are the paths as they stand in the video list (for long videos: the video ids). `frame` is the source frame
 (default 0), `obj_id` counts up where it is left out, `box` is xyxy in source pixels, a point is x, y and 1 (on the
-object) or 0 (off it), `mask` a COCO RLE of the whole picture.
+object) or 0 (off it), `mask` a COCO RLE of the whole picture, packed or as a list of runs. Entries of one object on one
+frame are one prompt: its points are joined, and so are its masks; its box is the box around all.
 """
 
 import itertools
+from functools import reduce
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from core.errors import RefusedInput, UnsafeFile
 from core.masks import rle
@@ -21,7 +32,17 @@ from core.store.safe_load import load_json
 from core.tracking.loop import ObjectPrompt
 
 Pixels = Annotated[float, Field(ge=-100_000, le=100_000, allow_inf_nan=False)]
-CheckedRLE = Annotated[rle.RLE, AfterValidator(rle.check)]
+
+
+def _packed(value: Any) -> Any:
+    """COCO's other form, a list of runs, packed; the rest is left to the type's own check."""
+    match value:
+        case {"size": [int(height), int(width)], "counts": list(counts)}:
+            return rle.from_runs([height, width], counts)
+    return value
+
+
+CheckedRLE = Annotated[rle.RLE, BeforeValidator(_packed), AfterValidator(rle.check)]
 Point = tuple[Pixels, Pixels, Annotated[int, Field(ge=0, le=1)]]
 
 
@@ -43,6 +64,19 @@ class PromptEntry(BaseModel):
         if self.box is None and self.mask is None and not any(positive for _, _, positive in self.points):
             raise ValueError("give a box, a mask, or points with at least one on the object")
         return self
+
+    def joined(self, other: Self) -> Self:
+        """Both entries, of one object on one frame, as one. Raises `ValueError` where their masks differ in size."""
+        boxes = [box for box in (self.box, other.box) if box is not None]
+        masks = [mask for mask in (self.mask, other.mask) if mask is not None]
+        around = tuple(f(edge) for f, edge in zip((min, min, max, max), zip(*boxes, strict=True), strict=True))
+        together = {
+            "label": self.label or other.label,
+            "box": around if boxes else None,
+            "points": [*self.points, *other.points],
+            "mask": reduce(rle.union, masks) if masks else None,
+        }
+        return self.model_copy(update=together)
 
     def object_prompt(self) -> ObjectPrompt:
         """The prompt in the tracking loop's terms."""
@@ -71,10 +105,22 @@ def read_prompts(path: Path) -> dict[str, list[PromptEntry]]:
         place = " / ".join(str(part) for part in first["loc"])
         hint = " (a point is [x, y, 1] on the object, or [x, y, 0] off it)" if "points" in first["loc"] else ""
         raise RefusedInput(f"prompts = {str(path)!r}: {place}: {first['msg']}{hint}") from None
-    return {video: _numbered(entries) for video, entries in videos.items()}
+    try:
+        return {video: _joined(_numbered(entries)) for video, entries in videos.items()}
+    except ValueError as error:
+        raise RefusedInput(f"prompts = {str(path)!r}: {error}") from None
 
 
 def _numbered(entries: list[PromptEntry]) -> list[PromptEntry]:
     highest = max((entry.obj_id or 0 for entry in entries), default=0)
     free = itertools.count(highest + 1)
     return [entry.model_copy(update={"obj_id": entry.obj_id or next(free)}) for entry in entries]
+
+
+def _joined(entries: list[PromptEntry]) -> list[PromptEntry]:
+    """One entry for each object and frame, in the order of the first ones."""
+    found: dict[tuple[int | None, int], PromptEntry] = {}
+    for entry in entries:
+        place = (entry.obj_id, entry.frame)
+        found[place] = found[place].joined(entry) if place in found else entry
+    return list(found.values())

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.store.atomic import atomic_file
+
 
 class ReviewEntry(BaseModel):
     """An object on a frame that may be wrong.
@@ -32,8 +34,8 @@ class ReviewEntry(BaseModel):
 
 
 def write_review(path: Path, entries: Iterable[ReviewEntry]) -> None:
-    """Write a line per entry, in the order given."""
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
+    """Write a line per entry atomically, in the order given."""
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         for entry in entries:
             stream.write(entry.model_dump_json() + "\n")
 

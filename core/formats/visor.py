@@ -4,7 +4,8 @@
                             "annotations": [{"name", "segments": [[[x, y]]]}]}]}
 
 Polygons are in pixels of 1920x1080. VISOR counts frames in its own way; `frame_mapping.json`, where it lies beside
-the file, tells which frame of EPIC-KITCHENS each is (these count from 1).
+the file, tells which frame of EPIC-KITCHENS each is. These count from 1, and were taken 60 times a second from the
+videos of 2018 (P01_01), 50 times a second from those of 2020 (P01_101), whatever the film's rate: a number is a time.
 """
 
 import re
@@ -13,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from core.errors import RefusedInput, UnsafeFile
@@ -23,6 +25,8 @@ from core.store.safe_load import load_json
 
 _SIZE = (1920, 1080)
 _MAX_BYTES = 1_000_000_000
+_RATES = {2: 60, 3: 50}
+"""Frames taken a second, by the digits of a video's number."""
 _NUMBER = re.compile(r"frame_(\d+)\.\w+$")
 MAPPING_FILE = "frame_mapping.json"
 _MAPPING = TypeAdapter(dict[str, dict[str, str]])
@@ -53,10 +57,18 @@ class Visor:
         except ValidationError:
             raise RefusedInput(f"{mapping} is not of the form {{video: {{image name: frame name}}}}") from None
 
-    def annotations(self, video_id: str, width: int, height: int) -> SparseAnnotations | None:
-        """The objects of a video of this size; None where the file has no image of it.
+    def annotations(
+        self, video_id: str, width: int, height: int, times_s: npt.NDArray[np.float64]
+    ) -> SparseAnnotations | None:
+        """The objects of a video; None where the file has no image of it.
 
         VISOR's names hold within a subsequence: an object's id is both together.
+
+        Args:
+            video_id: as the file names it.
+            width: of the film, in pixels.
+            height: of the film, in pixels.
+            times_s: when each frame of the film is shown.
         """
         found = SparseAnnotations()
         prompts: dict[tuple[str, str], list[SparsePrompt]] = {}
@@ -68,7 +80,7 @@ class Visor:
                     continue
                 known = True
                 shapes = [_Shape.model_validate(shape) for shape in entry["annotations"]]
-                frame = self._frame(image)
+                frame = _frame_of(self._number(image), video_id, times_s)
             except (ValidationError, KeyError, TypeError, ValueError) as error:
                 found.problems.append(Problem(f"image {number}", str(error).splitlines()[0]))
                 continue
@@ -80,11 +92,23 @@ class Visor:
             found.add(f"{subsequence}/{name}" if subsequence else name, name, shown, ())
         return found if known else None
 
-    def _frame(self, image: _Image) -> int:
+    def _number(self, image: _Image) -> int:
         match = _NUMBER.search(self._mapping.get(image.video, {}).get(image.name, image.name))
         if match is None or int(match[1]) < 1:
             raise ValueError(f"{image.name}: an image is called …frame_<number from 1>.jpg")
         return int(match[1]) - 1
+
+
+def _frame_of(number: int, video_id: str, times_s: npt.NDArray[np.float64]) -> int:
+    """The frame of the film nearest to the time of a frame that was taken from it; its length where it is over."""
+    match = re.fullmatch(r"P\d+_(\d{2,3})", video_id)
+    if match is None:
+        return number
+    time_s = number / _RATES[len(match[1])]
+    step_s = float(times_s[-1] - times_s[0]) / max(1, len(times_s) - 1)
+    if time_s > times_s[-1] + step_s:
+        return len(times_s)
+    return int(np.abs(times_s - time_s).argmin())
 
 
 def _load(path: Path) -> Any:

@@ -61,6 +61,23 @@ def decode(rle: RLE) -> Mask:
     return np.asarray(np.ascontiguousarray(coco.decode(rle)).view(np.bool_), np.bool_)
 
 
+def union(first: RLE, second: RLE) -> RLE:
+    """What lies in either. Raises `ValueError` where they are of different sizes."""
+    if list(first["size"]) != list(second["size"]):
+        raise ValueError(f"masks of {first['size']} and {second['size']} (height, width) cannot be joined")
+    merged = coco.merge([first, second])
+    return {"size": list(first["size"]), "counts": merged["counts"].decode("ascii")}
+
+
+def from_runs(size: Sequence[int], counts: Sequence[int]) -> RLE:
+    """COCO's RLE before it is packed: lengths of runs, pixels outside first. Raises `ValueError` as `check`."""
+    pixels = size[0] * size[1] if len(size) == 2 and min(size) >= 1 else 0
+    whole = all(isinstance(count, int) and count >= 0 for count in counts)
+    if not 0 < pixels <= MAX_PIXELS or not whole or sum(counts) != pixels:
+        raise ValueError(f"an RLE's runs fill its size {list(size)} (height, width)")
+    return _compress(list(counts), size[0], size[1])
+
+
 def check(rle: RLE) -> RLE:
     """The same RLE. Raises `ValueError` where its runs do not fill its size: pycocotools would read past their end."""
     runs(rle)

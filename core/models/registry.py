@@ -15,7 +15,7 @@ from core.models.phrases import check_phrases
 from core.models.roles import Detector, MaskGenerator, VideoSegmenter
 from core.models.sam2.names import SAM_TYPES
 from core.models.spec import ModelOptions, ModelSpec
-from core.store.digests import sha256_content
+from core.store.digests import host_digest
 from core.weights.catalogue import MODELS, find_weights
 from core.weights.folder import WEIGHTS_FILE
 
@@ -207,5 +207,5 @@ def _load(spec: ModelSpec, backends: Sequence[Backend[T]]) -> T:
 def check_unchanged(spec: ModelSpec) -> None:
     """Raises `Unavailable` where a model's weights are no more those that were decided upon."""
     # What was decided upon goes into keys and manifests: anything else must not be loaded under its name.
-    if spec.path is not None and sha256_content(spec.path) != spec.sha256:
+    if spec.path is not None and host_digest(spec.path) != spec.sha256:
         raise Unavailable(f"{spec.path} has changed since the run began: run again")

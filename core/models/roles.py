@@ -85,10 +85,10 @@ class SegmenterSession(Protocol):
     """Tracking in one video, frame by frame. Objects come and go without touching each other.
 
     Attributes:
-        patience: frames for which an object may be out of sight and still be found again by the session's memory.
+        patience_s: seconds for which an object may be out of sight and still be found again by the session's memory.
     """
 
-    patience: int
+    patience_s: float
 
     def advance(self, image: RGB, upcoming: RGB | None = None) -> dict[int, TrackedMask]:
         """Go to the next frame [H, W, 3]: every object's mask there, by object id.

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any
 
-from core.errors import BadMedia
 from core.formats.tracks import FrameRecord, ObjectRecord
 from core.masks import rle
 from core.masks.boxes import documented_xywh
@@ -50,11 +49,8 @@ def track_frames(
     Args:
         frames: in presentation order.
         tracker: fresh.
-        prompts: each is applied at the first processed frame at or after its source frame.
+        prompts: each is applied on its source frame, or the first processed one after it; those beyond the end are not.
         max_held: most frames held back; beyond, tentative objects are given up.
-
-    Raises:
-        BadMedia: after the last frame, where a prompt was for a later one.
     """
     waiting = deque(sorted(prompts, key=lambda p: p.source_frame))
     held: deque[_Held] = deque()
@@ -67,7 +63,7 @@ def track_frames(
             while waiting and waiting[0].source_frame <= frame.source_frame:
                 one = waiting.popleft()
                 due[one.obj_id] = (one.label, one.prompt)
-            tracker.step(frame.image, due, None if upcoming is None else upcoming.image)
+            tracker.step(frame.image, frame.time_s, due, None if upcoming is None else upcoming.image)
             held.append(_hold(frame_idx, frame, tracker, encoder))
             while len(held) > max_held and held[0].waits_for & tracker.tentative():
                 for obj_id in sorted(held[0].waits_for & tracker.tentative()):
@@ -75,9 +71,6 @@ def track_frames(
             tentative = tracker.tentative()
             while len(held) > behind and not held[0].waits_for & tentative:
                 yield numbers.settle(held.popleft(), tracker)
-        if waiting:
-            late = waiting[0]
-            raise BadMedia(f"object {late.obj_id} is prompted on frame {late.source_frame}, which does not come")
         tracker.finish()
         for one_held in held:
             yield numbers.settle(one_held, tracker)

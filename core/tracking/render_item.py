@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.formats.exchange.tracked_folder import seen_frame
 from core.formats.tracks import FrameRecord, read_frames, read_head
@@ -29,6 +29,7 @@ class RenderVideoRequest(BaseModel):
     annotated_video: bool
     recording: bool
     fps: float | None = None
+    also: list[int] = Field(default_factory=list)
 
 
 def render_video(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def render_video(request: dict[str, Any], folder: Path, report: Callable[[int, i
             recording = stack.enter_context(record_tracks(folder / RECORDING_FILE, *size, identity=asked.key))
         tracked = read_frames(asked.tracks)
         record = next(tracked, None)
-        for frame in stack.enter_context(read_ahead(source.frames(asked.fps))):
+        for frame in stack.enter_context(read_ahead(source.frames(asked.fps, also=frozenset(asked.also)))):
             if record is None:
                 break
             if frame.source_frame != record.source_frame:

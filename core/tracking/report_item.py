@@ -34,12 +34,13 @@ class TrackedVideo(BaseModel):
 
 
 class ReportRequest(BaseModel):
-    """What the page tells: `failures` and `facts` are names and what there is to say of them."""
+    """What the page tells: `failures`, `problems` (of prompts) and `facts`: names and what there is to say of them."""
 
     model_config = ConfigDict(frozen=True)
     title: str
     videos: list[TrackedVideo]
     failures: list[tuple[str, str]]
+    problems: list[tuple[str, str]] = Field(default_factory=list)
     facts: list[tuple[str, str]]
     run: RunFacts = Field(default_factory=RunFacts)
 
@@ -102,6 +103,9 @@ def report_tracked(request: dict[str, Any], folder: Path, report: Callable[[int,
     if pictures:
         sections.insert(0, Section("A frame of each video", pictures=pictures))
     sections.insert(0, _suspicious(asked.videos))
+    if asked.problems:
+        table = Table(("video", "prompt"), asked.problems[:_MOST_ROWS])
+        sections.insert(0, Section("Prompts that were not used, or found nothing", table=table))
     if asked.failures:
         figures.append(("failed", f"{len(asked.failures):,}"))
         sections.insert(0, Section("Failed", table=Table(("video", "why"), asked.failures[:_MOST_ROWS])))

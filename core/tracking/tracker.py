@@ -3,13 +3,15 @@
 - A new detection that is no known object starts a *tentative* one, which counts once detected again.
 - An object whose mask is gone or doubtful for several frames is *hidden*: nothing is recorded for it. Where the
   segmenter remembers, it is waited for; then, or where it does not, the object is *lost*.
-- A new object that looks like a lost one when it is confirmed is that object: it takes over the old id.
+- A new object that looks like a lost one when it is confirmed, and could have come from where that was last seen in the
+  time between, is that object: it takes over the old id. An object that a person prompted keeps its id for itself.
 - Objects are added, set right and dropped one at a time; the others are never touched.
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import hypot
 
 from core.masks import Box, Mask
 from core.masks.boxes import iou_matrix, mask_box
@@ -18,6 +20,10 @@ from core.models.roles import Detection, DetectorSession, Prompt, SegmenterSessi
 from core.tracking.appearance import Appearance, appearance, similarity
 from core.tracking.association import covered_share, match_detections
 from core.video.frames import RGB
+
+_LEAST_WEAK = 2
+_SHRINKS = 0.98  # a frame: what goes out of sight bit by bit keeps its size for a while
+_ON_TIME_S = 1e-6  # what differences of times may be off by
 
 
 @dataclass(frozen=True)
@@ -32,9 +38,14 @@ class Rules:
         drifted_iou: a mask whose box fits its detection less well than this has drifted and is set right …
         trusted_score: … by detections from this score on.
         weak_score: a mask under this score is doubtful.
-        weak_frames: doubtful frames in a row after which an object is hidden.
-        unseen_rounds: rounds of detection without a match after which an object is lost.
-        look_alike: similarity of appearance from which a newcomer is a lost object.
+        weak_s: seconds in doubt, and at least two frames, after which an object is hidden.
+        unseen_s: seconds without a match after which an object is lost …
+        unseen_rounds: … and at least so many rounds of detection.
+        look_alike: similarity of appearance from which a newcomer is a lost object …
+        touching: … where it is no farther than so many of its diagonals from where that was last seen …
+        away_s: … or, for one away for so many seconds at least …
+        forgotten_s: … and at most …
+        speed: … no farther than this, in diagonals a second.
         remembered: lost objects kept in mind, the latest.
     """
 
@@ -45,15 +56,27 @@ class Rules:
     drifted_iou: float = 0.5
     trusted_score: float = 0.5
     weak_score: float = 0.3
-    weak_frames: int = 3
-    unseen_rounds: int = 30
+    weak_s: float = 0.1
+    unseen_s: float = 1.2
+    unseen_rounds: int = 10
     look_alike: float = 0.6
+    touching: float = 0.7
+    away_s: float = 0.3
+    forgotten_s: float = 300.0
+    speed: float = 3.0
     remembered: int = 100
 
 
 @dataclass
 class Track:
-    """One object. `obj_id` counts up from 1 in the order of first sight; it may turn out not to be confirmed."""
+    """One object. `obj_id` counts up from 1 in the order of first sight; it may turn out not to be confirmed.
+
+    Attributes:
+        sound_s: when its mask was last beyond doubt.
+        met_s: when it was last detected, or prompted.
+        place: its box when it was last in sight.
+        diagonal: of its box in pixels, when it was last in full sight.
+    """
 
     obj_id: int
     label: str | None
@@ -66,6 +89,10 @@ class Track:
     rounds: int = 0
     unseen: int = 0
     weak: int = 0
+    sound_s: float = 0.0
+    met_s: float = 0.0
+    place: Box | None = None
+    diagonal: float = 0.0
     kept: bool = False  # prompted by hand: never given up
     prompted: int = 0  # number of the step at which the segmenter was last told where it is
 
@@ -96,6 +123,7 @@ class Tracker:
         self._every = detection_frequency
         self._rules = rules or Rules()
         self.frame = -1
+        self.time_s = 0.0
         self.next_id = 1
         self.lost: OrderedDict[int, Track] = OrderedDict()
         self.live: dict[int, Track] = {}
@@ -108,6 +136,7 @@ class Tracker:
     def step(
         self,
         image: RGB,
+        time_s: float,
         prompts: Mapping[int, tuple[str | None, Prompt]] | None = None,
         upcoming: RGB | None = None,
     ) -> None:
@@ -115,10 +144,12 @@ class Tracker:
 
         Args:
             image: the frame.
+            time_s: when it is shown; times may run either way.
             prompts: start or set right objects, by id, with a label.
             upcoming: the frame after it, where it is known.
         """
         self.frame += 1
+        self.time_s = time_s
         self._advance(image, upcoming)
         self.arrived = {track.obj_id: track.box for track in self.live.values() if prompts and track.box is not None}
         for obj_id, (label, prompt) in (prompts or {}).items():
@@ -138,7 +169,7 @@ class Tracker:
         return [
             track
             for track in self.live.values()
-            if track.box is not None and ((track.kept and doubtful) or track.weak < self._rules.weak_frames)
+            if track.box is not None and ((track.kept and doubtful) or not self._in_doubt_for(track, 0.0))
         ]
 
     def drop(self, obj_id: int) -> None:
@@ -163,11 +194,24 @@ class Tracker:
         for obj_id, tracked in self.segmenter.advance(image, upcoming).items():
             track = self.live[obj_id]
             _place(track, clean(tracked.mask), tracked.score)
-            weak = track.box is None or tracked.score < self._rules.weak_score
-            track.weak = track.weak + 1 if weak else 0
-            patience = self.segmenter.patience if track.confirmed else 0
-            if track.weak >= max(self._rules.weak_frames, patience) and not track.kept:
+            if track.box is None or tracked.score < self._rules.weak_score:
+                track.weak += 1
+            else:
+                self._is_sound(track)
+            patience_s = self.segmenter.patience_s if track.confirmed else 0.0
+            if self._in_doubt_for(track, patience_s) and not track.kept:
                 self._lose(track)
+
+    def _is_sound(self, track: Track) -> None:
+        track.weak, track.sound_s, track.place = 0, self.time_s, track.box
+        if track.box is not None:
+            x0, y0, x1, y1 = track.box
+            track.diagonal = max(_SHRINKS * track.diagonal, hypot(x1 - x0, y1 - y0))
+
+    def _in_doubt_for(self, track: Track, seconds: float) -> bool:
+        """Whether its mask has been in doubt for so long, and long enough to count at all."""
+        doubtful_s = abs(self.time_s - track.sound_s) + _ON_TIME_S
+        return track.weak >= _LEAST_WEAK and doubtful_s >= max(self._rules.weak_s, seconds)
 
     def _lose(self, track: Track) -> None:
         if not track.confirmed:
@@ -185,7 +229,7 @@ class Tracker:
         track = _new_track(obj_id, label, None, image, tracked)
         track.prompted = self.frame
         track.confirmed = track.kept = True
-        self.live[obj_id] = track
+        self._begins(track)
 
     def _meet(self, image: RGB, detections: list[Detection]) -> None:
         live = [track for track in self.live.values() if track.box is not None]
@@ -210,7 +254,7 @@ class Tracker:
         self._welcome(image, newcomers)
 
     def _seen(self, image: RGB, track: Track, detection: Detection) -> None:
-        track.unseen = 0
+        track.unseen, track.met_s = 0, self.time_s
         if not track.confirmed:
             track.confirmed = True
             self._recognise(track)
@@ -218,7 +262,8 @@ class Tracker:
         if track.weak or (drifted and detection.score >= self._rules.trusted_score):
             tracked = self.segmenter.add(track.obj_id, Prompt(box=detection.box))
             _place(track, clean(tracked.mask), tracked.score)
-            track.weak, track.prompted = 0, self.frame
+            track.prompted = self.frame
+            self._is_sound(track)
         elif track.box is not None and track.score > 0.5:
             track.looks = 0.9 * track.looks + 0.1 * appearance(image, track.mask)
 
@@ -226,7 +271,9 @@ class Tracker:
         track.unseen += 1
         if not track.confirmed and track.rounds >= self._rules.confirm_rounds:
             self.reject(track.obj_id)
-        elif not track.kept and track.unseen >= self._rules.unseen_rounds:
+            return
+        unseen_s = abs(self.time_s - track.met_s) + _ON_TIME_S
+        if not track.kept and track.unseen >= self._rules.unseen_rounds and unseen_s >= self._rules.unseen_s:
             self._lose(track)
 
     def _welcome(self, image: RGB, detections: list[Detection]) -> None:
@@ -239,12 +286,21 @@ class Tracker:
                 self.segmenter.drop(self.next_id)
                 continue
             self.next_id += 1
-            self.live[track.obj_id] = track
+            self._begins(track)
+
+    def _begins(self, track: Track) -> None:
+        track.met_s = self.time_s
+        self._is_sound(track)
+        self.live[track.obj_id] = track
 
     def _recognise(self, new: Track) -> None:
         """Where a new object looks like one that is gone, it takes over its id."""
         hidden = (track for track in self.live.values() if track.box is None and track.confirmed)
-        gone = [old for old in [*self.lost.values(), *hidden] if old.label == new.label]
+        gone = [
+            old
+            for old in [*self.lost.values(), *hidden]
+            if old.label == new.label and not old.kept and self._can_be(old, new)
+        ]
         old = max(gone, key=lambda track: similarity(track.looks, new.looks), default=None)
         if old is None or similarity(old.looks, new.looks) < self._rules.look_alike:
             return
@@ -252,6 +308,16 @@ class Tracker:
             self.drop(old.obj_id)
         self.same_as[new.obj_id] = self.same_as.get(old.obj_id, old.obj_id)
         self.likeness[new.obj_id] = similarity(old.looks, new.looks)
+
+    def _can_be(self, old: Track, new: Track) -> bool:
+        """Whether an object could have come from where it was last seen to where a new one is, in the time between."""
+        away_s = abs(self.time_s - old.sound_s)
+        if old.place is None or new.box is None or away_s > self._rules.forgotten_s:
+            return False
+        (x0, y0, x1, y1), (u0, v0, u1, v1) = old.place, new.box
+        distance = hypot(x0 + x1 - u0 - u1, y0 + y1 - v0 - v1) / 2
+        went = self._rules.speed * away_s if away_s >= self._rules.away_s else 0.0
+        return distance <= (self._rules.touching + went) * old.diagonal
 
 
 def _place(track: Track, mask: Mask, score: float) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import UnsafeFile
+from core.masks import Box
 from core.models.roles import DetectorSession, VideoSegmenter
 from core.models.session_file import SessionInfo, read_session, write_session
 from core.tracking.appearance import Appearance
@@ -14,7 +15,7 @@ from core.tracking.tracker import Track, Tracker
 
 SESSION_FILE = "session.safetensors"
 TRACKER_FILE = "tracker.safetensors"
-_NAME = "tracker 1"
+_NAME = "tracker 2"
 _NO_MASK = np.zeros((0, 0), np.bool_)  # every step begins with new masks
 _SHOWN = "shown"
 
@@ -29,12 +30,17 @@ class _Track(BaseModel):
     rounds: int
     unseen: int
     weak: int
+    sound_s: float
+    met_s: float
+    place: Box | None
+    diagonal: float
     kept: bool
     prompted: int
 
 
 class _Info(SessionInfo):
     frame: int
+    time_s: float
     next_id: int
     same_as: dict[int, int]
     live: list[_Track]
@@ -48,6 +54,7 @@ def save_tracker(tracker: Tracker, folder: Path) -> None:
     info = _Info(
         model=_NAME,
         frame=tracker.frame,
+        time_s=tracker.time_s,
         next_id=tracker.next_id,
         same_as=tracker.same_as,
         live=[_known(track) for track in live],
@@ -70,7 +77,8 @@ def restore_tracker(folder: Path, segmenter: VideoSegmenter, detector: DetectorS
     """
     info, arrays = read_session(folder / TRACKER_FILE, _Info, _NAME, "np")
     tracker = Tracker(segmenter.restore(folder / SESSION_FILE), detector, every)
-    tracker.frame, tracker.next_id, tracker.same_as = info.frame, info.next_id, dict(info.same_as)
+    tracker.frame, tracker.time_s, tracker.next_id = info.frame, info.time_s, info.next_id
+    tracker.same_as = dict(info.same_as)
     try:
         tracker.live.update((one.obj_id, _track(one, arrays[str(one.obj_id)])) for one in info.live)
         tracker.lost.update((one.obj_id, _track(one, arrays[str(one.obj_id)])) for one in info.lost)

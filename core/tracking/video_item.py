@@ -1,7 +1,7 @@
 """The work of one item: track one video into a folder. Runs in a device worker; knows nothing of Prefect."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.errors import BadMedia
 from core.formats.prompts import PromptEntry
 from core.formats.tracks import FRAMES_FILE, FrameRecord, VideoHead, write_frames, write_head
-from core.masks.boxes import clip_box
 from core.models.registry import load_detector, load_segmenter
 from core.models.spec import ModelSpec
 from core.tracking.loop import ObjectPrompt, track_frames
+from core.tracking.prompt_check import PromptProblem, beyond, problem_of, usable_prompts
 from core.tracking.tracker import Tracker
 from core.video.frames import Frame, FrameSource
 from core.video.source import open_video, read_ahead
@@ -39,13 +39,15 @@ class TrackVideoRequest(BaseModel):
 def track_video(request: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
     """Track one video; leaves `video.json` and `frames.jsonl` in `folder`.
 
+    A prompt that cannot be used costs only its object; where none can be used, the video has failed.
+
     Args:
         request: a `TrackVideoRequest` as JSON-able values.
         folder: where the outputs go.
         report: told frames done and frames expected (None: unknown).
 
     Returns:
-        frames, objects and seconds.
+        frames, objects, seconds, and `problems`: where and why a prompt was not used, or found nothing.
 
     Raises:
         BadMedia: the video cannot be used; the message says why.
@@ -54,34 +56,31 @@ def track_video(request: dict[str, Any], folder: Path, report: Report) -> dict[s
     started = time.monotonic()
     detector = load_detector(asked.detector).start(asked.text_prompt or "") if asked.detector is not None else None
     with open_video(asked.video) as source:
+        prompts, problems = usable_prompts([one.object_prompt() for one in asked.prompts], source.info, asked.video)
+        if asked.prompts and not prompts:
+            raise BadMedia(f"none of its prompts can be used: {problems[0].where}: {problems[0].what}")
         tracker = Tracker(load_segmenter(asked.segmenter).start(), detector, asked.detection_frequency)
-        prompts = [entry.object_prompt() for entry in asked.prompts]
-        for one in prompts:
-            _check_place(one, source)
-        progress = _Progress(source, asked.fps, report)
-        with read_ahead(source.frames(asked.fps), min(_READ_AHEAD, asked.max_frames)) as frames:
+        progress = _Progress(source, asked.fps, report, prompts)
+        also = frozenset(one.source_frame for one in prompts)
+        with read_ahead(source.frames(asked.fps, also=also), min(_READ_AHEAD, asked.max_frames)) as frames:
             records = track_frames(progress.watch_frames(frames), tracker, prompts, asked.max_frames)
             write_frames(folder / FRAMES_FILE, progress.watch_records(records))
         write_head(folder, progress.head())
-    return {"frames": progress.frames, "objects": len(progress.obj_ids), "seconds": time.monotonic() - started}
-
-
-def _check_place(one: ObjectPrompt, source: FrameSource) -> None:
-    """Raises `BadMedia` for a prompt of which nothing is in the picture."""
-    width, height = source.info.width, source.info.height
-    box, mask = one.prompt.box, one.prompt.mask
-    if mask is not None and mask.shape != (height, width):
-        raise BadMedia(f"the mask of object {one.obj_id} is {mask.shape[1]}x{mask.shape[0]}, not {width}x{height}")
-    points = any(0 <= x < width and 0 <= y < height for x, y, positive in one.prompt.points if positive)
-    if mask is None and not points and (box is None or clip_box(box, width, height) is None):
-        raise BadMedia(f"the prompt of object {one.obj_id} lies outside the picture of {width}x{height}")
+    problems += progress.unanswered()
+    return {
+        "frames": progress.frames,
+        "objects": len(progress.obj_ids),
+        "seconds": time.monotonic() - started,
+        "problems": [problem.model_dump() for problem in problems],
+    }
 
 
 class _Progress:
     """Counts what passes through the loop, and tells about it."""
 
-    def __init__(self, source: FrameSource, fps: float | None, report: Report) -> None:
+    def __init__(self, source: FrameSource, fps: float | None, report: Report, prompts: Sequence[ObjectPrompt]) -> None:
         self._source = source
+        self._unanswered = {(one.obj_id, one.source_frame): one for one in prompts}
         self._fps = fps
         self._report = report
         self.frames = 0
@@ -105,8 +104,18 @@ class _Progress:
 
     def watch_records(self, records: Iterator[FrameRecord]) -> Iterator[FrameRecord]:
         for record in records:
-            self.obj_ids.update(one.obj_id for one in record.objects)
+            for one in record.objects:
+                self.obj_ids.add(one.obj_id)
+                self._unanswered.pop((one.obj_id, record.source_frame), None)
             yield record
+
+    def unanswered(self) -> list[PromptProblem]:
+        """Prompts that came to nothing: beyond the end, or nothing was found where they point."""
+        ended = self._source.frames_read
+        return [
+            problem_of(one, "nothing is found there" if one.source_frame < ended else beyond(ended))
+            for one in self._unanswered.values()
+        ]
 
     def head(self) -> VideoHead:
         info = self._source.info

@@ -36,6 +36,7 @@ class AssembleRequest(BaseModel):
 
     Attributes:
         video: its path, for the pictures in the report.
+        video_id: what the review list calls it.
         index: folder of its index.
         size: width and height of the source.
         interval: annotations are on frames whose number is a multiple of it.
@@ -51,6 +52,7 @@ class AssembleRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     video: Path
+    video_id: str
     index: Path
     size: tuple[int, int]
     interval: int
@@ -108,8 +110,9 @@ def assemble_video(request: dict[str, Any], folder: Path, report: Callable[[int,
     links = annotation_links(asked.shards, names) + recognised_links(asked.shards, names)
     links += segment_links(asked.pairs, names)
     write_links(folder / LINKS_FILE, links)
-    seen = VideoResults(asked.report.title, *asked.size, index.mean_step_s, lambda: _seen(asked, annotator, names))
-    doubtful = worst_first([*review(seen, None), *link_entries(links, asked.report.title, index)])
+    rate = 1 / (index.mean_step_s or 1.0)  # of a single frame any
+    seen = VideoResults(asked.video_id, *asked.size, rate, lambda: _seen(asked, annotator, names))
+    doubtful = worst_first([*review(seen, None), *link_entries(links, asked.video_id, index)])
     write_review(folder / REVIEW_FILE, doubtful)
     judged = hold_out.judged(asked.objects)
     (folder / HOLD_OUT_FILE).write_text("".join(json.dumps(one) + "\n" for one in judged), encoding="utf-8")

@@ -65,7 +65,7 @@ class Follower:
         prompts = {
             obj_id: (self._objects[obj_id].name, self._prompt(seed, frame.image)) for obj_id, seed in due.items()
         }
-        tracker.step(frame.image, prompts, upcoming)
+        tracker.step(frame.image, frame.time_s, prompts, upcoming)
         self._note_arrivals(frame, due)
         for obj_id, seed in due.items():
             self._since[obj_id] = (seed.since, seed.since_s)

@@ -19,8 +19,11 @@ from flows.annotate_long_video.results import assemble, deliver_results, not_fol
 from flows.annotate_long_video.videos import Models, NothingToDo, Settings, Video, prepare
 from flows.models import model_notes
 from tasks.cancellation import how_to_cancel
+from tasks.deliver import deliverable
 from tasks.devices.slots import MAX_SLOTS
-from tasks.items import Item, Stage
+from tasks.devices.timeouts import STALL_TIMEOUT_S
+from tasks.hashing import media_bytes, read_content
+from tasks.items import Item, Stage, run_name
 from tasks.running import ItemRun, RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
 from tasks.summary import publish
@@ -35,7 +38,8 @@ INDEX = Stage(
 def _run_name() -> str:
     given = flow_run.parameters
     videos = list(given.get("video_id") or [])
-    return f"annotate {videos[0] if videos else ''}{f' and {len(videos) - 1} more' if len(videos) > 1 else ''}"
+    more = f" and {len(videos) - 1} more" if len(videos) > 1 else ""
+    return run_name(f"annotate {videos[0] if videos else ''}{more}")
 
 
 @flow(name="annotate-long-video", flow_run_name=_run_name, task_runner=item_runner())
@@ -69,6 +73,8 @@ def annotate_long_video(
     gpu_ids: list[int] | None = None,
     num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
     cluster: str | None = None,
+    stall_timeout: Annotated[float, Field(gt=0)] = STALL_TIMEOUT_S,
+    item_timeout: Annotated[float | None, Field(gt=0)] = None,
     resume: bool = True,
 ) -> State[None]:
     """Turn sparse annotations of long videos, or a text, into dense annotations, in bounded memory.
@@ -105,6 +111,8 @@ def annotate_long_video(
         gpu_ids: GPUs to use, repeats weight: 0 0 1 gives GPU 0 two slots; every GPU once when left out.
         num_workers: windows followed at once; as many as gpu_ids when left out, without a GPU one per core.
         cluster: Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.
+        stall_timeout: seconds without progress after which an item is killed and has failed.
+        item_timeout: seconds after which an item is killed and has failed, progress or not; no limit when left out.
         resume: keep finished windows; no-resume does all anew.
     """
     log = get_run_logger()
@@ -131,6 +139,8 @@ def annotate_long_video(
         gpu_ids=gpu_ids,
         num_workers=num_workers,
         cluster=cluster,
+        stall_timeout=stall_timeout,
+        item_timeout=item_timeout,
     )
     notes = model_notes(plan.models, (detector, plan.detector), (segmenter, plan.segmenter))
     notes.append(f"Annotations: {plan.source}")
@@ -158,7 +168,8 @@ def annotate_long_video(
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     failures |= deliver_results(store, videos, outcomes, recorded, output_dir, settings.interval)
-    write_failures(output_dir / FAILURES, ((one, failures[one]) for one in plan.videos if one in failures))
+    with deliverable(output_dir):
+        write_failures(output_dir / FAILURES, ((one, failures[one]) for one in plan.videos if one in failures))
     return publish(summary(plan, videos, followed, outcomes, failures, notes, output_dir))
 
 
@@ -181,16 +192,14 @@ def _open(
             failures[video_id] = f"no such video: neither {usual} nor {plan.root / video_id}.mp4 (or .mkv, .mov …)"
             continue
         try:
-            if not path.is_file() and not path.is_dir():
-                raise OSError(0, "not a regular file")
-            content = run.store.digests.content(path)
+            size = media_bytes(path)
         except OSError as error:
             failures[video_id] = f"{path}: {(error.strerror or 'unreadable').lower()}"
             continue
-        items[video_id] = Item(f"{video_id} (index)", {"video": content}, {"video": str(path.resolve())}, 1.0)
-    run.store.digests.save()
+        items[video_id] = Item(f"{video_id} (index)", {}, {"video": str(path.resolve())}, float(size))
+    read = read_content(run.store.digests, "video")
     videos = []
-    for video_id, outcome in zip(items, run_items(run, INDEX, list(items.values()), resume), strict=True):
+    for video_id, outcome in zip(items, run_items(run, INDEX, list(items.values()), resume, prepare=read), strict=True):
         if outcome.record is None:
             failures[video_id] = outcome.reason or "failed"
             continue

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from core.errors import RefusedInput
 from core.formats.hd_epic import HdEpic
 from core.formats.prompts import read_prompts
@@ -15,32 +18,18 @@ from core.models.roles import Detector, VideoSegmenter
 from core.models.sam2.names import SamType
 from core.models.spec import ModelOptions
 from core.store.paths import slugify
+from core.video.opening import SUFFIXES
 from flows.models import choose_models, model_options
 from tasks.devices.choice import Devices, choose_devices
+from tasks.devices.timeouts import Timeouts
 from tasks.store import check_writable
 
 Mode = Literal["carry", "parallel"]
 ASSOC_INFO = Path("scene-and-object-movements/assoc_info.json")
 MASK_INFO = "mask_info.json"  # beside it
 FAILURES = "failures.jsonl"
-_SUFFIXES = {
-    ".mp4",
-    ".m4v",
-    ".mov",
-    ".mkv",
-    ".webm",
-    ".avi",
-    ".ts",
-    ".mts",
-    ".mpg",
-    ".mpeg",
-    ".flv",
-    ".ogv",
-    ".wmv",
-    ".mxf",
-}
-ReadAnnotations = Callable[[str, int, int], SparseAnnotations | None]
-"""Video id, width and height to its annotations; None where the source knows no such video."""
+ReadAnnotations = Callable[[str, int, int, npt.NDArray[np.float64]], SparseAnnotations | None]
+"""Video id, width, height and the frames' times to its annotations; None where the source knows no such video."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +69,8 @@ def check(
     gpu_ids: Sequence[int] | None,
     num_workers: int | None,
     cluster: str | None,
+    stall_timeout: float,
+    item_timeout: float | None,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
     ids = list(dict.fromkeys(video_id))
@@ -114,7 +105,7 @@ def check(
         models,
         finder,
         follower,
-        choose_devices(gpu_ids, num_workers, cluster),
+        choose_devices(gpu_ids, num_workers, cluster, Timeouts(stall_timeout, item_timeout)),
     )
 
 
@@ -133,14 +124,14 @@ def _annotations(
         return Visor(visor).annotations, f"VISOR file {visor}"
     if prompts is not None:
         by_video = read_prompts(prompts)
-        return lambda one, _, __: from_prompts(by_video[one]) if one in by_video else None, f"prompts file {prompts}"
+        return lambda one, *_: from_prompts(by_video[one]) if one in by_video else None, f"prompts file {prompts}"
     assoc = assoc_info or ASSOC_INFO
     masks = mask_info or assoc.with_name(MASK_INFO)
     if not hd_epic and not assoc.exists():
         accepted = "give assoc_info and mask_info, or visor, or prompts, or text_prompt: nothing tells what to annotate"
         raise RefusedInput(f"{accepted} (and there is no {assoc})")
     movements = HdEpic(assoc, masks)
-    return lambda one, _, __: movements.annotations(one), f"HD-EPIC {assoc}"
+    return lambda one, *_: movements.annotations(one), f"HD-EPIC {assoc}"
 
 
 def _find(root: Path, video_id: str) -> Path | None:
@@ -151,7 +142,7 @@ def _find(root: Path, video_id: str) -> Path | None:
     for folder in (root / participant, root):
         if folder.is_dir():
             found = [
-                path for path in sorted(folder.iterdir()) if path.stem == video_id and path.suffix.lower() in _SUFFIXES
+                path for path in sorted(folder.iterdir()) if path.stem == video_id and path.suffix.lower() in SUFFIXES
             ]
             if found:
                 return found[0]

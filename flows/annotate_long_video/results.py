@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.errors import RefusedInput
 from core.formats.exchange.dense import info_file
 from core.formats.sparse_annotations import Problem
 from core.formats.tracks import VideoHead
@@ -14,7 +15,7 @@ from core.windows.record_item import RECORDING_FILE
 from flows.annotate_long_video.follow import FOLLOW, Following, Made
 from flows.annotate_long_video.plan import FAILURES, Plan
 from flows.annotate_long_video.videos import Models, Settings, Video
-from tasks.deliver import deliver
+from tasks.deliver import deliver, undelivered
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.run_facts import run_facts
 from tasks.running import ItemRun, run_items
@@ -63,6 +64,7 @@ def assemble(
     for video in videos:
         done = [one for one in followed[video.video_id].made if one.outcome.record is not None]
         what = {
+            "video_id": video.video_id,
             "interval": settings.interval,
             "objects": {str(number): list(names) for number, names in video.names.items()},
             "apart": settings.parallel and models.detector is not None,
@@ -150,12 +152,18 @@ def deliver_results(
         if outcome.record is None:
             failures[video.video_id] = outcome.reason or "failed"
         else:
-            _deliver(store, video, outcome, folder, interval)
+            try:
+                _deliver(store, video, outcome, folder, interval)
+            except (OSError, RefusedInput) as error:
+                failures[video.video_id] = undelivered(error)
     for video_id, outcome in recorded.items():
         if outcome.record is None:
             failures[video_id] = outcome.reason or "failed"
         else:
-            deliver(outcome.folder / RECORDING_FILE, folder / f"recording_{video_id}.rrd", store.digests)
+            try:
+                deliver(outcome.folder / RECORDING_FILE, folder / f"recording_{video_id}.rrd", store.digests)
+            except (OSError, RefusedInput) as error:
+                failures[video_id] = undelivered(error)
     return failures
 
 

@@ -98,7 +98,7 @@ def prepare(
     info = indexed.record or {}
     given = SparseAnnotations()
     if plan.annotations is not None:
-        read = plan.annotations(video_id, info["width"], info["height"])
+        read = plan.annotations(video_id, info["width"], info["height"], index.times_s)
         if read is None:
             raise NothingToDo(f"there are no annotations of this video in the {plan.source}")
         given = fit(read, info["width"], info["height"], len(index))

@@ -39,14 +39,17 @@ from flows.reconstruct_windows.windows import (
     plan_windows,
 )
 from tasks.cancellation import how_to_cancel
+from tasks.deliver import deliverable
 from tasks.devices.slots import MAX_SLOTS
+from tasks.devices.timeouts import STALL_TIMEOUT_S
+from tasks.items import run_name
 from tasks.running import RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
 from tasks.summary import publish
 
 
 def _run_name() -> str:
-    return f"reconstruct {Path(str(flow_run.parameters.get('input_dir'))).name}"
+    return run_name(f"reconstruct {Path(str(flow_run.parameters.get('input_dir'))).name}")
 
 
 @flow(name="reconstruct-windows", flow_run_name=_run_name, task_runner=item_runner())
@@ -80,6 +83,8 @@ def reconstruct_windows(
     gpu_ids: list[int] | None = None,
     num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
     cluster: str | None = None,
+    stall_timeout: Annotated[float, Field(gt=0)] = STALL_TIMEOUT_S,
+    item_timeout: Annotated[float | None, Field(gt=0)] = None,
     resume: bool = True,
 ) -> State[None]:
     """Reconstruct sliding windows of frames as COLMAP models, and merge them into one.
@@ -116,6 +121,8 @@ def reconstruct_windows(
         gpu_ids: GPUs to use, for vggt; every GPU when left out.
         num_workers: windows solved at once; one per core, with vggt one per GPU, when left out.
         cluster: Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.
+        stall_timeout: seconds without progress after which an item is killed and has failed.
+        item_timeout: seconds after which an item is killed and has failed, progress or not; no limit when left out.
         resume: keep finished windows; no-resume does all anew.
     """
     log = get_run_logger()
@@ -134,6 +141,8 @@ def reconstruct_windows(
         gpu_ids=gpu_ids,
         num_workers=num_workers,
         cluster=cluster,
+        stall_timeout=stall_timeout,
+        item_timeout=item_timeout,
     )
     notes = choice_notes("Reconstructor", backend, plan.backend, RECONSTRUCTORS)
     ignored = (
@@ -155,7 +164,7 @@ def reconstruct_windows(
     )
     store = RunStore(plan.output)
     try:
-        with item_run(store, plan.devices, len(plan.images or ())) as run:
+        with deliverable(plan.output), item_run(store, plan.devices, len(plan.images or ())) as run:
             sources = find_frames(run, plan, fps, resume)
             windows = plan_windows(
                 plan, sliding_windows(len(sources), window_size, window_stride, tail), window_batch_size

@@ -9,6 +9,7 @@ from core.formats.reference_poses import read_reference_poses
 from core.models.installed import RECONSTRUCTORS, Installed, choose_installed
 from core.video.image_file import SUFFIXES, natural_key
 from tasks.devices.choice import Devices, choose_devices
+from tasks.devices.timeouts import Timeouts
 from tasks.store import check_writable
 
 _PLAIN_CAMERAS = ("SIMPLE_PINHOLE", "PINHOLE")
@@ -50,6 +51,8 @@ def check(
     gpu_ids: Sequence[int] | None,
     num_workers: int | None,
     cluster: str | None,
+    stall_timeout: float,
+    item_timeout: float | None,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
     source = input_dir.expanduser()
@@ -74,7 +77,8 @@ def check(
             read_reference_poses(reference)
         except MaskflowError as error:
             raise RefusedInput(f"reference_poses cannot be used: {error}") from None
-    devices = choose_devices(gpu_ids, num_workers, cluster, chosen.uses_gpu)
+    timeouts = Timeouts(stall_timeout, item_timeout)
+    devices = choose_devices(gpu_ids, num_workers, cluster, timeouts, chosen.uses_gpu)
     output = output_dir.expanduser()
     check_writable("output_dir", output)
     return Plan(source, images, output, masks, reference, chosen, devices)

@@ -10,7 +10,7 @@ from core.reconstruction.settings import ALIGNMENT, RECORDING_FILE, REPORT_FILE
 from flows.reconstruct_windows.plan import Plan
 from flows.reconstruct_windows.sequence import FrameSequence
 from flows.reconstruct_windows.windows import MERGE, WindowRun, window_name
-from tasks.deliver import deliver
+from tasks.deliver import deliver, undelivered
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.run_facts import run_facts
 from tasks.running import ItemRun, run_items
@@ -32,6 +32,7 @@ def note_failures(
     failures = [(one.name, one.reason) for one in sequence.frames if one.reason is not None]
     failures += unmatched
     failures += [(window_name(number, windows.windows[number]), why) for number, why in windows.failed()]
+    failures += [(window_name(number, windows.windows[number]), why) for number, why in windows.undelivered.items()]
     failures += [
         (window_name(one.window, windows.windows[one.window]), f"not in the merged model: {one.reason}")
         for one in _rejected(merged)
@@ -85,12 +86,16 @@ def make_report(
     folders = [str(one.folder) for one in solved.values()]
     request = {"windows": folders, "merged": None if made is None else str(made.folder), **what, "run": run_facts(run)}
     (outcome,) = run_items(run, MAKE_REPORT, [Item("report", inputs, request, 1.0)], resume)
+    reason = outcome.reason
     for name, wanted in ((REPORT_FILE, REPORT), (RECORDING_FILE, RECORDING_FILE)):
-        if outcome.record is not None and (outcome.folder / name).exists():
-            deliver(outcome.folder / name, plan.output / wanted, run.store.digests)
-        else:
-            (plan.output / wanted).unlink(missing_ok=True)  # that of an earlier run would not be true
-    return outcome.reason
+        try:
+            if outcome.record is not None and (outcome.folder / name).exists():
+                deliver(outcome.folder / name, plan.output / wanted, run.store.digests)
+            else:
+                (plan.output / wanted).unlink(missing_ok=True)  # that of an earlier run would not be true
+        except OSError as error:
+            reason = undelivered(error)
+    return reason
 
 
 def summarise_run(
@@ -105,6 +110,7 @@ def summarise_run(
 ) -> Summary:
     """What the run did, for people."""
     rejected = {one.window: f"not in the merged model: {one.reason}" for one in _rejected(merged)}
+    rejected |= windows.undelivered
     rows = [_row(windows, number, one, rejected.get(number)) for number, one in sorted(windows.outcomes.items())]
     broken = [one for one in sequence.frames if one.reason is not None]
     rows += [Row(one.name, "failed", (), one.reason or "") for one in broken[:_MOST_NOTES]]

@@ -13,6 +13,7 @@ from core.reconstruction.windowing import Pair, sequential_pairs
 from core.store.digests import sha256_json
 from flows.reconstruct_windows.plan import Plan, find_mask
 from tasks.deliver import deliver_all
+from tasks.hashing import read_content, read_files
 from tasks.items import Item, Outcome, Stage
 from tasks.running import ItemRun, run_items
 
@@ -68,9 +69,8 @@ def find_frames(run: ItemRun, plan: Plan, fps: float | None, resume: bool) -> li
     """
     images = plan.images
     if images is None:
-        inputs = {"video": run.store.digests.file(plan.source), "fps": fps}
-        item = Item(plan.source.name, inputs, {"video": str(plan.source.absolute()), "fps": fps}, 1.0)
-        (outcome,) = run_items(run, FRAMES, [item], resume)
+        item = Item(plan.source.name, {"fps": fps}, {"video": str(plan.source.absolute()), "fps": fps}, 1.0)
+        (outcome,) = run_items(run, FRAMES, [item], resume, prepare=read_content(run.store.digests, "video"))
         if outcome.record is None:
             raise BadMedia(outcome.reason or "failed")
         names = outcome.record["frames"]
@@ -79,6 +79,7 @@ def find_frames(run: ItemRun, plan: Plan, fps: float | None, resume: bool) -> li
                 stale.unlink()
         deliver_all(outcome.folder, names, plan.output / "images", run.store.digests)
         images = [outcome.folder / name for name in names]
+    read_files(run.store.digests, images)
     found = [_source(run, plan, image) for image in images]
     run.store.digests.save()
     return found

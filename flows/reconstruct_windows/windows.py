@@ -3,11 +3,12 @@
 import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from core.errors import RefusedInput
 from core.formats.window_info import INFO_JSON, INFO_TEXT, FrameInfo, WindowInfo, write_window_info
 from core.reconstruction.settings import ALIGNMENT, DEFAULT_FOCAL, SPARSE, CameraSettings, MatchFile, SolveSettings
 from core.reconstruction.windowing import Pair
@@ -15,7 +16,7 @@ from core.store.atomic import atomic_folder
 from core.store.paths import inside
 from flows.reconstruct_windows.plan import Plan
 from flows.reconstruct_windows.sequence import FrameSequence
-from tasks.deliver import deliver_all
+from tasks.deliver import deliver_all, undelivered
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.running import ItemRun, run_items
 
@@ -59,6 +60,7 @@ class WindowRun:
     windows: list[range]
     folders: list[Path]
     outcomes: dict[int, Outcome] = field(default_factory=dict)
+    undelivered: dict[int, str] = field(default_factory=dict)
 
     def number(self, name: str) -> int:
         """The window an item is, by the item's name."""
@@ -166,11 +168,25 @@ def deliver_window(
     """
     number = run.number(one.item.name)
     run.outcomes[number] = one
-    folder = run.folders[number]
+    try:
+        _put_window(run, names, reasons, backend, items, one, number)
+    except (OSError, RefusedInput) as error:
+        run.undelivered[number] = undelivered(error)
+
+
+def _put_window(
+    run: WindowRun,
+    names: Sequence[str],
+    reasons: Mapping[int, str],
+    backend: str,
+    items: ItemRun,
+    one: Outcome,
+    number: int,
+) -> None:
+    folder, window = run.folders[number], run.windows[number]
     if one.record is not None:
         deliver_all(one.folder, [*MODEL_FILES, INFO_TEXT, INFO_JSON], folder, items.store.digests)
         return
-    window = run.windows[number]
     info = WindowInfo(
         window=number,
         first_frame=window.start,
@@ -232,8 +248,11 @@ def merge(
     if outcome.record is None:
         _forget_merged(plan)
     else:
-        deliver_all(outcome.folder, MODEL_FILES, plan.output / "merged", run.store.digests)
-        deliver_all(outcome.folder, [ALIGNMENT], plan.output, run.store.digests)
+        try:
+            deliver_all(outcome.folder, MODEL_FILES, plan.output / "merged", run.store.digests)
+            deliver_all(outcome.folder, [ALIGNMENT], plan.output, run.store.digests)
+        except OSError as error:
+            return replace(outcome, record=None, reason=undelivered(error))
     return outcome
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from core.errors import RefusedInput
@@ -11,7 +12,7 @@ from core.refining.scenes import REFINED, ImageFiles, Scene, read_scene
 from core.store.manifest import MANIFEST
 from core.store.paths import inside
 from flows.refine_masks.plan import Plan
-from tasks.deliver import deliver_all
+from tasks.deliver import deliver_all, undelivered
 from tasks.items import Item, Outcome
 from tasks.store import RunStore
 
@@ -64,6 +65,12 @@ def cut(
     return runs, items
 
 
+def scene_files(plan: Plan) -> list[Path]:
+    """All images and maps of the run, to be read for their digests."""
+    scenes = (read_scene(plan.data_root, name, plan.truth) for name in plan.scenes)
+    return [path for scene in scenes for files in scene.files for path in (files.image, files.id_map)]
+
+
 def request_of(files: ImageFiles) -> dict[str, Any]:
     """The files' absolute paths, JSON-able."""
     return {"image": str(files.image.absolute()), "id_map": str(files.id_map.absolute())}
@@ -84,7 +91,7 @@ def deliver_chunk(plan: Plan, store: RunStore, runs: dict[str, SceneRun], png: b
     try:
         deliver_all(outcome.folder, made, inside(plan.output, run.scene.name, REFINED), store.digests)
     except (OSError, RefusedInput) as error:
-        run.failures += [(name, f"cannot be delivered: {error}") for name in outcome.record["images"]]
+        run.failures += [(name, undelivered(error)) for name in outcome.record["images"]]
 
 
 def forget_failed(runs: dict[str, SceneRun]) -> None:

@@ -14,13 +14,16 @@ from pydantic import Field
 from core.models.registry import GENERATORS
 from core.refining.refine import MatchingName, Settings
 from flows.models import role_notes
-from flows.refine_masks.chunks import cut, deliver_chunk, forget_failed
+from flows.refine_masks.chunks import cut, deliver_chunk, forget_failed, scene_files
 from flows.refine_masks.comparing import compare_with_truth
 from flows.refine_masks.plan import USUAL_CHECKPOINT, USUAL_CONFIG, Plan, check
 from flows.refine_masks.results import make_report, note_failures, scene_line, summarise_run
 from tasks.cancellation import how_to_cancel
+from tasks.deliver import deliverable
 from tasks.devices.slots import MAX_SLOTS
-from tasks.items import Stage
+from tasks.devices.timeouts import STALL_TIMEOUT_S
+from tasks.hashing import read_files
+from tasks.items import Stage, run_name
 from tasks.running import RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
 from tasks.summary import publish
@@ -37,7 +40,7 @@ def _describe(done: dict[str, Any], verbose: bool) -> list[str]:
 
 
 def _run_name() -> str:
-    return f"refine {Path(str(flow_run.parameters.get('data_root'))).name}"
+    return run_name(f"refine {Path(str(flow_run.parameters.get('data_root'))).name}")
 
 
 @flow(name="refine-masks", flow_run_name=_run_name, task_runner=item_runner())
@@ -70,6 +73,8 @@ def refine_masks(
     gpu_ids: list[int] | None = None,
     num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
     cluster: str | None = None,
+    stall_timeout: Annotated[float, Field(gt=0)] = STALL_TIMEOUT_S,
+    item_timeout: Annotated[float | None, Field(gt=0)] = None,
     resume: bool = True,
 ) -> State[None]:
     """Refine the instance-id maps of many scenes with generated masks, and report what that did.
@@ -106,6 +111,8 @@ def refine_masks(
         gpu_ids: GPUs to use; every GPU when left out.
         num_workers: images refined at once; without a GPU one per core when left out.
         cluster: Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.
+        stall_timeout: seconds without progress after which an item is killed and has failed.
+        item_timeout: seconds after which an item is killed and has failed, progress or not; no limit when left out.
         resume: keep finished images; no-resume refines all anew.
     """
     log = get_run_logger()
@@ -132,6 +139,8 @@ def refine_masks(
         gpu_ids=gpu_ids,
         num_workers=num_workers,
         cluster=cluster,
+        stall_timeout=stall_timeout,
+        item_timeout=item_timeout,
     )
     notes = role_notes("Generator", plan.models, generator, plan.generator, GENERATORS[0], plan.models.model_path)
     if plan.generator.weights is None:
@@ -147,9 +156,10 @@ def refine_masks(
     )
     refine = Stage("refine", "core.refining.chunk_item:refine_images", partial(_describe, verbose=verbose))
     store = RunStore(plan.output)
+    read_files(store.digests, scene_files(plan))
     runs, items = cut(plan, store, plan.generator.spec(plan.models, store.digests.content), settings, png)
     try:
-        with item_run(store, plan.devices, len(items)) as run:
+        with deliverable(plan.output), item_run(store, plan.devices, len(items)) as run:
             run_items(run, refine, items, resume, partial(deliver_chunk, plan, store, runs, png))
             note_failures(plan, runs)
             compared, found = (
@@ -164,7 +174,8 @@ def refine_masks(
         return Cancelled(message=str(cancelled))
     for name, summary in summaries.items():
         log.info(scene_line(name, runs[name], summary))
-    forget_failed(runs)
+    with deliverable(plan.output):
+        forget_failed(runs)
     return publish(summarise_run(plan, runs, summaries, no_report, notes))
 
 

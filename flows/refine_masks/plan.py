@@ -12,6 +12,7 @@ from core.models.spec import GeneratorSettings, ModelOptions
 from core.refining.scenes import IMAGES, MAPS, scene_names
 from core.weights.catalogue import find_weights
 from tasks.devices.choice import Devices, choose_devices
+from tasks.devices.timeouts import Timeouts
 from tasks.store import check_writable
 
 USUAL_CONFIG = "sam2_hiera_l.yaml"
@@ -54,6 +55,8 @@ def check(
     gpu_ids: Sequence[int] | None,
     num_workers: int | None,
     cluster: str | None,
+    stall_timeout: float,
+    item_timeout: float | None,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
     settings = GeneratorSettings(
@@ -71,7 +74,8 @@ def check(
     names = _scenes(root, scenes, max_scenes)
     if ground_truth is not None and not ground_truth.expanduser().is_dir():
         raise RefusedInput.of("ground_truth", str(ground_truth), "a folder with a folder of true maps for each scene")
-    devices = choose_devices(gpu_ids, 1 if sequential else num_workers, cluster, per_gpu=processes_per_gpu)
+    timeouts = Timeouts(stall_timeout, item_timeout)
+    devices = choose_devices(gpu_ids, 1 if sequential else num_workers, cluster, timeouts, per_gpu=processes_per_gpu)
     output = root if output_dir is None else output_dir.expanduser()
     inner, outer = output.resolve(), root.resolve()
     if inner.is_relative_to(outer) and {IMAGES, MAPS} & set(inner.relative_to(outer).parts):

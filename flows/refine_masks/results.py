@@ -7,7 +7,7 @@ from core.refining import report_item as reported
 from flows.refine_masks.chunks import SceneRun, request_of
 from flows.refine_masks.comparing import COMPARE
 from flows.refine_masks.plan import Plan
-from tasks.deliver import deliver
+from tasks.deliver import deliver, undelivered
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.run_facts import run_facts
 from tasks.running import ItemRun, run_items
@@ -53,12 +53,16 @@ def make_report(
     what = {"title": title, "facts": facts, "background": background}
     item = Item("report", {"scenes": inputs, **what}, {"scenes": told, **what, "run": run_facts(run)}, 1.0)
     (outcome,) = run_items(run, MAKE_REPORT, [item], resume)
+    reason = outcome.reason
     for made, wanted in _DELIVERED:
-        if outcome.record is None:
-            (plan.output / wanted).unlink(missing_ok=True)  # that of an earlier run would not be true
-        else:
-            deliver(outcome.folder / made, plan.output / wanted, run.store.digests)
-    return (outcome.record or {}).get("scenes", {}), outcome.reason
+        try:
+            if outcome.record is None:
+                (plan.output / wanted).unlink(missing_ok=True)  # that of an earlier run would not be true
+            else:
+                deliver(outcome.folder / made, plan.output / wanted, run.store.digests)
+        except OSError as error:
+            reason = undelivered(error)
+    return (outcome.record or {}).get("scenes", {}), reason
 
 
 def _chunk(scene: SceneRun, done: Outcome, compared: Outcome | None) -> dict[str, Any]:

@@ -26,16 +26,17 @@ from flows.track_mask_points.instances import (
 from flows.track_mask_points.plan import Plan, check
 from flows.track_mask_points.results import list_failures, make_recording, make_report, note_failures, summarise_run
 from tasks.cancellation import how_to_cancel
-from tasks.deliver import Deliveries
+from tasks.deliver import Deliveries, deliverable
 from tasks.devices.slots import MAX_SLOTS
-from tasks.items import Outcome
+from tasks.devices.timeouts import STALL_TIMEOUT_S
+from tasks.items import Outcome, run_name
 from tasks.running import RunCancelled, item_run, item_runner
 from tasks.store import RunStore
 from tasks.summary import publish
 
 
 def _run_name() -> str:
-    return f"points {Path(str(flow_run.parameters.get('npz'))).stem}"
+    return run_name(f"points {Path(str(flow_run.parameters.get('npz'))).stem}")
 
 
 @flow(name="track-mask-points", flow_run_name=_run_name, task_runner=item_runner())
@@ -67,6 +68,8 @@ def track_mask_points(
     gpu_ids: list[int] | None = None,
     num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
     cluster: str | None = None,
+    stall_timeout: Annotated[float, Field(gt=0)] = STALL_TIMEOUT_S,
+    item_timeout: Annotated[float | None, Field(gt=0)] = None,
     resume: bool = True,
 ) -> State[None]:
     """Track every point of instance masks in 3D through an RGB-D clip, in batches, into one Rerun recording.
@@ -101,6 +104,8 @@ def track_mask_points(
         gpu_ids: GPUs to use; every GPU when left out; lk needs none.
         num_workers: batches tracked at once; one per GPU, or per core, when left out.
         cluster: Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.
+        stall_timeout: seconds without progress after which an item is killed and has failed.
+        item_timeout: seconds after which an item is killed and has failed, progress or not; no limit when left out.
         resume: keep finished batches; no-resume does all anew.
     """
     log = get_run_logger()
@@ -128,6 +133,8 @@ def track_mask_points(
         gpu_ids=gpu_ids,
         num_workers=num_workers,
         cluster=cluster,
+        stall_timeout=stall_timeout,
+        item_timeout=item_timeout,
     )
     notes = choice_notes("Tracker", tracker, plan.tracker, POINT_TRACKERS)
     if depth_cache_dir is not None:
@@ -141,7 +148,7 @@ def track_mask_points(
         log.info(note)
     store = RunStore(plan.output)
     try:
-        with item_run(store, plan.devices, None) as run:
+        with deliverable(plan.output), item_run(store, plan.devices, None) as run:
             instances, clips = unpack_clips(run, plan, mask_key, resume)
             warnings = _warnings(clips)
             for warning in warnings:

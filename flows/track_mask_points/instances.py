@@ -19,7 +19,8 @@ from core.points.settings import (
 )
 from flows.track_mask_points.names import labels, of_batch
 from flows.track_mask_points.plan import Plan
-from tasks.deliver import Deliveries
+from tasks.deliver import Deliveries, undelivered
+from tasks.hashing import read_content
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.running import ItemRun, run_items
 
@@ -73,7 +74,8 @@ class InstanceRun:
         label: as files call it.
         clip: the unpacked clip it is in.
         queries, batches, merged: what became of its points.
-        failures: what failed, and why.
+        failures: what of its tracking failed, and why: it has no tracks then.
+        undelivered: what else is not where it was wanted, and why.
     """
 
     name: str
@@ -83,6 +85,12 @@ class InstanceRun:
     batches: list[Outcome] = field(default_factory=list)
     merged: Outcome | None = None
     failures: list[tuple[str, str]] = field(default_factory=list)
+    undelivered: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def shortcomings(self) -> list[tuple[str, str]]:
+        """All that failed, or could not be delivered."""
+        return [*self.failures, *self.undelivered]
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -100,20 +108,20 @@ class InstanceRun:
             self.failures.append((what, outcome.reason or "failed"))
 
     def deliver(self, deliveries: Deliveries, made: Path, *place: str) -> None:
-        """Put a file where it belongs; where that cannot be done, it is this instance's failure."""
+        """Put a file where it belongs; where that cannot be done, it is noted, and its tracks are kept."""
         try:
             deliveries.add(made, *place)
         except (OSError, RefusedInput) as error:
-            self.failures.append((self.name, f"cannot be delivered: {error}"))
+            self.undelivered.append((self.name, undelivered(error)))
 
 
 def unpack_clips(run: ItemRun, plan: Plan, mask_key: str, resume: bool) -> tuple[list[InstanceRun], list[Outcome]]:
     """Unpack every clip once; its instances, in order, and what became of the clips."""
     items = []
     for clip in plan.clips:
-        inputs = {"npz": run.store.digests.file(clip), "mask_key": mask_key}
-        items.append(Item(clip.name, inputs, {"npz": str(clip.absolute()), "mask_key": mask_key}, 1.0))
-    clips = run_items(run, CLIP, items, resume)
+        request = {"npz": str(clip.absolute()), "mask_key": mask_key}
+        items.append(Item(clip.name, {"mask_key": mask_key}, request, float(clip.stat().st_size)))
+    clips = run_items(run, CLIP, items, resume, prepare=read_content(run.store.digests, "npz"))
     found = [
         (name, clip)
         for clip in clips
@@ -201,8 +209,9 @@ def record_batches(
         request = {"clip": str(one.clip.folder.absolute()), "batch": str(batch.folder.absolute()), **what}
         items.append(Item(f"{batch.item.name} recording", inputs, request, 1.0))
     for (one, number, batch), recorded in zip(tracked, run_items(run, RECORD_BATCH, items, resume), strict=True):
-        one.failed(recorded.item.name, recorded)
-        if recorded.record is not None:
+        if recorded.record is None:  # tracks do not depend on their recording
+            one.undelivered.append((recorded.item.name, recorded.reason or "failed"))
+        else:
             name = f"{plan.name}_{of_batch(one.label, number, len(one.sizes))}"
             one.deliver(deliveries, recorded.folder / BATCH_RECORDING, f"{name}.rrd")
             if len(one.sizes) > 1:

@@ -15,6 +15,7 @@ from core.store.paths import slugify
 from flows.track_mask_points.names import MAX_NAME
 from tasks.devices.choice import Devices, choose_devices
 from tasks.devices.slots import free_gpu_gib
+from tasks.devices.timeouts import Timeouts
 from tasks.store import check_writable
 
 _SUPPORT_POINTS = 64
@@ -69,6 +70,8 @@ def check(
     gpu_ids: Sequence[int] | None,
     num_workers: int | None,
     cluster: str | None,
+    stall_timeout: float,
+    item_timeout: float | None,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
     if slugify(base_name, max_bytes=MAX_NAME) != base_name:
@@ -87,7 +90,8 @@ def check(
     chosen = choose_installed(
         "tracker", tracker, POINT_TRACKERS, None if model_path is None else model_path.expanduser()
     )
-    devices = choose_devices(gpu_ids, num_workers, cluster, chosen.uses_gpu)
+    timeouts = Timeouts(stall_timeout, item_timeout)
+    devices = choose_devices(gpu_ids, num_workers, cluster, timeouts, chosen.uses_gpu)
     output = output_dir.expanduser()
     check_writable("output_dir", output)
     queries = QuerySettings(

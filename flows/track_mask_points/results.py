@@ -10,7 +10,7 @@ from core.points.settings import COMBINED, REPORT_FILE
 from core.points.wording import distances, splitting
 from flows.track_mask_points.instances import CLIP, MERGE, TRACK, InstanceRun, TrackSettings
 from flows.track_mask_points.plan import Plan
-from tasks.deliver import Deliveries
+from tasks.deliver import Deliveries, undelivered
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.run_facts import run_facts
 from tasks.running import ItemRun, run_items
@@ -24,7 +24,7 @@ REPORT = Stage("report", "core.points.report_item:report_points", lambda _: [])
 def list_failures(clips: Sequence[Outcome], instances: Sequence[InstanceRun]) -> list[tuple[str, str]]:
     """Clips that cannot be used; instances and batches that failed."""
     failures = [(one.item.name, one.reason) for one in clips if one.reason is not None]
-    return failures + [failure for one in instances for failure in one.failures]
+    return failures + [failure for one in instances for failure in one.shortcomings]
 
 
 def note_failures(plan: Plan, failures: Sequence[tuple[str, str]]) -> None:
@@ -65,7 +65,7 @@ def _delivered(*puts: Callable[[], None]) -> str | None:
         for put in puts:
             put()
     except (OSError, RefusedInput) as error:
-        return f"cannot be delivered: {error}"
+        return undelivered(error)
     return None
 
 
@@ -164,13 +164,13 @@ def _row(one: InstanceRun, columns: Sequence[str]) -> Row:
             "s": f"{sum(batch.record['seconds'] for batch in one.batches if batch.record is not None):.0f}",
         }
     cached = bool(one.outcomes) and all(outcome.cached for outcome in one.outcomes)
-    status = "failed" if one.failures else "cached" if cached else "done"
+    status = "failed" if one.shortcomings else "cached" if cached else "done"
     return Row(one.name, status, tuple(known[name] for name in columns if name in known), _reason(one))
 
 
 def _reason(one: InstanceRun) -> str:
-    if not one.failures:
+    if not one.shortcomings:
         return ""
-    what, why = one.failures[0]
+    what, why = one.shortcomings[0]
     first = why if what == one.name else f"{what}: {why}"
-    return first if len(one.failures) == 1 else f"{first}; {len(one.failures) - 1} more in {FAILURES}"
+    return first if len(one.shortcomings) == 1 else f"{first}; {len(one.shortcomings) - 1} more in {FAILURES}"

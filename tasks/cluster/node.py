@@ -82,8 +82,8 @@ class Node(WorkerPlugin):
             self._keys.add(get_worker().get_current_task())
             if self._place is None:
                 slots = self._open.enter_context(
-                    DeviceSlots(self._devices.slots(), self._on_progress, self._items)
-                )  # fmt: skip
+                    DeviceSlots(self._devices.slots(), self._on_progress, self._items, self._devices.timeouts)
+                )
                 self._open.enter_context(watch_flow_run(self._flow_run_id, slots.close, _is_over))
                 lines = _ToFlow(self)
                 making_log = logging.getLogger("prefect.task_runs")

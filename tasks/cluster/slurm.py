@@ -15,6 +15,7 @@ def slurm_cluster(jobs: int) -> SLURMCluster:
     """
     # SLURM gives each job devices and cores of its own: slot locks are each job's own, too.
     prologue = [f"export {NO_DAEMON}", "export TMPDIR=/tmp/maskflow-$SLURM_JOB_ID", 'mkdir -p "$TMPDIR"']
+    prologue.append('export MASKFLOW_SLOT_LOCKS="$TMPDIR/locks"')
     prologue += dask.config.get("jobqueue.slurm.job-script-prologue", None) or []
     try:
         cluster = SLURMCluster(

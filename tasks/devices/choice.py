@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from core.errors import RefusedInput
 from tasks.cluster.address import Cluster, find_cluster
-from tasks.devices.slots import Slot, cpu_slots, cuda_devices, plan_slots
+from tasks.devices.slots import Slot, cpu_slots, plan_slots
+from tasks.devices.timeouts import Timeouts
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Devices:
         uses_gpu: whether the work can use a GPU at all.
         per_gpu: how often each of `gpu_ids` counts.
         cluster: where else than on this host the items go.
+        timeouts: how long an item may take.
     """
 
     gpu_ids: tuple[int, ...] | None
@@ -25,19 +27,20 @@ class Devices:
     uses_gpu: bool
     per_gpu: int
     cluster: Cluster | None
+    timeouts: Timeouts
 
     def slots(self) -> list[Slot]:
         """Those of the host this is called on. Raises `RefusedInput` for a GPU that it does not have."""
         if not self.uses_gpu:
             return cpu_slots(self.num_workers)
-        given = cuda_devices() if self.gpu_ids is None else self.gpu_ids
-        return plan_slots([gpu for _ in range(self.per_gpu) for gpu in given] or self.gpu_ids, self.num_workers)
+        return plan_slots(self.gpu_ids, self.num_workers, self.per_gpu)
 
 
 def choose_devices(
     gpu_ids: Sequence[int] | None,
     num_workers: int | None,
     cluster: str | None,
+    timeouts: Timeouts,
     uses_gpu: bool = True,
     per_gpu: int = 1,
 ) -> Devices:
@@ -50,7 +53,7 @@ def choose_devices(
         raise RefusedInput.of("gpu_ids", [], "one GPU or more; leave it out to use all there are")
     given = None if gpu_ids is None else tuple(gpu_ids)
     there = None if cluster is None else find_cluster(cluster)
-    devices = Devices(given, num_workers, uses_gpu, per_gpu, there)
+    devices = Devices(given, num_workers, uses_gpu, per_gpu, there, timeouts)
     if there is None:
         devices.slots()
     return devices

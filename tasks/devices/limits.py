@@ -9,19 +9,21 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.exceptions import MissingContextError, ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from prefect.logging import get_logger, get_run_logger
 
 from tasks.devices.slots import Slot
+from tasks.server.link import NoAnswer, ServerLink, server_link
 
 _LEASE_S = 60.0  # Prefect's shortest
 _RENEW_S = 20.0
+_USED_UP, _DRAINED = 423, 422
 _log = get_logger("maskflow.devices")
 
 
@@ -55,15 +57,15 @@ def _run_log() -> logging.Logger | logging.LoggerAdapter[logging.Logger]:
 class DeviceLimits:
     """Leases on the devices' limits, renewed by a thread while they are held."""
 
-    def __init__(self, slots: Sequence[Slot]) -> None:
+    def __init__(self, slots: Sequence[Slot], link: ServerLink | None = None) -> None:
         self._slots = list(slots)
-        self._open = ExitStack()
-        self._client = self._open.enter_context(get_client(sync_client=True))
+        self._link = link or server_link()
         self._held: set[str] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._told: set[str] = set()
-        self._announce(register_limits(self._client, slots), slots)
+        with suppress(NoAnswer):
+            self._announce(self._link.ask(lambda client: register_limits(client, slots)), slots)
         self._renewing = threading.Thread(target=self._renew, name="renew-leases", daemon=True)
         self._renewing.start()
 
@@ -77,23 +79,28 @@ class DeviceLimits:
                     wanted,
                 )
 
-    def acquire(self, limit: str) -> str | None:
+    def acquire(self, limit: str, register: bool = True) -> str | None:
         """Take a lease at once.
 
+        Args:
+            limit: its name.
+            register: make the limit again where somebody has deleted it.
+
         Returns:
-            The lease's id, `""` when the server cannot be reached (the lock alone counts then), or None when the
-            limit is used up or drained.
+            The lease's id, `""` when the server is lost (the lock alone counts then), or None when the limit is used
+            up or drained, or the server is slow: another try is worth it.
         """
         try:
-            response = self._client.increment_concurrency_slots_with_lease([limit], 1, "concurrency", _LEASE_S)
+            response = self._link.ask(
+                lambda client: client.increment_concurrency_slots_with_lease([limit], 1, "concurrency", _LEASE_S)
+            )
+        except NoAnswer:
+            return "" if self._link.lost else None
         except httpx.HTTPStatusError as error:
-            if error.response.status_code in (422, 423):
+            if error.response.status_code in (_USED_UP, _DRAINED):
                 self._tell_once(limit, error.response.status_code)
                 return None
-            self._tell_unreachable(error)
-            return ""
-        except httpx.HTTPError as error:
-            self._tell_unreachable(error)
+            _log.warning("No lease on %s (%s); the slot lock alone counts", limit, error)
             return ""
         granted = response.json()
         lease = str(granted["lease_id"])
@@ -101,24 +108,23 @@ class DeviceLimits:
             self._held.add(lease)
         if not granted["limits"]:  # Prefect leases what does not exist
             self.release(lease)
-            return self._made_again(limit)
+            return self._made_again(limit) if register else None
         return lease
 
     def _made_again(self, limit: str) -> str | None:
         _run_log().warning("Concurrency limit %s was missing: it is made again", limit)
         try:
-            register_limits(self._client, self._slots)
-        except (httpx.HTTPError, ObjectNotFound) as error:
-            self._tell_unreachable(error)
-            return ""
-        return self.acquire(limit)
+            self._link.ask(lambda client: register_limits(client, self._slots))
+        except (NoAnswer, httpx.HTTPError, ObjectNotFound):
+            return None
+        return self.acquire(limit, register=False)
 
     def release(self, lease: str) -> None:
-        """Return a lease; one that is gone already is no error."""
+        """Return a lease; one that is gone already is no error, one that cannot be returned runs out."""
         with self._lock:
             self._held.discard(lease)
-        with suppress(httpx.HTTPError, ObjectNotFound, ValueError, RuntimeError):  # RuntimeError: closed already
-            self._client.release_concurrency_slots_with_lease(UUID(lease))
+        with suppress(NoAnswer, httpx.HTTPError, ObjectNotFound, ValueError):
+            self._link.ask(lambda client: client.release_concurrency_slots_with_lease(UUID(lease)))
 
     def close(self) -> None:
         """Return every lease still held and stop renewing."""
@@ -127,8 +133,6 @@ class DeviceLimits:
             held = list(self._held)
         for lease in held:
             self.release(lease)
-        self._renewing.join()
-        self._open.close()
 
     def _renew(self) -> None:
         while not self._stopped.wait(_RENEW_S):
@@ -136,17 +140,15 @@ class DeviceLimits:
                 held = list(self._held)
             for lease in held:
                 try:
-                    self._client.renew_concurrency_lease(UUID(lease), _LEASE_S)
-                except (httpx.HTTPError, ObjectNotFound) as error:
+                    self._renew_one(UUID(lease))
+                except (NoAnswer, httpx.HTTPError, ObjectNotFound) as error:
                     _log.debug("Lease %s could not be renewed: %s", lease, error)
+
+    def _renew_one(self, lease: UUID) -> None:
+        self._link.ask(lambda client: client.renew_concurrency_lease(lease, _LEASE_S))
 
     def _tell_once(self, limit: str, status: int) -> None:
         if limit not in self._told:
             self._told.add(limit)
-            state = "is set to 0 (drained)" if status == 422 else "is used up"
+            state = "is set to 0 (drained)" if status == _DRAINED else "is used up"
             _run_log().info("Concurrency limit %s %s: waiting", limit, state)
-
-    def _tell_unreachable(self, error: Exception) -> None:
-        if "server" not in self._told:
-            self._told.add("server")
-            _log.warning("Prefect server cannot be asked for leases (%s); the slot locks alone count", error)

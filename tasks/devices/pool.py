@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from core.errors import MaskflowError
 from tasks.devices.limits import DeviceLimits
 from tasks.devices.lock import SlotLock, try_lock
 from tasks.devices.process import OnProgress, WorkerDied, WorkerProcess
 from tasks.devices.slots import Slot, cpu_cores
+from tasks.devices.timeouts import TimedOut, Timeouts
 
 _POLL_S = 0.05  # for locks that other processes hold; inside this one, waiting items are woken
 _LIMIT_POLL_S = 0.5
@@ -24,6 +25,22 @@ _KEEP_S = 5.0
 
 class SlotsClosed(MaskflowError):
     """The run is being cancelled: no slot is given out any more."""
+
+
+class Limits(Protocol):
+    """Leases on devices' limits, see `DeviceLimits`."""
+
+    def acquire(self, limit: str) -> str | None:
+        """A lease's id, `""` where none is needed, None where there is none to be had now."""
+        ...
+
+    def release(self, lease: str) -> None:
+        """Return a lease."""
+        ...
+
+    def close(self) -> None:
+        """Return every lease still held."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -47,18 +64,30 @@ class DeviceSlots:
         slots: which devices, how often.
         on_progress: told item key, frames done, frames expected and memory used, from a thread.
         items: how many there are, where known: fewer items than slots share all cores.
+        timeouts: how long an item may take.
+        limits: the devices' limits on the Prefect server; those of the configured one when left out.
     """
 
-    def __init__(self, slots: Sequence[Slot], on_progress: OnProgress, items: int | None = None) -> None:
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        on_progress: OnProgress,
+        items: int | None = None,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         self.slots = list(slots)
-        self._free = list(slots)
+        self._free = set(slots)
         self._kept: list[_Lease] = []
         self._changed = threading.Condition()
+        self._taking = threading.Lock()
         self._closed = threading.Event()
         self._on_progress = on_progress
+        self._timeouts = timeouts
         self._workers: dict[Slot, WorkerProcess] = {}
         self._threads = threads_each(len(self.slots), items)
-        self._limits = DeviceLimits(self.slots)
+        self._limits = limits or DeviceLimits(self.slots)
+        self._refused_until_s: dict[str, float] = {}
         self._waiting: list[tuple[float, int]] = []
         self._tickets = itertools.count()
 
@@ -77,16 +106,15 @@ class DeviceSlots:
 
         Raises:
             WorkerDied: the worker ended in mid-item; the next item in this slot gets a fresh one.
+            TimedOut: the item took too long; likewise.
             SlotsClosed: the run is being cancelled.
         """
         with self._leased(cost) as slot:
             started(slot)
-            worker = self._worker(slot)
             try:
-                return worker.make_item(*arguments)
-            except WorkerDied:
-                with self._changed:
-                    self._workers.pop(slot, None)
+                return self._worker(slot).make_item(*arguments)
+            except (WorkerDied, TimedOut):
+                self._discard_worker(slot)
                 if self.closed:
                     raise SlotsClosed("the run was cancelled") from None
                 raise
@@ -122,39 +150,46 @@ class DeviceSlots:
                 self._release(lease)
 
     def _take(self, ticket: tuple[float, int]) -> _Lease | None:
-        """A slot for the first in the queue, if there is one right now."""
-        with self._changed:
-            if self._waiting[0] != ticket:
-                return None
-            if self._kept:
-                return self._kept.pop()
-            # A slot whose worker is up is quicker than one that has to start one.
-            free = sorted(self._free, key=lambda slot: (slot not in self._workers, slot))
-        for slot in free:
-            lease = self._try(slot)
-            if lease is not None:
-                return lease
-        return None
+        """A slot for the first in the queue, if there is one right now.
+
+        One thread at a time: a slot that is free stays so until this thread has locked it.
+        """
+        with self._taking:
+            with self._changed:
+                if self._waiting[0] != ticket:
+                    return None
+                if self._kept:
+                    return self._kept.pop()
+                # A slot whose worker is up is quicker than one that has to start one.
+                free = sorted(self._free, key=lambda slot: (slot not in self._workers, slot))
+            for slot in free:
+                if time.monotonic() >= self._refused_until_s.get(slot.limit, 0.0):
+                    lease = self._try(slot)
+                    if lease is not None:
+                        return lease
+            return None
 
     def _try(self, slot: Slot) -> _Lease | None:
         lock = try_lock(slot.name)
         if lock is None:
             return None
-        with self._changed:
-            self._free.remove(slot)
-        left = lock.left_lease()
-        if left is not None:
-            self._limits.release(left)
         try:
+            left = lock.left_lease()
+            if left is not None:
+                self._limits.release(left)
             limit_lease = self._limits.acquire(slot.limit)
+            if limit_lease is not None:
+                lock.remember_lease(limit_lease or None)
         except BaseException:
-            self._release(_Lease(slot, lock, "", 0.0))
+            lock.release()
             raise
         if limit_lease is None:
-            self._release(_Lease(slot, lock, "", 0.0))
-            self._closed.wait(_LIMIT_POLL_S)
+            self._refused_until_s[slot.limit] = time.monotonic() + _LIMIT_POLL_S
+            lock.remember_lease(None)
+            lock.release()
             return None
-        lock.remember_lease(limit_lease or None)
+        with self._changed:
+            self._free.discard(slot)
         return _Lease(slot, lock, limit_lease, time.monotonic())
 
     def _give_back(self, lease: _Lease) -> None:
@@ -171,25 +206,34 @@ class DeviceSlots:
         return kept
 
     def _release(self, lease: _Lease) -> None:
-        if lease.limit_lease:
-            self._limits.release(lease.limit_lease)
-        lease.lock.remember_lease(None)
-        lease.lock.release()
-        with self._changed:
-            self._free.append(lease.slot)
-            self._changed.notify_all()
+        try:
+            if lease.limit_lease:
+                self._limits.release(lease.limit_lease)
+            lease.lock.remember_lease(None)
+        finally:
+            lease.lock.release()
+            with self._changed:
+                self._free.add(lease.slot)
+                self._refused_until_s.pop(lease.slot.limit, None)
+                self._changed.notify_all()
 
     def _worker(self, slot: Slot) -> WorkerProcess:
         with self._changed:
             worker = self._workers.get(slot)
         if worker is None:
-            worker = WorkerProcess(slot, self._threads, self._on_progress)
+            worker = WorkerProcess(slot, self._threads, self._on_progress, self._timeouts)
             with self._changed:
                 self._workers[slot] = worker
         if self.closed:
             worker.kill()
             raise SlotsClosed("the run was cancelled")
         return worker
+
+    def _discard_worker(self, slot: Slot) -> None:
+        with self._changed:
+            worker = self._workers.pop(slot, None)
+        if worker is not None:
+            worker.kill()
 
     def close(self) -> None:
         """End the workers and give out no slot any more; may be called from any thread, more than once."""

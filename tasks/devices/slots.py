@@ -1,23 +1,33 @@
 """Slots: how many items may use which device at once."""
 
 import os
-import re
-import shutil
 import socket
-import subprocess
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.errors import RefusedInput
+from tasks.devices.gpus import Gpu, Kind, usable_gpus
+
+MAX_SLOTS = 64
+"""Most slots of a run on one host."""
 
 
 @dataclass(frozen=True, order=True)
 class Slot:
-    """The right to run one item on a device. `gpu` is None for the CPU; `index` tells slots of a device apart."""
+    """The right to run one item on a device.
+
+    Attributes:
+        gpu: index of the GPU; None for the CPU.
+        index: tells slots of a device apart.
+        uuid: of the GPU, where it is known.
+        kind: how torch addresses the GPU.
+    """
 
     gpu: int | None
     index: int
+    uuid: str = field(default="", compare=False)
+    kind: Kind = field(default="cuda", compare=False)
 
     @property
     def device(self) -> str:
@@ -26,8 +36,13 @@ class Slot:
 
     @property
     def name(self) -> str:
-        """`gpu-0.1` or `cpu.1`: as its lock file is called."""
-        return f"cpu.{self.index}" if self.gpu is None else f"gpu-{self.gpu}.{self.index}"
+        """`gpu-0.1`, `GPU-8932f937.1` or `cpu.1`: as its lock file is called.
+
+        By the UUID: containers and SLURM jobs each count the devices they see from 0.
+        """
+        if self.gpu is None:
+            return f"cpu.{self.index}"
+        return f"{self.uuid.replace('/', '_')}.{self.index}" if self.uuid else f"gpu-{self.gpu}.{self.index}"
 
     @property
     def limit(self) -> str:
@@ -35,36 +50,21 @@ class Slot:
         host = socket.gethostname()
         return f"cpu:{host}" if self.gpu is None else f"gpu:{host}:{self.gpu}"
 
-
-MAX_SLOTS = 64
-"""Most slots of a run on one host."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes a fresh process see this device and no other; see `core.models.device.default_device`."""
+        if self.gpu is None:
+            return {"MASKFLOW_DEVICE": "cpu", "CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
+        if self.kind == "mps":
+            return {"MASKFLOW_DEVICE": "mps"}
+        hides = "CUDA_VISIBLE_DEVICES" if self.kind == "cuda" else "HIP_VISIBLE_DEVICES"
+        named = self.uuid or str(self.gpu)
+        return {"MASKFLOW_DEVICE": "cuda", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", hides: named}
 
 
 def cpu_cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def cuda_devices() -> list[int]:
-    """Indices of the CUDA devices of this host that `CUDA_VISIBLE_DEVICES` leaves, without loading torch."""
-    found = [int(line) for line in _nvidia_smi("index").split() if line.isdigit()]
-    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if allowed is None:
-        return found
-    return [int(part) for part in allowed.split(",") if part.strip().isdigit() and int(part) in found]
-
-
-def _nvidia_smi(wanted: str) -> str:
-    """What the driver's tool tells of each GPU, a line each; nothing where there is none, or it does not answer."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return ""
-    query = [tool, f"--query-gpu={wanted}", "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return answer.stdout if answer.returncode == 0 else ""
 
 
 def free_gpu_gib(slots: Sequence[Slot]) -> float | None:
@@ -73,8 +73,8 @@ def free_gpu_gib(slots: Sequence[Slot]) -> float | None:
     None where that is not known. Loads no torch.
     """
     sharing = Counter(slot.gpu for slot in slots if slot.gpu is not None)
-    free = dict(re.findall(r"^(\d+), *(\d+)", _nvidia_smi("index,memory.free"), re.MULTILINE)) if sharing else {}
-    shares = [int(free[str(gpu)]) / count for gpu, count in sharing.items() if str(gpu) in free]
+    free = {gpu.index: gpu.free_mib for gpu in usable_gpus()} if sharing else {}
+    shares = [mib / count for gpu, count in sharing.items() if (mib := free.get(gpu)) is not None]
     return min(shares) / 1024 if shares else None
 
 
@@ -83,34 +83,34 @@ def cpu_slots(num_workers: int | None) -> list[Slot]:
     return [Slot(None, index) for index in range(min(MAX_SLOTS, num_workers or cpu_cores()))]
 
 
-def plan_slots(gpu_ids: Sequence[int] | None, num_workers: int | None) -> list[Slot]:
+def plan_slots(gpu_ids: Sequence[int] | None, num_workers: int | None, per_gpu: int = 1) -> list[Slot]:
     """The slots of a run.
 
     Args:
         gpu_ids: one slot per entry, repeats weight a device (`0 0 1`: two slots on GPU 0, one on GPU 1);
-            None: every CUDA device once, or the CPU where there is none.
+            None: every GPU once, or the CPU where there is none.
         num_workers: how many slots in all; more than `gpu_ids` go round them. None: as many as `gpu_ids`,
             on the CPU one per core.
+        per_gpu: how often each GPU counts.
 
     Raises:
         RefusedInput: a device that is not there, or none at all.
     """
-    present = cuda_devices()
+    present = {gpu.index: gpu for gpu in usable_gpus()}
     if gpu_ids is not None:
         unknown = sorted(set(gpu_ids) - set(present))
         if unknown or not gpu_ids:
-            there = (
-                f"one or more of {present}" if present else "this host has no CUDA device; leave it out to use the CPU"
-            )
-            raise RefusedInput.of("gpu_ids", list(gpu_ids), there)
+            missing = "this host has no GPU that can be used; leave it out to use the CPU"
+            raise RefusedInput.of("gpu_ids", list(gpu_ids), f"one or more of {list(present)}" if present else missing)
     if num_workers is not None and num_workers < 1:
         raise RefusedInput.of("num_workers", num_workers, "1 or more")
-    ids: Sequence[int | None] = gpu_ids or present or [None]
-    count = min(MAX_SLOTS, num_workers or (cpu_cores() if ids == [None] else len(ids)))
+    chosen = [present[gpu] for gpu in (gpu_ids or present)] * per_gpu
+    count = min(MAX_SLOTS, num_workers or len(chosen) or cpu_cores())
     taken: Counter[int | None] = Counter()
     slots = []
     for position in range(count):
-        device = ids[position % len(ids)]
-        slots.append(Slot(device, taken[device]))
-        taken[device] += 1
+        gpu: Gpu | None = chosen[position % len(chosen)] if chosen else None
+        number = None if gpu is None else gpu.index
+        slots.append(Slot(None, taken[None]) if gpu is None else Slot(gpu.index, taken[number], gpu.uuid, gpu.kind))
+        taken[number] += 1
     return slots

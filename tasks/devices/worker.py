@@ -9,10 +9,13 @@ import os
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from core.errors import MaskflowError
 
 if TYPE_CHECKING:
     from core.memory import PeakMemory
@@ -21,11 +24,23 @@ _PROGRESS_EVERY_S = 0.25
 _progress: Connection | None = None
 
 
-def initialise(gpu: int | None, threads: int, progress: Connection) -> None:
+class ItemCrashed(MaskflowError):
+    """An item function raised what is none of our errors. The second argument is the traceback."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    @property
+    def traceback(self) -> str:
+        """Of the worker."""
+        return str(self.args[1]) if len(self.args) > 1 else ""
+
+
+def initialise(environment: dict[str, str], threads: int, progress: Connection) -> None:
     """Prepare a fresh worker, before anything heavy is imported.
 
     Args:
-        gpu: the only CUDA device it may see; None: none.
+        environment: makes it see its device and no other.
         threads: its share of the cores.
         progress: where it tells how far it is.
     """
@@ -33,8 +48,7 @@ def initialise(gpu: int | None, threads: int, progress: Connection) -> None:
     _progress = progress
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the flow's to handle; it ends its workers
-    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as nvidia-smi counts
-    os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu is None else str(gpu)
+    os.environ.update(environment)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
     import cv2
@@ -65,21 +79,43 @@ def make_item(function: str, request: dict[str, Any], folder: str, key: str, inp
         inputs: what the key was made from, for the manifest.
 
     Returns:
-        The item's record, with `ran`: its seconds and the worker's memory.
+        The item's record, with `ran`: its seconds, the worker's memory, and what was changed where memory ran out.
+
+    Raises:
+        MaskflowError: as the item's function; `ItemCrashed` for everything else it raises, so that every error
+            survives the way to the flow.
     """
-    from core.memory import PeakMemory
+    try:
+        return _make_item(function, request, folder, key, inputs)
+    except MaskflowError:
+        raise
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        raise ItemCrashed(f"{error.strerror or error}{place}", traceback.format_exc()) from None
+    except Exception as error:  # noqa: BLE001 - a bug in one item is that item's failure
+        raise ItemCrashed(f"{type(error).__name__}: {error}", traceback.format_exc()) from None
+
+
+def _make_item(function: str, request: dict[str, Any], folder: str, key: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    from core.memory import PeakMemory, take_memory_notes
     from core.store.lock import exclusive
     from core.store.manifest import commit_item, read_valid
 
-    with exclusive(Path(folder)):  # two runs on one output folder: the second waits, then finds it made
+    waiting = _reporter(key, PeakMemory())
+    with exclusive(Path(folder), lambda: waiting(0, None)):  # two runs on one folder: the second finds it made
         done = read_valid(Path(folder), key)
         if done is not None:
             return done.record
         work = _named(function)
         started_s, memory = time.monotonic(), PeakMemory()
+        take_memory_notes()  # of an item that failed
         with commit_item(Path(folder), key, inputs) as draft:
             draft.record.update(work(request, draft.folder, _reporter(key, memory)))
-            draft.record["ran"] = {"seconds": round(time.monotonic() - started_s, 3), **memory.record()}
+            draft.record["ran"] = {
+                "seconds": round(time.monotonic() - started_s, 3),
+                **memory.record(),
+                **({"out_of_memory": notes} if (notes := take_memory_notes()) else {}),
+            }
         return draft.record
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import time
 import tomllib
 from contextlib import suppress
 from importlib.metadata import version
@@ -15,8 +16,10 @@ from core.errors import RefusedInput
 SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
-    # A burst of events makes SQLite answer "locked" for a while: patience instead of a failed flow.
+    # A burst of events makes SQLite answer "locked" for a while: patience instead of a failed flow. A server that is
+    # lost ends it, see `ServerLink`.
     "PREFECT_CLIENT_MAX_RETRIES": "20",
+    "PREFECT_API_REQUEST_TIMEOUT": "20",
     # A run that is killed is known to be gone after three of these, see deployments/automations/crashed.yaml.
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }
@@ -28,6 +31,11 @@ SERVER_SETTINGS = {
     "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
 }
 """Likewise of a server on this host alone."""
+
+
+PATIENCE_S = 30.0
+_ANSWERS_WITHIN_S = 10.0
+_ASK_EVERY_S = 1.0
 
 
 def is_loopback(host: str) -> bool:
@@ -65,12 +73,27 @@ def configured_url() -> str | None:
     return _configured("PREFECT_API_URL")
 
 
-def is_healthy(url: str) -> bool:
-    """Whether a Prefect API answers at `url`, within two seconds; it does so without a password."""
+def is_healthy(url: str, within_s: float = 2.0) -> bool:
+    """Whether a Prefect API answers at `url` in time; it does so without a password."""
     try:
-        return httpx.get(f"{url.rstrip('/')}/health", timeout=2).status_code == httpx.codes.OK
+        return httpx.get(f"{url.rstrip('/')}/health", timeout=within_s).status_code == httpx.codes.OK
     except (httpx.HTTPError, httpx.InvalidURL):
         return False
+
+
+def wait_for_server(url: str) -> None:
+    """Wait until a configured server answers: it may be busy, or just starting.
+
+    Raises:
+        RefusedInput: it does not within half a minute. Another is not used in its place: runs would be where nobody
+            looks for them.
+    """
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not is_healthy(url, _ANSWERS_WITHIN_S):
+        if time.monotonic() > deadline_s:
+            remedy = "start it, correct PREFECT_API_URL, or unset that for a temporary server of this machine"
+            raise RefusedInput(f"no Prefect server answers at {url}, asked for {PATIENCE_S:.0f} s: {remedy}")
+        time.sleep(_ASK_EVERY_S)
 
 
 def check_server(url: str) -> None:
@@ -112,8 +135,7 @@ def lasting_server() -> str:
         raise RefusedInput(
             "no Prefect server is configured: set PREFECT_API_URL=http://HOST:4200/api of the one to use"
         )
-    if not is_healthy(url):
-        raise RefusedInput(f"no Prefect server answers at {url}: start it, or correct PREFECT_API_URL")
+    wait_for_server(url)
     check_server(url)
     apply_settings()
     return url

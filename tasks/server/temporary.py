@@ -1,4 +1,4 @@
-"""Prefect without any set-up: the configured server when it answers, else a temporary one of our own.
+"""Prefect without any set-up: the configured server where there is one, else a temporary one of our own.
 
 The temporary server is a child process that all Maskflow runs of one `PREFECT_HOME` share. Each run holds a shared
 lock on `maskflow-server/users`; the server ends itself once it gets that lock alone, so it outlives neither a
@@ -21,7 +21,15 @@ from pathlib import Path
 
 from core.errors import MaskflowError
 from core.store.atomic import write_text
-from tasks.server.address import SERVER_SETTINGS, apply_settings, check_server, configured_url, is_healthy, prefect_home
+from tasks.server.address import (
+    SERVER_SETTINGS,
+    apply_settings,
+    check_server,
+    configured_url,
+    is_healthy,
+    prefect_home,
+    wait_for_server,
+)
 
 _START_TIMEOUT_S = 180.0
 _held: list[object] = []  # kept until this process ends, also past its last flushed event
@@ -34,19 +42,19 @@ def ensure_server() -> str:
         One line about which server is used.
 
     Raises:
-        RefusedInput: the configured server refuses our password, or is of another version.
+        RefusedInput: the configured server does not answer, refuses our password, or is of another version.
         MaskflowError: the temporary server did not come up; names its log.
     """
     apply_settings()
     configured = configured_url()
-    if configured is not None and is_healthy(configured):
+    if configured is not None:
+        wait_for_server(configured)
         check_server(configured)
         return f"Prefect server {configured}"
     url = _temporary_server()
     check_server(url)
     os.environ["PREFECT_API_URL"] = url
-    note = f"{configured} does not answer; " if configured is not None else ""
-    return f"{note}Prefect server of this machine: {url.removesuffix('/api')}"
+    return f"Prefect server of this machine: {url.removesuffix('/api')}"
 
 
 def _temporary_server() -> str:

@@ -71,7 +71,7 @@ class ClassicalSegmenter:
 class ClassicalSession:
     """Implements `SegmenterSession`. Keeps the last frame and each object's present state, nothing older."""
 
-    patience = 0  # a mask that is gone stays gone
+    patience_s = 0.0  # a mask that is gone stays gone
 
     def __init__(self) -> None:
         self._estimator = MotionEstimator()

@@ -50,7 +50,7 @@ class Sam2Segmenter:
 class Sam2Session:
     """Implements `SegmenterSession`. A prompt for a known object corrects it; its memory is kept."""
 
-    patience = 100  # the prompted frames are remembered for ever, but each object costs time on each frame
+    patience_s = 5.0  # the prompted frames are remembered for ever, but each object costs time on each frame
 
     def __init__(self, model: SAM2Base, name: str, begin: Callable[[Window], StreamingPredictor]) -> None:
         self._model = model

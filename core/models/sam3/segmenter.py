@@ -70,7 +70,7 @@ class Sam3Segmenter:
 class Sam3Session:
     """Implements `SegmenterSession`. A prompt for a known object corrects it; its memory is kept."""
 
-    patience = 100  # the prompted frames are remembered for ever, but each object costs time on each frame
+    patience_s = 5.0  # the prompted frames are remembered for ever, but each object costs time on each frame
 
     def __init__(self, model: Any, processor: Any, name: str) -> None:
         self._model = model

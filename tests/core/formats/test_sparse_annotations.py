@@ -116,7 +116,7 @@ def test_visor_polygons_become_masks_at_their_frames(tmp_path: Path) -> None:
     }
     visor = _write(tmp_path / "P01_01.json", content)
     _write(tmp_path / "frame_mapping.json", {"P01_01": {"P01_01_frame_0000000140.jpg": "frame_0000000301.jpg"}})
-    found = Visor(visor).annotations("P01_01", 960, 540)
+    found = Visor(visor).annotations("P01_01", 960, 540, np.arange(1000) / 60)
     assert found is not None
     by_id = {one.assoc_id: one for one in found.objects}
     assert set(by_id) == {"P01_01_seq_00001/plate", "P01_01_seq_00001/left hand", "P01_01_seq_00002/plate"}
@@ -128,7 +128,20 @@ def test_visor_polygons_become_masks_at_their_frames(tmp_path: Path) -> None:
     assert (x0, y0, y1) == pytest.approx((240, 135, 271), abs=1)
     assert x1 == pytest.approx(551, abs=1)
     assert "P01_01_odd.jpg" in found.problems[0].what
-    assert Visor(visor).annotations("P03_01", 960, 540) is None
+    assert Visor(visor).annotations("P03_01", 960, 540, np.arange(1000) / 60) is None
+
+
+@pytest.mark.parametrize(
+    ("video_id", "fps", "frame"),
+    [("P09_08", 30, 10), ("P09_08", 59.94, 20), ("P09_108", 50, 20), ("P09_108", 25, 10), ("my-film", 30, 20)],
+)
+def test_visor_counts_times_not_frames(video_id: str, fps: float, frame: int, tmp_path: Path) -> None:
+    square = [[100, 100], [200, 100], [200, 200], [100, 200]]
+    image = {"name": f"{video_id}_frame_0000000021.jpg", "video": video_id}
+    content = {"video_annotations": [{"image": image, "annotations": [{"name": "cup", "segments": [square]}]}]}
+    found = Visor(_write(tmp_path / "visor.json", content)).annotations(video_id, 960, 540, np.arange(100) / fps)
+    assert found is not None
+    assert [prompt.frame for prompt in found.objects[0].prompts] == [frame]
 
 
 def test_a_prompts_file_gives_boxes_and_masks(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.store.atomic import atomic_file, atomic_folder, link_or_copy, sweep_temporaries, write_text
+from core.store.atomic import atomic_file, atomic_folder, clone_or_copy, sweep_temporaries, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> None:
@@ -50,10 +50,12 @@ def test_what_a_killed_process_left_is_swept_and_a_live_ones_is_not(tmp_path: Pa
     assert os.listdir(tmp_path) == ["mine"]
 
 
-def test_links_take_no_room_and_replace_what_was_there(tmp_path: Path) -> None:
+def test_a_copy_is_a_file_of_its_own_and_replaces_what_was_there(tmp_path: Path) -> None:
     source, final = tmp_path / "a", tmp_path / "b" / "c"
     source.write_text("new")
     write_text(final, "old")
-    link_or_copy(source, final)
+    clone_or_copy(source, final)
     assert final.read_text() == "new"
-    assert final.samefile(source)
+    with final.open("a") as edited:
+        edited.write(" and changed in place")
+    assert source.read_text() == "new"

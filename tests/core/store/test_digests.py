@@ -1,10 +1,12 @@
 import os
+import time
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.store.digests import DigestCache, sha256_file, sha256_json
+from core.store.digests import DigestCache, host_digest, sha256_file, sha256_json
 
 
 def _age(path: Path, by_s: float = 60) -> None:
@@ -30,17 +32,48 @@ def test_a_changed_file_gets_a_new_digest_even_at_the_same_size(tmp_path: Path) 
     assert DigestCache(tmp_path / "digests.json").file(file) == sha256_file(file) != before
 
 
-def test_digests_are_remembered_without_reading_the_file_again(tmp_path: Path) -> None:
+def test_digests_are_remembered_without_reading_the_file_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"one")
-    _age(file)
+    now_s = time.time()
+    monkeypatch.setattr("time.time", lambda: now_s + 60)
     first = DigestCache(tmp_path / "digests.json")
     digest = first.file(file)
     first.save()
+    monkeypatch.setattr("core.store.digests.sha256_file", lambda *_: "read again")
+    again = DigestCache(tmp_path / "digests.json")
+    assert again.file(file) == digest
     status = file.stat()
-    file.write_bytes(b"two")  # unseen: size and time stamp are put back
+    file.write_bytes(b"two")  # of the same size, and its time stamp is put back, as `cp -p` does
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert DigestCache(tmp_path / "digests.json").file(file) == digest
+    assert again.file(file) == "read again"
+
+
+def test_many_files_are_read_at_once_and_what_is_missing_is_left_out(tmp_path: Path) -> None:
+    files = [tmp_path / str(number) for number in range(9)]
+    for file in files[:-1]:
+        file.write_bytes(file.name.encode())
+    told: list[tuple[int, int | None]] = []
+    DigestCache(tmp_path / "digests.json").read(files, lambda done, expected: told.append((done, expected)))
+    assert told == [(done, 9) for done in range(1, 10)]
+
+
+def test_reading_a_large_file_tells_how_far_it_is(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(40 * 2**20))
+    told: list[tuple[int, int | None]] = []
+    digest = sha256_file(tmp_path / "large", lambda done, expected: told.append((done, expected)))
+    assert told == [(16, 40), (32, 40), (40, 40)]
+    assert digest == sha256_file(tmp_path / "large")
+
+
+def test_weights_are_read_once_on_a_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "weights").write_bytes(b"weights")
+    now_s = time.time()
+    monkeypatch.setattr("time.time", lambda: now_s + 60)
+    digest = host_digest(tmp_path / "weights")
+    monkeypatch.setattr("core.store.digests.sha256_file", lambda *_: "read again")
+    assert host_digest(tmp_path / "weights") == digest
 
 
 def test_a_spoilt_cache_file_is_started_anew(tmp_path: Path) -> None:

@@ -72,5 +72,5 @@ def test_a_prompt_outside_the_picture_is_an_error(tmp_path: Path, make_video: Ma
         "max_frames": 60,
         "prompts": [{"obj_id": 3, "box": [800, 220, 900, 420]}],
     }
-    with pytest.raises(BadMedia, match="the prompt of object 3 lies outside the picture of 96x64"):
+    with pytest.raises(BadMedia, match="object 3, frame 0: it lies outside the picture of 96x64"):
         track_video(request, tmp_path, lambda _, __: None)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from core.errors import BadMedia
 from core.evaluation.clip_score import score_frames
 from core.evaluation.clips import SCENES, Scene, render_scene
 from core.formats.tracks import FrameRecord
@@ -150,9 +149,8 @@ def test_a_loop_that_is_left_early_leaves_no_thread_behind() -> None:
     assert not any(thread.name.startswith("encode-masks") for thread in threading.enumerate())
 
 
-def test_a_prompt_on_a_frame_that_does_not_come_is_an_error() -> None:
+def test_a_prompt_beyond_the_end_costs_nothing_else() -> None:
     tracker = Tracker(ClassicalSegmenter().start(), None)
     late = ObjectPrompt(4, 99, None, Prompt(box=(10.0, 10.0, 50.0, 50.0)))
     frames = (frame for frame in _frames(SCENES[0]) if frame.source_frame < 4)
-    with pytest.raises(BadMedia, match="object 4 is prompted on frame 99, which does not come"):
-        list(track_frames(frames, tracker, [late]))
+    assert [record.objects for record in track_frames(frames, tracker, [late])] == [[]] * 4

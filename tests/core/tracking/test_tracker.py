@@ -19,8 +19,8 @@ GONE = np.zeros_like(SEEN)
 class _Scripted:
     """Object 1 is in sight on the frames of `seen`, with the score given there."""
 
-    def __init__(self, patience: int, seen: dict[int, float]) -> None:
-        self.patience = patience
+    def __init__(self, patience_s: float, seen: dict[int, float]) -> None:
+        self.patience_s = patience_s
         self.dropped: list[int] = []
         self._seen = seen
         self._frame = -1
@@ -58,7 +58,7 @@ def _recorded(segmenter: _Scripted, frames: int, every: int = 1) -> list[int]:
     tracker = Tracker(segmenter, _Once(), every)
     recorded = []
     for frame in range(frames):
-        tracker.step(IMAGE)
+        tracker.step(IMAGE, frame / 25)
         if [track.obj_id for track in tracker.visible()] == [1]:
             recorded.append(frame)
     return recorded
@@ -66,23 +66,110 @@ def _recorded(segmenter: _Scripted, frames: int, every: int = 1) -> list[int]:
 
 def test_a_segmenter_that_remembers_finds_its_object_again() -> None:
     seen = dict.fromkeys([0, 1, 2, *range(20, 25)], 0.9)
-    segmenter = _Scripted(patience=100, seen=seen)
+    segmenter = _Scripted(patience_s=4, seen=seen)
     assert _recorded(segmenter, 25) == sorted(seen)
     assert segmenter.dropped == []
 
 
-@pytest.mark.parametrize(("patience", "given_up_after"), [(0, 3), (10, 10)])
-def test_beyond_its_patience_an_object_is_given_up(patience: int, given_up_after: int) -> None:
-    segmenter = _Scripted(patience, dict.fromkeys([0, 1, 2, *range(20, 25)], 0.9))
+@pytest.mark.parametrize(("patience_s", "given_up_after"), [(0.0, 3), (0.4, 10)])
+def test_beyond_its_patience_an_object_is_given_up(patience_s: float, given_up_after: int) -> None:
+    segmenter = _Scripted(patience_s, dict.fromkeys([0, 1, 2, *range(20, 25)], 0.9))
     tracker = Tracker(segmenter, _Once())
     for frame in range(25):
-        tracker.step(IMAGE)
+        tracker.step(IMAGE, frame / 25)
         assert bool(segmenter.dropped) == (frame >= 2 + given_up_after), frame
     assert tracker.visible() == []
 
 
 def test_a_mask_in_doubt_for_long_is_not_recorded_though_it_is_waited_for() -> None:
     doubtful = dict.fromkeys(range(3, 12), 0.1)
-    segmenter = _Scripted(patience=100, seen=dict.fromkeys(range(20), 0.9) | doubtful)
+    segmenter = _Scripted(patience_s=4, seen=dict.fromkeys(range(20), 0.9) | doubtful)
     assert _recorded(segmenter, 16) == [0, 1, 2, 3, 4, 12, 13, 14, 15]
     assert segmenter.dropped == []
+
+
+@pytest.mark.parametrize(("fps", "hidden_from"), [(10, 4), (25, 5), (60, 8)])
+def test_doubt_counts_in_seconds(fps: int, hidden_from: int) -> None:
+    seen = dict.fromkeys(range(3), 0.9) | dict.fromkeys(range(3, 40), 0.1)
+    tracker = Tracker(_Scripted(patience_s=9, seen=seen), _Once())
+    visible = []
+    for frame in range(20):
+        tracker.step(IMAGE, frame / fps)
+        visible.append(bool(tracker.visible()))
+    assert visible == [frame < hidden_from for frame in range(20)]
+
+
+class _TwoPlaces:
+    """Object masks by id and frame, wherever they are written down; a prompt starts what lies in its box."""
+
+    patience_s = 5.0
+
+    def __init__(self, hidden: dict[int, range]) -> None:
+        self._hidden = hidden
+        self._boxes: dict[int, tuple[float, float, float, float]] = {}
+        self._frame = -1
+
+    def advance(self, image: RGB, upcoming: RGB | None = None) -> dict[int, TrackedMask]:
+        self._frame += 1
+        return {obj_id: self._seen(obj_id) for obj_id in self._boxes}
+
+    def _seen(self, obj_id: int) -> TrackedMask:
+        mask = np.zeros((40, 200), np.bool_)
+        if self._frame not in self._hidden.get(obj_id, ()):
+            x0, y0, x1, y1 = (int(edge) for edge in self._boxes[obj_id])
+            mask[y0:y1, x0:x1] = True
+        return TrackedMask(mask, 0.9 if mask.any() else 0.0)
+
+    def add(self, obj_id: int, prompt: Prompt) -> TrackedMask:
+        assert prompt.box is not None
+        self._boxes[obj_id] = prompt.box
+        return self._seen(obj_id)
+
+    def drop(self, obj_id: int) -> None:
+        del self._boxes[obj_id]
+
+    def save(self, path: Path) -> None:
+        raise NotImplementedError
+
+
+NEAR, FAR = (10.0, 10.0, 30.0, 30.0), (160.0, 10.0, 180.0, 30.0)
+
+
+class _Newcomer:
+    """Detects what is prompted, and from a frame on a second thing of the same colour."""
+
+    def __init__(self, at: tuple[float, float, float, float], first: int, known: bool) -> None:
+        self._newcomer, self._first, self._known, self._frame = at, first, known, -1
+
+    def detect(self, image: RGB) -> list[Detection]:
+        self._frame += 1
+        old = [Detection(NEAR, "cup", 0.9)] if self._known and self._frame < 10 else []
+        return old + ([Detection(self._newcomer, "cup", 0.9)] if self._frame >= self._first else [])
+
+
+def _identities(hidden: range, newcomer: _Newcomer, prompted: bool, frames: int = 60) -> dict[int, int]:
+    """Who turned out to be whom."""
+    red = np.full((40, 200, 3), (200, 20, 20), np.uint8)
+    tracker = Tracker(_TwoPlaces({1: hidden}), newcomer)
+    for frame in range(frames):
+        first = {1: ("cup", Prompt(box=NEAR))} if prompted and frame == 0 else None
+        tracker.step(red, frame / 25, first)
+    return tracker.same_as
+
+
+def test_an_object_hidden_for_a_frame_keeps_its_id() -> None:
+    assert _identities(range(12, 14), _Newcomer(FAR, 12, known=True), prompted=False) == {}
+
+
+def test_a_prompted_object_keeps_its_id_however_long_it_is_hidden() -> None:
+    assert _identities(range(5, 60), _Newcomer(NEAR, 40, known=False), prompted=True) == {}
+    assert _identities(range(5, 60), _Newcomer(FAR, 6, known=False), prompted=True) == {}
+
+
+def test_a_newcomer_too_far_away_for_the_time_is_another() -> None:
+    assert _identities(range(12, 100), _Newcomer(FAR, 22, known=True), prompted=False) == {}
+
+
+def test_what_comes_back_where_it_went_is_the_same() -> None:
+    assert _identities(range(12, 100), _Newcomer(NEAR, 30, known=True), prompted=False) == {2: 1}
+    assert _identities(range(12, 500), _Newcomer(FAR, 100, known=True), prompted=False, frames=140) == {2: 1}

@@ -16,7 +16,20 @@ from core.tracking.tracker_state import SESSION_FILE, TRACKER_FILE, read_looks, 
 
 def _state(tracker: Tracker) -> list[tuple[object, ...]]:
     return [
-        (one.obj_id, one.label, one.box, one.score, one.confirmed, one.weak, one.unseen, one.rounds, one.prompted)
+        (
+            one.obj_id,
+            one.label,
+            one.box,
+            one.score,
+            one.confirmed,
+            one.weak,
+            one.unseen,
+            one.rounds,
+            one.prompted,
+            one.sound_s,
+            one.met_s,
+            one.place,
+        )
         for one in tracker.live.values()
     ]
 
@@ -31,8 +44,8 @@ def test_a_restored_tracker_takes_the_same_steps(cut: int, tmp_path: Path) -> No
             save_tracker(parts, tmp_path)
             parts = restore_tracker(tmp_path, ClassicalSegmenter(), ClassicalDetector().start("red square"), 3)
         prompts = {5: ("ground", Prompt(box=(60, 5, 90, 20)))} if number == 2 else {}
-        whole.step(image, prompts)
-        parts.step(image, prompts)
+        whole.step(image, number / 25, prompts)
+        parts.step(image, number / 25, prompts)
         assert _state(parts) == _state(whole)
     assert {one.label for one in whole.live.values()} == {"red square", "ground"}
 
@@ -40,7 +53,7 @@ def test_a_restored_tracker_takes_the_same_steps(cut: int, tmp_path: Path) -> No
 def test_a_detector_that_remembers_the_last_frame_is_shown_it_again(tmp_path: Path) -> None:
     frames = list(moving_square(16))
     tracker = Tracker(ClassicalSegmenter().start(), ClassicalDetector().start("moving"), 1)
-    tracker.step(frames[0])
+    tracker.step(frames[0], 0.0)
     save_tracker(tracker, tmp_path)
     before, after = ClassicalDetector().start("moving"), ClassicalDetector().start("moving")
     before.detect(frames[0])
@@ -51,7 +64,7 @@ def test_a_detector_that_remembers_the_last_frame_is_shown_it_again(tmp_path: Pa
 def test_looks_are_those_of_confirmed_objects(tmp_path: Path) -> None:
     tracker = Tracker(ClassicalSegmenter().start(), None)
     (image,) = moving_square(1)
-    tracker.step(image, {4: ("square", Prompt(box=(8, 22, 28, 42)))})
+    tracker.step(image, 0.0, {4: ("square", Prompt(box=(8, 22, 28, 42)))})
     save_tracker(tracker, tmp_path)
     ((obj_id, (label, looks)),) = read_looks(tmp_path).items()
     assert (obj_id, label) == (4, "square")
@@ -61,8 +74,8 @@ def test_looks_are_those_of_confirmed_objects(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [SESSION_FILE, TRACKER_FILE])
 def test_a_damaged_state_is_refused(name: str, tmp_path: Path) -> None:
     tracker = Tracker(ClassicalSegmenter().start(), None)
-    for image in moving_square(2):
-        tracker.step(image)
+    for number, image in enumerate(moving_square(2)):
+        tracker.step(image, number / 25)
     save_tracker(tracker, tmp_path)
     data = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(data[: len(data) // 2])

@@ -43,7 +43,7 @@ def test_a_detection_on_every_frame_corrects_the_track_and_keeps_its_memory(mode
     session.add = add  # type: ignore[method-assign,assignment]
     prompt = Prompt(box=(8.0, 35.0, 140.0, 80.0))
     for index in range(8):
-        tracker.step(frames[index], {1: ("thing", prompt)} if index == 0 else None)
+        tracker.step(frames[index], index / 25, {1: ("thing", prompt)} if index == 0 else None)
         alone.advance(frames[index])
         if index == 0:
             alone.add(1, prompt)

@@ -19,7 +19,7 @@ from core.windows.merge import Shard
 def _assemble(video: Path, index: Path, shards: list[Shard], folder: Path, **more: Any) -> dict[str, Any]:
     folder.mkdir()
     request = {
-        "video": video, "index": index, "size": (192, 128), "interval": 5, "shards": shards,
+        "video": video, "video_id": "v", "index": index, "size": (192, 128), "interval": 5, "shards": shards,
         "objects": {1: ("0a1b", "square"), 2: ("0a1c", "ground")}, "report": {"title": "A & B", "duration_s": 4.0},
     }  # fmt: skip
     return assemble_video(request | more, folder, silent)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from core.errors import RefusedInput
 from tasks.cluster.address import Cluster, find_cluster
 from tasks.devices.choice import choose_devices
+from tasks.devices.timeouts import Timeouts
 
 
 def test_a_scheduler_that_answers() -> None:
@@ -50,10 +51,10 @@ def test_nearly_right_is_refused(text: str) -> None:
 
 
 def test_the_gpus_of_a_cluster_are_not_looked_for_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.devices.slots.cuda_devices", list)
+    monkeypatch.setattr("tasks.devices.slots.usable_gpus", list)
     with pytest.raises(RefusedInput, match="gpu_ids"):
-        choose_devices([0, 1], None, None)
+        choose_devices([0, 1], None, None, Timeouts())
     with socket.create_server(("127.0.0.1", 0)) as scheduler:
-        devices = choose_devices([0, 1], None, f"tcp://127.0.0.1:{scheduler.getsockname()[1]}")
+        devices = choose_devices([0, 1], None, f"tcp://127.0.0.1:{scheduler.getsockname()[1]}", Timeouts())
     with pytest.raises(RefusedInput, match="gpu_ids"):  # on a host that lacks them
         devices.slots()

@@ -9,14 +9,16 @@ import pytest
 from core.errors import RefusedInput
 from tasks.devices import slots
 from tasks.devices.lock import locks_folder, try_lock
-from tasks.devices.slots import Slot, cpu_cores, cuda_devices, plan_slots
+from tasks.devices.slots import Slot, cpu_cores, plan_slots
+
+LISTED = "0, GPU-aa11, 1000\\n1, GPU-ab22, 2000\\n2, GPU-cc33, 3000\\n"
 
 
 @pytest.fixture
 def three_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose `nvidia-smi` lists three devices."""
     tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\nprintf '0\\n1\\n2\\n'\n")
+    tool.write_text(f"#!/bin/sh\nprintf '{LISTED}'\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -38,9 +40,11 @@ def test_repeats_weight_a_device_and_workers_go_round() -> None:
 @pytest.mark.usefixtures("three_gpus")
 def test_the_environment_may_hide_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0")
-    assert cuda_devices() == [2, 0]
+    assert [slot.gpu for slot in plan_slots(None, None)] == [2, 0]
+    with pytest.raises(RefusedInput, match=r"one or more of \[2, 0\]"):
+        plan_slots([1], None)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert cuda_devices() == []
+    assert {slot.gpu for slot in plan_slots(None, None)} == {None}
 
 
 @pytest.mark.usefixtures("three_gpus")
@@ -53,7 +57,7 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 def test_without_a_gpu_there_is_a_slot_per_core() -> None:
     assert plan_slots(None, None) == [Slot(None, index) for index in range(cpu_cores())]
     assert len(plan_slots(None, 5)) == 5
-    with pytest.raises(RefusedInput, match="this host has no CUDA device"):
+    with pytest.raises(RefusedInput, match="this host has no GPU"):
         plan_slots([0], None)
     with pytest.raises(RefusedInput, match="num_workers"):
         plan_slots(None, 0)

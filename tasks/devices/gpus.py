@@ -1,0 +1,191 @@
+"""The GPUs of this host that this process may use, without loading torch.
+
+NVIDIA's are found through NVML, or `nvidia-smi` where that library is missing, and chosen by `CUDA_VISIBLE_DEVICES` in
+its order: indices, UUIDs (or their beginnings) and MIG ids, as people, SLURM and Kubernetes write them. What cannot be
+matched is refused: work that was meant for a GPU must not run on the CPU without a word.
+"""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from core.errors import RefusedInput
+
+Kind = Literal["cuda", "rocm", "mps"]
+_HIDES = "CUDA_VISIBLE_DEVICES"
+_NONE = frozenset({"", "-1", "none", "void", "nodevfiles"})  # the last as SLURM says it
+_AMD_NODES = Path("/sys/class/kfd/kfd/topology/nodes")
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One device that a process can compute on.
+
+    Attributes:
+        index: as `nvidia-smi` counts; a part of a GPU (MIG) has the number it has among all devices.
+        uuid: `GPU-…` or `MIG-…`; empty where it is not known.
+        kind: how torch addresses it.
+        free_mib: memory that nobody uses; None where that is not known.
+        parent: index of the GPU it is a part of.
+        old_name: of a part, as old drivers name it: `MIG-GPU-…/instance/compute instance`.
+    """
+
+    index: int
+    uuid: str = ""
+    kind: Kind = "cuda"
+    free_mib: int | None = None
+    parent: int | None = None
+    old_name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.index} ({self.uuid})" if self.uuid else str(self.index)
+
+
+def usable_gpus() -> list[Gpu]:
+    """The devices this process may use, in the order it was given them. Raises `RefusedInput`, see above."""
+    nvidia = _nvidia_gpus()
+    allowed = os.environ.get(_HIDES)
+    if allowed is not None and allowed.strip().lower() in _NONE:
+        return []
+    if nvidia or (allowed is not None and not _amd_gpus()):
+        return nvidia if allowed is None else _chosen(allowed, nvidia)
+    if _amd_gpus():
+        return _amd_gpus() if _torch_build("+rocm") else []
+    return [Gpu(0, kind="mps")] if _is_apple() and not _torch_build("+cpu") else []
+
+
+def unused_gpu_note() -> str | None:
+    """What a person should know of a GPU that is here and cannot be used; None where there is none."""
+    if not _nvidia_gpus() and _amd_gpus() and not _torch_build("+rocm"):
+        return "An AMD GPU is here, and the installed torch cannot use it: install its ROCm build; running on the CPU"
+    return None
+
+
+def _chosen(allowed: str, there: list[Gpu]) -> list[Gpu]:
+    chosen: list[Gpu] = []
+    for part in allowed.split(","):
+        name = part.strip()
+        if name.lower() in _NONE:  # CUDA ends its list here, too
+            break
+        found = [gpu for gpu in there if _is_called(gpu, name)]
+        whole = [gpu for gpu in found if gpu.parent is None]
+        if not found or (not name.isdigit() and len(found) > 1 and len(whole) != 1):
+            devices = ", ".join(map(str, there)) or "no GPU at all"
+            accepted = f"an index, UUID or MIG id of a GPU of this host; {name!r} is none of them: there is {devices}"
+            raise RefusedInput.of(_HIDES, allowed, accepted)
+        chosen += [gpu for gpu in (whole or found) if gpu not in chosen]
+    return chosen
+
+
+def _is_called(gpu: Gpu, name: str) -> bool:
+    if name.isdigit():
+        return int(name) in (gpu.index if gpu.parent is None else None, gpu.parent)
+    long_enough = len(name) > len("GPU-")
+    return long_enough and name.startswith(("GPU-", "MIG-")) and any(
+        known.lower().startswith(name.lower()) for known in (gpu.uuid, gpu.old_name) if known
+    )  # fmt: skip
+
+
+def _nvidia_gpus() -> list[Gpu]:
+    found = _nvml_gpus()
+    return _nvidia_smi_gpus() if found is None else found
+
+
+def _nvml_gpus() -> list[Gpu] | None:
+    """By NVIDIA's library; None where it is not here or does not answer."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        return list(_each_nvml_gpu(pynvml))
+    except pynvml.NVMLError:
+        return None
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _each_nvml_gpu(nvml: Any) -> Iterator[Gpu]:
+    handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+    number = len(handles)
+    for index, handle in enumerate(handles):
+        uuid = _text(nvml.nvmlDeviceGetUUID(handle))
+        parts = _mig_parts(nvml, handle)
+        for part in parts:
+            instance, compute = nvml.nvmlDeviceGetGpuInstanceId(part), nvml.nvmlDeviceGetComputeInstanceId(part)
+            old_name = f"MIG-{uuid}/{instance}/{compute}"
+            yield Gpu(number, _text(nvml.nvmlDeviceGetUUID(part)), "cuda", _free_mib(nvml, part), index, old_name)
+            number += 1
+        if not parts:
+            yield Gpu(index, uuid, "cuda", _free_mib(nvml, handle))
+
+
+def _mig_parts(nvml: Any, handle: Any) -> list[Any]:
+    """The parts of a GPU that is divided; none where it is not."""
+    try:
+        current, _ = nvml.nvmlDeviceGetMigMode(handle)
+        most = nvml.nvmlDeviceGetMaxMigDeviceCount(handle) if current else 0
+    except nvml.NVMLError:
+        return []
+    parts = []
+    for place in range(most):
+        try:
+            parts.append(nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, place))
+        except nvml.NVMLError:  # places are not filled from the first on
+            continue
+    return parts
+
+
+def _free_mib(nvml: Any, handle: Any) -> int | None:
+    try:
+        return int(nvml.nvmlDeviceGetMemoryInfo(handle).free) // 2**20
+    except nvml.NVMLError:
+        return None
+
+
+def _text(name: "str | bytes") -> str:
+    return name.decode() if isinstance(name, bytes) else name
+
+
+def _nvidia_smi_gpus() -> list[Gpu]:
+    """By the driver's tool: slower, and blind to the parts of a divided GPU."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    query = [tool, "--query-gpu=index,uuid,memory.free", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    rows = re.findall(r"^(\d+)(?:, *([^,\s]+))?(?:, *(\d+))?", answer.stdout if answer.returncode == 0 else "", re.M)
+    return [Gpu(int(index), uuid, "cuda", int(free) if free else None) for index, uuid, free in rows]
+
+
+def _amd_gpus() -> list[Gpu]:
+    """By the kernel's driver: its nodes with compute units are GPUs."""
+    found: list[Gpu] = []
+    for node in sorted(_AMD_NODES.glob("*/properties"), key=lambda path: path.parent.name.zfill(4)):
+        units = re.search(r"^simd_count (\d+)", node.read_text(errors="replace"), re.M)
+        if units is not None and int(units[1]) > 0:
+            found.append(Gpu(len(found), kind="rocm"))
+    return found
+
+
+def _is_apple() -> bool:
+    return platform.system() == "Darwin" and platform.machine() == "arm64"
+
+
+def _torch_build(suffix: str) -> bool:
+    try:
+        return suffix in version("torch")
+    except PackageNotFoundError:
+        return False

@@ -1,0 +1,174 @@
+"""Our own line to the Prefect server: for leases, artifacts, progress and noticing that a run was cancelled.
+
+Prefect's client tries again and again, up to hours. Work must not wait for that: here each call has a short time-out
+and one try, a server that does not answer for a while counts as lost, and nothing is asked of a lost server but whether
+it is back. What is to be recorded waits meanwhile.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
+from typing import TypeVar
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.logging import get_logger
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
+
+from core.errors import MaskflowError
+
+T = TypeVar("T")
+Call = Callable[[SyncPrefectClient], T]
+_ANSWERS_WITHIN_S = 10.0
+_LOST_AFTER_S = 10.0
+_ASK_AGAIN_S = 2.0
+_THREADS = 4
+_BUSY = frozenset({408, 429, 500, 502, 503, 504})
+_log = get_logger("maskflow.server")
+
+
+class NoAnswer(MaskflowError):
+    """The server did not answer in time, or said that it is too busy."""
+
+
+class ServerLink:
+    """One for each server and process, see `server_link`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        timeout = httpx.Timeout(_ANSWERS_WITHIN_S)
+        self._client = get_client(httpx_settings={"timeout": timeout}, sync_client=True).__enter__()
+        self._prefect = get_current_settings().client
+        self._retries = self._prefect.max_retries
+        self._threads = ThreadPoolExecutor(_THREADS, "prefect-server", initializer=_one_try)
+        self._lock = threading.Lock()
+        self._failing_since_s: float | None = None
+        self._ask_again_s = 0.0
+        self._pending: OrderedDict[Hashable, Call[object]] = OrderedDict()
+        self._recording = threading.Lock()
+        self.lost = False
+        self.was_lost = False
+
+    def ask(self, call: Call[T]) -> T:
+        """What the server answers to a call.
+
+        Raises:
+            NoAnswer: it does not answer; at once while it is lost.
+            Exception: what the call raises where the server answers, as `ObjectNotFound`.
+        """
+        with self._lock:
+            if self.lost and time.monotonic() < self._ask_again_s:
+                raise NoAnswer(f"the Prefect server {self.url} is lost")
+            self._ask_again_s = time.monotonic() + _ASK_AGAIN_S
+        try:
+            answer = self._threads.submit(call, self._client).result(_ANSWERS_WITHIN_S)
+        except (httpx.HTTPError, TooLate, OSError) as error:
+            if isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in _BUSY:
+                self._answered()
+                raise
+            self._failed(error)
+            raise NoAnswer(f"the Prefect server {self.url} does not answer ({error or type(error).__name__})") from None
+        except Exception:
+            self._answered()
+            raise
+        self._answered()
+        return answer
+
+    def record(self, name: Hashable, call: Call[object]) -> None:
+        """Have something recorded soon, in order; what was to be recorded under the same name is replaced.
+
+        Kept while the server is lost, and recorded when it is back. Never waits.
+        """
+        with self._lock:
+            self._pending[name] = call
+        self._threads.submit(self._record_pending)
+
+    def flush(self, within_s: float) -> int:
+        """Wait until all is recorded, or the server is lost; how much is not recorded."""
+        deadline_s = time.monotonic() + within_s
+        while self._pending and time.monotonic() < deadline_s:
+            if not self._recording.locked():
+                self._threads.submit(self._record_pending)
+            time.sleep(0.05 if not self.lost else 0.5)
+        return len(self._pending)
+
+    def _record_pending(self) -> None:
+        if not self._recording.acquire(blocking=False):
+            return
+        try:
+            while self._pending and not (self.lost and time.monotonic() < self._ask_again_s):
+                name, call = next(iter(self._pending.items()))
+                try:
+                    call(self._client)
+                except (httpx.TransportError, OSError) as error:
+                    self._failed(error)
+                    return
+                except Exception as error:  # noqa: BLE001 - what cannot be recorded must not keep the rest
+                    if isinstance(error, PrefectHTTPStatusError) and error.response.status_code in _BUSY:
+                        self._failed(error)
+                        return
+                    _log.warning("Not recorded on the Prefect server: %s", error)
+                self._answered()
+                with self._lock:
+                    if self._pending.get(name) is call:
+                        del self._pending[name]
+        finally:
+            self._recording.release()
+
+    def _answered(self) -> None:
+        with self._lock:
+            self._failing_since_s = None
+            back, self.lost = self.lost, False
+        if back:
+            self._prefect.max_retries = self._retries
+            _log.warning("The Prefect server %s answers again", self.url)
+            self._threads.submit(self._record_pending)
+
+    def _failed(self, error: BaseException) -> None:
+        now_s = time.monotonic()
+        with self._lock:
+            if self._failing_since_s is None:
+                self._failing_since_s = now_s
+            newly = not self.lost and now_s - self._failing_since_s >= _LOST_AFTER_S
+            self.lost = self.lost or newly
+            self.was_lost = self.was_lost or newly
+        if newly:
+            # Prefect reads this before each try: so its own calls, which hold up the run, give up too.
+            self._prefect.max_retries = 0
+            _log.warning(
+                "The Prefect server %s is lost (%s): the run goes on without it. The slot locks alone count now; what "
+                "became of the run is recorded if it is back in time",
+                self.url,
+                str(error) or type(error).__name__,
+            )
+
+
+_of_threads = threading.local()
+
+
+def _one_try() -> None:
+    """For calls from this thread: Prefect reads its settings from the thread's context, while this object lives."""
+    _of_threads.settings = temporary_settings(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
+    _of_threads.settings.__enter__()
+
+
+_links: dict[str, ServerLink] = {}
+_making = threading.Lock()
+
+
+def server_link() -> ServerLink:
+    """The link to the configured server."""
+    url = str(PREFECT_API_URL.value())
+    with _making:
+        if url not in _links:
+            _links[url] = ServerLink(url)
+        return _links[url]
+
+
+def is_lost() -> bool:
+    """Whether a server this process has used is lost."""
+    return any(link.lost for link in _links.values())
