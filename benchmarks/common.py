@@ -34,7 +34,8 @@ def write_list(path: Path, videos: list[Path]) -> Path:
 def environment(folder: Path) -> dict[str, str]:
     """An environment whose Prefect home and slot locks are the benchmark's own."""
     (folder / "tmp").mkdir(exist_ok=True)
-    return {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "TMPDIR": str(folder / "tmp"), "COLUMNS": "160"}
+    own = {"PREFECT_HOME": folder / "prefect", "TMPDIR": folder / "tmp", "MASKFLOW_SLOT_LOCKS": folder / "locks"}
+    return {**os.environ, **{name: str(path) for name, path in own.items()}, "COLUMNS": "160"}
 
 
 def track(folder: Path, video_list: Path, output: Path, workers: int, *more: str) -> "subprocess.Popen[str]":

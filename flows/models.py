@@ -28,7 +28,7 @@ def choose_models(
     follower = choose("segmenter", segmenter, SEGMENTERS, models)
     follower.check(models)  # last, since it may load a library
     if finder is not None:
-        finder.check(models)
+        finder.check(models, text)
     return finder, follower
 
 

@@ -27,6 +27,7 @@ from pydantic import (
 
 from core.errors import RefusedInput, UnsafeFile
 from core.masks import rle
+from core.masks.boxes import around
 from core.models.roles import Prompt
 from core.store.safe_load import load_json
 from core.tracking.loop import ObjectPrompt
@@ -69,10 +70,9 @@ class PromptEntry(BaseModel):
         """Both entries, of one object on one frame, as one. Raises `ValueError` where their masks differ in size."""
         boxes = [box for box in (self.box, other.box) if box is not None]
         masks = [mask for mask in (self.mask, other.mask) if mask is not None]
-        around = tuple(f(edge) for f, edge in zip((min, min, max, max), zip(*boxes, strict=True), strict=True))
         together = {
             "label": self.label or other.label,
-            "box": around if boxes else None,
+            "box": reduce(around, boxes) if boxes else None,
             "points": [*self.points, *other.points],
             "mask": reduce(rle.union, masks) if masks else None,
         }

@@ -24,6 +24,12 @@ def iou_matrix(first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.fl
     return np.asarray(iou, np.float64)
 
 
+def around(first: Box, second: Box) -> Box:
+    """The smallest box that holds both."""
+    (x0, y0, x1, y1), (u0, v0, u1, v1) = first, second
+    return min(x0, u0), min(y0, v0), max(x1, u1), max(y1, v1)
+
+
 def clip_box(box: Box, width: int, height: int) -> Box | None:
     """The part of a box inside the picture; None when nothing of it is."""
     x0, y0, x1, y1 = box

@@ -94,6 +94,25 @@ def check_grounding_dino(_: ModelOptions, path: Path) -> None:
     from_transformers("GroundingDinoForObjectDetection", WHAT)
 
 
+def check_grounding_dino_text(path: Path, text: str) -> None:
+    """Raises `RefusedInput` for a text that is longer than the model reads."""
+    from core.models.grounding_dino.detector import WHAT, check_text
+    from core.models.pretrained import config_number, load_processor
+
+    check_text(
+        text, load_processor("GroundingDinoProcessor", WHAT, path).tokenizer, config_number(path, "max_text_len")
+    )
+
+
+def check_sam3_text(path: Path, text: str) -> None:
+    """Raises `RefusedInput` for a phrase that is longer than the model reads."""
+    from core.models.pretrained import config_number, load_processor
+    from core.models.sam3.detector import WHAT, check_tokens
+
+    longest = config_number(path, "detector_config", "text_config", "max_position_embeddings")
+    check_tokens(text, load_processor("Sam3Processor", WHAT, path).tokenizer, longest)
+
+
 def sam3_detector(spec: ModelSpec) -> Detector:
     """SAM 3's detector from the folder at `spec.path`."""
     from core.models.device import default_device

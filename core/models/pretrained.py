@@ -13,6 +13,7 @@ from torchvision.ops import batched_nms
 from core.errors import Unavailable, UnsafeFile
 from core.masks.boxes import clip_box
 from core.models.roles import Detection
+from core.store.safe_load import load_json
 from core.weights.folder import check_folder
 
 _NMS_IOU = 0.7
@@ -36,6 +37,16 @@ def load_processor(name: str, what: str, folder: Path) -> Any:
         return processor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UnsafeFile(f"{folder}: no {what} processor ({_first_line(error)})") from None
+
+
+def config_number(folder: Path, *place: str) -> int:
+    """A number of the model's `config.json`. Raises `UnsafeFile` where it is not there."""
+    found: Any = load_json(folder / "config.json")
+    for name in place:
+        found = found.get(name) if isinstance(found, dict) else None
+    if not isinstance(found, int):
+        raise UnsafeFile(f"{folder / 'config.json'}: there is no number {'.'.join(place)}")
+    return found
 
 
 def load_model(name: str, what: str, model_type: str, folder: Path, device: torch.device) -> Any:

@@ -56,6 +56,7 @@ class Backend(Generic[T]):
         variant: settings that change its results.
         check_weights: opens the weights without reading them all; raises where they are no such thing.
         check_prompt: raises `RefusedInput` for a text it cannot serve; loads no model.
+        check_text: likewise, with what lies beside the weights: how many words the model reads.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Backend(Generic[T]):
     variant: Callable[[ModelOptions], tuple[str, ...]] = lambda _: ()
     check_weights: Callable[[ModelOptions, Path], None] = lambda _, __: None
     check_prompt: Callable[[str], None] = lambda _: None
+    check_text: Callable[[Path, str], None] = lambda _, __: None
 
     def missing(self, options: ModelOptions) -> str | None:
         """Why it cannot run here and what to do about it; None where it can."""
@@ -76,12 +78,15 @@ class Backend(Generic[T]):
         get = f"get them with `maskflow weights get {needed.get}`"
         return f"its weights are not at {needed.path.absolute()}; {get}{needed.instead}"
 
-    def check(self, options: ModelOptions) -> None:
-        """Look at the weights. Raises `RefusedInput` where they are not this backend's."""
+    def check(self, options: ModelOptions, text: str | None = None) -> None:
+        """Look at the weights. Raises `RefusedInput` where they are not this backend's, or not for this text."""
         if self.weights is None:
             return
+        path = self.weights(options).path
         try:
-            self.check_weights(options, self.weights(options).path)
+            self.check_weights(options, path)
+            if text is not None:
+                self.check_text(path, text)
         except RefusedInput:
             raise
         except MaskflowError as error:
@@ -141,6 +146,7 @@ DETECTORS: Sequence[Backend[Detector]] = (
         _grounding_dino_weights,
         check_weights=loaders.check_grounding_dino,
         check_prompt=check_phrases,
+        check_text=loaders.check_grounding_dino_text,
     ),
     Backend(
         "sam3",
@@ -149,6 +155,7 @@ DETECTORS: Sequence[Backend[Detector]] = (
         _sam3_detector_weights,
         check_weights=loaders.check_sam3,
         check_prompt=check_phrases,
+        check_text=loaders.check_sam3_text,
     ),
     Backend("classical", "1", loaders.classical_detector, check_prompt=loaders.check_classical_prompt),
 )

@@ -226,7 +226,7 @@ class Tracker:
         tracked = self.segmenter.add(obj_id, prompt)
         self.lost.pop(obj_id, None)
         self.next_id = max(self.next_id, obj_id + 1)
-        track = _new_track(obj_id, label, None, image, tracked)
+        track = _new_track(obj_id, label, None, image, tracked, as_it_is=prompt.mask is not None)
         track.prompted = self.frame
         track.confirmed = track.kept = True
         self._begins(track)
@@ -324,7 +324,10 @@ def _place(track: Track, mask: Mask, score: float) -> None:
     track.mask, track.score, track.box = mask, score, mask_box(mask)
 
 
-def _new_track(obj_id: int, label: str | None, score: float | None, image: RGB, tracked: TrackedMask) -> Track:
-    mask = clean(tracked.mask)
+def _new_track(
+    obj_id: int, label: str | None, score: float | None, image: RGB, tracked: TrackedMask, as_it_is: bool = False
+) -> Track:
+    """A track that begins here; a mask that a person gave is taken `as_it_is`."""
+    mask = tracked.mask if as_it_is else clean(tracked.mask)
     looks = appearance(image, mask)
     return Track(obj_id, label, score, False, looks, mask, tracked.score, mask_box(mask))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from core.errors import RefusedInput
+from core.models.backoff import until_it_fits
 from core.models.phrases import check_phrases, phrases
 from core.models.pretrained import load_model, load_processor, to_detections
 from core.models.roles import Detection
@@ -24,6 +25,17 @@ def load_grounding_dino(folder: Path, device: torch.device) -> "GroundingDino":
     """The detector from a folder as `maskflow weights get grounding-dino-tiny` makes it. Raises as `load_model`."""
     model = load_model("GroundingDinoForObjectDetection", WHAT, MODEL_TYPE, folder, device)
     return GroundingDino(model, load_processor("GroundingDinoProcessor", WHAT, folder))
+
+
+def check_text(prompt: str, tokenizer: Any, longest: int) -> None:
+    """Raises `RefusedInput` for a text that is longer than the model reads, or of which it sees nothing."""
+    wanted = phrases(prompt)
+    for phrase in wanted:
+        if not tokenizer(phrase, add_special_tokens=False)["input_ids"]:
+            raise RefusedInput.of("text_prompt", prompt, f"the model sees nothing in {phrase!r}")
+    tokens = len(tokenizer(model_text(wanted))["input_ids"])
+    if tokens > longest:
+        raise RefusedInput.of("text_prompt", prompt, f"at most {longest} tokens; this text has {tokens}")
 
 
 class GroundingDino:
@@ -43,17 +55,9 @@ class GroundingDino:
     def start(self, prompt: str) -> "GroundingDinoSession":
         """See `Detector.start`."""
         check_phrases(prompt)
+        check_text(prompt, self._processor.tokenizer, self._model.config.max_text_len)
         wanted = phrases(prompt)
-        text = model_text(wanted)
-        tokenizer = self._processor.tokenizer
-        for phrase in wanted:
-            if not tokenizer(phrase, add_special_tokens=False)["input_ids"]:
-                raise RefusedInput.of("text_prompt", prompt, f"the model sees nothing in {phrase!r}")
-        tokens = tokenizer(text)["input_ids"]
-        longest = self._model.config.max_text_len
-        if len(tokens) > longest:
-            raise RefusedInput.of("text_prompt", prompt, f"at most {longest} tokens; this text has {len(tokens)}")
-        return GroundingDinoSession(self, wanted, text)
+        return GroundingDinoSession(self, wanted, model_text(wanted))
 
     @torch.inference_mode()
     def detect(self, images: Sequence[RGB], wanted: Sequence[str], text: str) -> list[list[Detection]]:
@@ -103,7 +107,7 @@ class GroundingDinoSession:
 
     def detect(self, image: RGB) -> list[Detection]:
         """See `DetectorSession.detect`."""
-        return self._detector.detect([image], self._wanted, self._text)[0]
+        return until_it_fits(lambda: self._detector.detect([image], self._wanted, self._text)[0], lambda: False)
 
 
 def model_text(wanted: Sequence[str]) -> str:

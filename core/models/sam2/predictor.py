@@ -4,7 +4,7 @@ Given the same weights and frames, and `batch=1`, every mask logit equals that o
 to the last bit. With larger batches objects share forward passes; logits then agree within float tolerance.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -14,6 +14,7 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 from torch.nn import functional
 
+from core.models.backoff import Sizes, free_unused, until_it_fits
 from core.models.device import half_precision
 from core.models.roles import Prompt
 from core.models.sam2.attention import condition
@@ -81,7 +82,7 @@ class StreamingPredictor:
     Args:
         model: SAM 2, in evaluation mode.
         window: the video.
-        batch: most objects in one forward pass; 1 is exact.
+        batch: most objects in one forward pass; 1 is exact. Fewer where memory runs out, see `sizes`.
         pad: fill batches up to a power of two, for compiled modules, which want the same shapes again.
     """
 
@@ -94,6 +95,7 @@ class StreamingPredictor:
         self.objects: dict[int, ObjectMemory] = {}
         self._model = model
         self.batch = batch
+        self.sizes = Sizes(objects=batch)
         self._pad = pad
         self._reach = Reach(
             masks=model.num_maskmem,
@@ -140,9 +142,14 @@ class StreamingPredictor:
 
     def look_ahead(self, image: RGB) -> None:
         """Start encoding the frame that the next `advance` will be given, if it will be needed; the same array."""
-        if self.objects:
+        if self.objects and self.sizes.ahead:
             with self._computing():
-                self._ahead = (image, self._encode(image))
+                try:
+                    self._ahead = (image, self._encode_once(image))
+                    return
+                except torch.OutOfMemoryError:
+                    self.sizes.shrink("ahead")
+            free_unused()
 
     def add(self, obj_id: int, prompt: Prompt) -> Masks:
         """Start an object on the present frame, or correct a known one there; no other object is touched.
@@ -159,7 +166,10 @@ class StreamingPredictor:
         kept = memory.recent if tracked else memory.conditioning
         earlier = kept.get(self.frame)
         with self._computing():
-            decoded = self._prompted(self._present(), prompt, memory if tracked else None, earlier)
+            features = self._present()
+            decoded = until_it_fits(
+                lambda: self._prompted(features, prompt, memory if tracked else None, earlier), self._forget_ahead
+            )
         kept[self.frame] = Memory(
             decoded.pointer, logits=decoded.logits, score=decoded.score, presence=decoded.presence
         )
@@ -218,6 +228,14 @@ class StreamingPredictor:
         return self._features
 
     def _encode(self, image: RGB) -> Features:
+        return until_it_fits(lambda: self._encode_once(image), self._forget_ahead)
+
+    def _forget_ahead(self) -> bool:
+        """Make room: what was encoded ahead is encoded again when its turn comes."""
+        self._ahead = None
+        return self.sizes.shrink("ahead")
+
+    def _encode_once(self, image: RGB) -> Features:
         return Features.of(self._model, prepare(image, self._model.image_size, self._model.device))
 
     def _track(self) -> Masks:
@@ -228,15 +246,23 @@ class StreamingPredictor:
                 found[obj_id] = memory.conditioning[self.frame]
             else:
                 recalls[obj_id] = memory.recall(Place(self.frame, self.step), self._reach)
-        for obj_ids in batches(recalls, self.batch):
-            rows = [recalls[obj_id] for obj_id in obj_ids]
-            left = track_batch(self._model, self._present(), rows, self._place, self._span, self._pad)
-            found.update(zip(obj_ids, left, strict=True))
+        while left := {obj_id: recall for obj_id, recall in recalls.items() if obj_id not in found}:
+            found.update(until_it_fits(lambda left=left: self._track_some(left), self._smaller))  # type: ignore[misc]
         for obj_id, memory in self.objects.items():
             if obj_id in recalls:
                 memory.recent[self.frame] = found[obj_id]
             memory.forget([Place(self.frame, self.step), *([self.held] if self.held else [])], self._reach)
         return self._masks({obj_id: found[obj_id] for obj_id in self.objects})
+
+    def _track_some(self, recalls: Mapping[int, Recall]) -> dict[int, Memory]:
+        """Some of the objects: as many as go through in one pass."""
+        obj_ids = next(batches(recalls, self.sizes.objects))
+        rows = [recalls[obj_id] for obj_id in obj_ids]
+        tracked = track_batch(self._model, self._present(), rows, self._place, self._span, self._pad)
+        return dict(zip(obj_ids, tracked, strict=True))
+
+    def _smaller(self) -> bool:
+        return self.sizes.shrink("objects") or self._forget_ahead()
 
     def _prompted(
         self, features: Features, prompt: Prompt, memory: ObjectMemory | None, earlier: Memory | None
@@ -260,10 +286,16 @@ class StreamingPredictor:
             memory = kept[self.frame]
             assert memory.logits is not None
             assert memory.presence is not None
-            full = enlarge(self._model, memory.logits)
-            encoded = encode_memory(self._model, self._present(), full, memory.presence, by_hand=True)
+            encoded = until_it_fits(lambda memory=memory: self._remembered(memory), self._forget_ahead)  # type: ignore[misc]
             kept[self.frame] = replace(memory, features=encoded)
         self._unsettled.clear()
+
+    def _remembered(self, memory: Memory) -> Tensor:
+        """What later frames read of a prompt's mask."""
+        assert memory.logits is not None
+        assert memory.presence is not None
+        full = enlarge(self._model, memory.logits)
+        return encode_memory(self._model, self._present(), full, memory.presence, by_hand=True)
 
     def _masks(self, found: dict[int, Memory]) -> Masks:
         logits = [memory.logits for memory in found.values() if memory.logits is not None]

@@ -7,12 +7,12 @@ import torch
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
+from core.models.backoff import Sizes, until_it_fits
 from core.models.roles import Prompt, TrackedMask
 from core.models.sam2.predictor import Masks, StreamingPredictor, Window
 from core.models.sam2.state import restore_predictor, save_predictor
 from core.video.frames import RGB
 
-_OBJECTS_AT_ONCE = 4  # enlarged to the video's size together: 4K masks of many objects would fill a GPU
 _BATCH_ON_GPU = 16
 
 
@@ -32,6 +32,8 @@ class Sam2Segmenter:
         self._name = name
         self._batch = batch or (_BATCH_ON_GPU if model.device.type == "cuda" else 1)
         self._compiled = compiled
+        # Masks are enlarged a few at once: 4K masks of many objects would fill a GPU.
+        self.sizes = Sizes(objects=self._batch, masks=4)
 
     def start(self) -> "Sam2Session":
         """A session for one video."""
@@ -41,10 +43,13 @@ class Sam2Segmenter:
         """See `VideoSegmenter.restore`."""
         session = self.start()
         session.predictor = restore_predictor(self._model, path, self._name, pad=self._compiled)
+        session.predictor.sizes = self.sizes
         return session
 
     def _predictor(self, window: Window) -> StreamingPredictor:
-        return StreamingPredictor(self._model, window, self._batch, pad=self._compiled)
+        predictor = StreamingPredictor(self._model, window, self._batch, pad=self._compiled)
+        predictor.sizes = self.sizes
+        return predictor
 
 
 class Sam2Session:
@@ -85,9 +90,15 @@ class Sam2Session:
     def _fetch(self, predictor: StreamingPredictor, masks: Masks, upcoming: RGB | None) -> dict[int, TrackedMask]:
         """Masks at the video's size, on the host. On a GPU the next frame is encoded while the host goes on."""
         parts: list[Tensor] = []
-        for start in range(0, len(masks.obj_ids), _OBJECTS_AT_ONCE):
-            full = predictor.video_logits(masks.logits[start : start + _OBJECTS_AT_ONCE])
-            parts.append((full[:, 0] > 0).to("cpu", non_blocking=True))
+        start = 0
+        while start < len(masks.obj_ids):
+
+            def enlarge(start: int = start) -> Tensor:
+                full = predictor.video_logits(masks.logits[start : start + predictor.sizes.masks])
+                return (full[:, 0] > 0).to("cpu", non_blocking=True)
+
+            parts.append(until_it_fits(enlarge, lambda: predictor.sizes.shrink("masks", "ahead")))
+            start += len(parts[-1])
         scores = masks.scores.to("cpu", non_blocking=True)
         if self._model.device.type == "cuda":
             copied = torch.cuda.current_stream().record_event()

@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from core.errors import RefusedInput
+from core.models.backoff import until_it_fits
 from core.models.phrases import check_phrases, phrases
 from core.models.pretrained import from_transformers, load_model, load_processor, to_detections
 from core.models.roles import Detection
@@ -20,6 +22,17 @@ def load_sam3_detector(folder: Path, device: torch.device) -> "Sam3Detector":
     """The detector from a folder as `maskflow weights get sam3` makes it. Raises as `load_model`."""
     model = load_model("Sam3Model", WHAT, MODEL_TYPE, folder, device)
     return Sam3Detector(model, load_processor("Sam3Processor", WHAT, folder))
+
+
+def check_tokens(prompt: str, tokenizer: Any, longest: int) -> None:
+    """Raises `RefusedInput` for a phrase that is longer than the model reads."""
+    for phrase in phrases(prompt):
+        tokens = len(tokenizer(phrase)["input_ids"])
+        if tokens > longest:
+            accepted = (
+                f"phrases of at most {longest} tokens, each ended by a full stop; this one has {tokens}: {phrase!r}"
+            )
+            raise RefusedInput.of("text_prompt", prompt, accepted)
 
 
 class Sam3Detector:
@@ -41,6 +54,7 @@ class Sam3Detector:
     def start(self, prompt: str) -> "Sam3DetectorSession":
         """See `Detector.start`."""
         check_phrases(prompt)
+        check_tokens(prompt, self._processor.tokenizer, self._model.config.text_config.max_position_embeddings)
         texts = {}
         for phrase in phrases(prompt):
             inputs = self._processor(text=phrase, return_tensors="pt").to(self._model.device)
@@ -83,4 +97,4 @@ class Sam3DetectorSession:
 
     def detect(self, image: RGB) -> list[Detection]:
         """See `DetectorSession.detect`."""
-        return self._detector.detect([image], self._texts)[0]
+        return until_it_fits(lambda: self._detector.detect([image], self._texts)[0], lambda: False)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from core.errors import UnsafeFile
+from core.models.backoff import until_it_fits
 from core.models.device import half_precision
 from core.models.pretrained import load_model, load_processor
 from core.models.roles import Prompt, TrackedMask
@@ -88,7 +89,7 @@ class Sam3Session:
         self._size = (image.shape[0], image.shape[1])
         inputs = self._processor(images=image, return_tensors="pt", input_data_format="channels_last")
         self._pixels = inputs["pixel_values"].to(self._model.device)
-        return {obj_id: self._run(one) for obj_id, one in self.objects.items()}
+        return {obj_id: self._fitted(one) for obj_id, one in self.objects.items()}
 
     def add(self, obj_id: int, prompt: Prompt) -> TrackedMask:
         """See `SegmenterSession.add`."""
@@ -108,7 +109,7 @@ class Sam3Session:
                 inputs["input_points"] = [[[[x, y] for x, y, _ in prompt.points]]]
                 inputs["input_labels"] = [[[int(positive) for _, _, positive in prompt.points]]]
         self._processor.add_inputs_to_inference_session(one, self.frame, 0, original_size=self._size, **inputs)
-        tracked = self._run(one)
+        tracked = self._fitted(one)
         self.objects[obj_id] = one
         return tracked if prompt.mask is None else TrackedMask(prompt.mask, tracked.score)
 
@@ -147,6 +148,10 @@ class Sam3Session:
 
     def _fresh(self) -> Any:
         return self._processor.init_video_session(inference_device=self._model.device)
+
+    def _fitted(self, one: Any) -> TrackedMask:
+        """One object on the present frame. There is nothing that could be made smaller: objects go one by one."""
+        return until_it_fits(lambda: self._run(one), lambda: False)
 
     def _run(self, one: Any) -> TrackedMask:
         with torch.inference_mode(), half_precision(self._model.device):

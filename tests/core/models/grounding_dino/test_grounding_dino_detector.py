@@ -13,6 +13,7 @@ from small_transformers import save_small_grounding_dino
 
 from core.errors import RefusedInput, Unavailable, UnsafeFile
 from core.models.grounding_dino.detector import GroundingDino, best_phrases, load_grounding_dino, model_text
+from core.models.loaders import check_grounding_dino_text
 from core.models.pretrained import from_transformers
 from core.video.frames import RGB
 
@@ -150,3 +151,26 @@ def test_broken_folders_are_refused(folder: Path, tmp_path: Path) -> None:
     (misshapen / "config.json").write_text(config)
     with pytest.raises(UnsafeFile, match="misshapen: no"):
         load_grounding_dino(misshapen, CPU)
+
+
+def test_where_memory_runs_out_it_is_freed_and_tried_again(
+    detector: GroundingDino, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = detector.start("dog").detect(_image(1))
+    real, calls = detector._model.forward, []
+
+    def full(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory (a test)")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(detector._model, "forward", full)
+    assert detector.start("dog").detect(_image(1)) == expected
+    assert len(calls) == 2
+
+
+def test_a_text_that_is_too_long_is_refused_before_work(folder: Path) -> None:
+    check_grounding_dino_text(folder, "red ball. person")
+    with pytest.raises(RefusedInput, match="tokens"):
+        check_grounding_dino_text(folder, "person. " * 3 + " ".join(["dog"] * 400))

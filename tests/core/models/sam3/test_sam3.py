@@ -1,6 +1,7 @@
 """The adapters on the real transformers classes, built small with random weights."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import torch
 from small_transformers import save_small_grounding_dino, save_small_sam3
 
 from core.errors import RefusedInput, UnsafeFile
+from core.memory import take_memory_notes
+from core.models.loaders import check_sam3_text
 from core.models.roles import Prompt
 from core.models.sam3.detector import Sam3Detector, load_sam3_detector
 from core.models.sam3.segmenter import Sam3Segmenter, load_sam3_segmenter
@@ -162,3 +165,44 @@ def test_anchors_are_remembered_like_first_prompts_the_latest_of_them(
     assert prompted[-1] == 28
     assert len(prompted) <= most + 4  # and those near enough to be read as recent
     assert 0 not in prompted
+
+
+class _FullOnce:
+    """A model whose memory runs out on the first call."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def __call__(self, **inputs: Any) -> Any:
+        self.calls += 1
+        if self.calls == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory (a test)")
+        return self._model(**inputs)
+
+
+def test_where_memory_runs_out_it_is_freed_and_tried_again(
+    detector: Sam3Detector, segmenter: Sam3Segmenter, frames: list[RGB]
+) -> None:
+    expected = detector.start("dog").detect(frames[0])
+    full = Sam3Detector(_FullOnce(detector._model), detector._processor, 0.01)
+    assert full.start("dog").detect(frames[0]) == expected
+    masks = []
+    for model in (segmenter._model, _FullOnce(segmenter._model)):
+        session = Sam3Segmenter(model, segmenter._processor, "small").start()
+        session.advance(frames[0])
+        masks.append([session.add(1, BOX).mask, session.advance(frames[1])[1].mask])
+    assert all(np.array_equal(one, other) for one, other in zip(*masks, strict=True))
+    assert take_memory_notes()
+
+
+def test_a_phrase_that_is_too_long_is_refused_before_work(detector: Sam3Detector, folder: Path) -> None:
+    long = "dog. " + " ".join(["very"] * 40) + " red ball"
+    with pytest.raises(RefusedInput, match="at most 32 tokens"):
+        detector.start(long)
+    with pytest.raises(RefusedInput, match="at most 32 tokens"):
+        check_sam3_text(folder, long)
+    check_sam3_text(folder, "dog. " * 40)
