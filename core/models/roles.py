@@ -211,12 +211,6 @@ class WindowReconstructor(Protocol):
         """The geometry of windows of equal length, at most `most` in one pass, fewer where memory runs out."""
         ...
 
-    def track(
-        self, window: Sequence[RGB], geometry: WindowGeometry, max_query_pts: int, query_frame_num: int, fine: bool
-    ) -> WindowTracks:
-        """Points of some frames, followed through all. Raises `Unavailable` where that cannot be done here."""
-        ...
-
 
 @dataclass(frozen=True, eq=False)
 class PointTracks:

@@ -33,9 +33,8 @@ class VggtSettings(BaseModel):
 
     Attributes:
         vis_thresh: visibility above which a track's view counts, 0..1.
-        query_frame_num: frames whose points are tracked.
-        max_query_pts: points tracked from each of them.
-        fine_tracking: refine tracks.
+        query_frame_num: frames whose features are matched with all others.
+        max_query_pts: features of each of them.
         conf_thres_value: without bundle adjustment, depth confidence (1 and up) above which points are kept.
     """
 
@@ -43,7 +42,6 @@ class VggtSettings(BaseModel):
     vis_thresh: float = 0.2
     query_frame_num: int = 8
     max_query_pts: int = 4096
-    fine_tracking: bool = True
     conf_thres_value: float = 5.0
 
 

@@ -9,14 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from core.errors import BadMedia, Unavailable
+from core.errors import BadMedia
 from core.formats.window_info import write_window_info
 from core.geometry.colmap import pycolmap
 from core.geometry.robust import align_points
 from core.geometry.sim3 import Array
-from core.models.installed import load_reconstructor
-from core.models.roles import WindowGeometry, WindowReconstructor, WindowTracks
-from core.models.spec import ModelSpec
+from core.models.roles import WindowGeometry, WindowTracks
 from core.models.vggt.square import make_square
 from core.reconstruction.anchors import write_anchors
 from core.reconstruction.bundle import bundle_adjust
@@ -32,6 +30,7 @@ from core.reconstruction.from_network import (
 from core.reconstruction.settings import SPARSE, CameraSettings, FrameRequest, SolveSettings, VggtSettings
 from core.reconstruction.vggt_predict_item import read_geometry
 from core.reconstruction.window_item import write_model
+from core.reconstruction.window_tracks import match_points
 from core.video.frames import RGB
 from core.video.image_file import read_image
 
@@ -49,7 +48,6 @@ class VggtWindowRequest(BaseModel):
     camera: CameraSettings
     settings: SolveSettings
     vggt: VggtSettings
-    model: ModelSpec
 
 
 def solve_vggt_window(
@@ -57,7 +55,7 @@ def solve_vggt_window(
 ) -> dict[str, Any]:
     """Leave a window's model in `sparse/`, what it is like in `window_info.*`, and `anchors.npz` to align it by.
 
-    With bundle adjustment: points are tracked; where every frame has 64 inliers, all are adjusted, else those that
+    With bundle adjustment: features are matched; where every frame has 64 inliers, all are adjusted, else those that
     have; where that cannot be done either, the network's own poses and depth are kept. The reason is noted.
 
     Args:
@@ -79,7 +77,7 @@ def solve_vggt_window(
     window = Window(used, read_geometry(asked.geometry))
     check_geometry(window.geometry)
     report(1, 3)
-    model, method, notes, reasons = solve(window, squares, asked, lambda: load_reconstructor(asked.model))
+    model, method, notes, reasons = solve(window, squares, asked)
     report(2, 3)
     frames, cells, xyz = anchor_points(window)
     write_anchors(folder, frames, cells, _follow(window, model, xyz))
@@ -100,7 +98,7 @@ def check_geometry(geometry: WindowGeometry) -> None:
 
 
 def solve(
-    window: Window, squares: list[RGB], asked: VggtWindowRequest, load: Callable[[], WindowReconstructor]
+    window: Window, squares: list[RGB], asked: VggtWindowRequest
 ) -> tuple[pycolmap.Reconstruction, str, list[str], dict[int, str]]:
     """The model, how it was made, notes, and reasons by image id for frames that it lacks.
 
@@ -109,13 +107,7 @@ def solve(
     notes: list[str] = []
     if asked.settings.bundle_adjustment:
         try:
-            tracks = load().track(
-                squares,
-                window.geometry,
-                asked.vggt.max_query_pts,
-                asked.vggt.query_frame_num,
-                asked.vggt.fine_tracking,
-            )
+            tracks = match_points(squares, window.geometry, asked.vggt)
             model, bad = adjust_tracks(window, tracks, asked)
             if model is not None:
                 why = {window.frames[n].image_id: f"fewer than {MIN_INLIERS} inlier points" for n in bad}
@@ -124,7 +116,7 @@ def solve(
             notes.append(
                 f"no bundle adjustment: {len(bad)} of {len(window.frames)} frames have under {MIN_INLIERS} inliers"
             )
-        except (Unavailable, np.linalg.LinAlgError) as error:
+        except np.linalg.LinAlgError as error:
             notes.append(f"no bundle adjustment: {error}")
     side = window.geometry.depth.shape[-1]
     small = [_resized(square, side) for square in squares]

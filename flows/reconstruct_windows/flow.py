@@ -113,9 +113,9 @@ def reconstruct_windows(
         max_image_size: longer sides are scaled down to this, in pixels, to find features.
         max_features: features kept in a frame.
         vis_thresh: vggt: visibility above which a track's view counts.
-        query_frame_num: vggt: frames whose points are tracked.
-        max_query_pts: vggt: points tracked from each of them.
-        fine_tracking: vggt: refine tracks, slower and more exact.
+        query_frame_num: vggt: frames whose features are matched with all others, for bundle adjustment.
+        max_query_pts: vggt: features of each of them.
+        fine_tracking: without effect: features are matched to parts of a pixel as they are.
         conf_thres_value: vggt without bundle adjustment: depth confidence above which points are kept.
         model_path: vggt's weights; models/vggt/model.safetensors or model.pt when left out.
         gpu_ids: GPUs to use, for vggt; every GPU when left out.
@@ -148,6 +148,8 @@ def reconstruct_windows(
     ignored = (
         {"mask_dir": mask_dir, "focal_length": focal_length} if plan.backend.uses_gpu else {"model_path": model_path}
     )
+    if not fine_tracking:
+        notes.append("fine_tracking has no effect: features are matched to parts of a pixel as they are")
     notes += [
         f"{name} is not used: {plan.backend.name} knows no such thing" for name, given in ignored.items() if given
     ]
@@ -159,7 +161,6 @@ def reconstruct_windows(
         vis_thresh=vis_thresh,
         query_frame_num=query_frame_num,
         max_query_pts=max_query_pts,
-        fine_tracking=fine_tracking,
         conf_thres_value=conf_thres_value,
     )
     store = RunStore(plan.output)

@@ -113,7 +113,6 @@ def _window_item(
         "frames": [frame.model_dump(mode="json") for frame, _ in used],
         "images": [str(source.path.absolute()) for frame, source in used if frame.reason is None],
         "geometry": str(geometry.path),
-        "model": model.model_dump(mode="json"),
         **what,
     }
     return Item(name, inputs, request, float(len(used)))

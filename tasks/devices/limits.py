@@ -119,12 +119,17 @@ class DeviceLimits:
             return None
         return self.acquire(limit, register=False)
 
-    def release(self, lease: str) -> None:
-        """Return a lease; one that is gone already is no error, one that cannot be returned runs out."""
+    def release(self, lease: str) -> bool:
+        """Return a lease; one that is gone already is no error. Whether the server knows of it."""
         with self._lock:
             self._held.discard(lease)
-        with suppress(NoAnswer, httpx.HTTPError, ObjectNotFound, ValueError):
+        try:
             self._link.ask(lambda client: client.release_concurrency_slots_with_lease(UUID(lease)))
+        except NoAnswer:
+            return False
+        except (httpx.HTTPError, ObjectNotFound, ValueError):
+            pass  # it has run out, or is no lease
+        return True
 
     def close(self) -> None:
         """Return every lease still held and stop renewing."""

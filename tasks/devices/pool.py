@@ -34,8 +34,8 @@ class Limits(Protocol):
         """A lease's id, `""` where none is needed, None where there is none to be had now."""
         ...
 
-    def release(self, lease: str) -> None:
-        """Return a lease."""
+    def release(self, lease: str) -> bool:
+        """Return a lease; whether it could be returned."""
         ...
 
     def close(self) -> None:
@@ -175,17 +175,16 @@ class DeviceSlots:
             return None
         try:
             left = lock.left_lease()
-            if left is not None:
-                self._limits.release(left)
+            if left is not None and self._limits.release(left):
+                lock.remember_lease(None)
             limit_lease = self._limits.acquire(slot.limit)
-            if limit_lease is not None:
-                lock.remember_lease(limit_lease or None)
+            if limit_lease:
+                lock.remember_lease(limit_lease)
         except BaseException:
             lock.release()
             raise
         if limit_lease is None:
             self._refused_until_s[slot.limit] = time.monotonic() + _LIMIT_POLL_S
-            lock.remember_lease(None)
             lock.release()
             return None
         with self._changed:
@@ -207,9 +206,9 @@ class DeviceSlots:
 
     def _release(self, lease: _Lease) -> None:
         try:
-            if lease.limit_lease:
-                self._limits.release(lease.limit_lease)
-            lease.lock.remember_lease(None)
+            # One that cannot be returned now stays noted in the lock's file: the next holder returns it.
+            if not lease.limit_lease or self._limits.release(lease.limit_lease):
+                lease.lock.remember_lease(None)
         finally:
             lease.lock.release()
             with self._changed:

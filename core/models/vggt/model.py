@@ -1,4 +1,4 @@
-"""VGGT as a window reconstructor: equal windows stacked, and points tracked through one."""
+"""VGGT as a window reconstructor: equal windows stacked."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from core.errors import Unavailable
 from core.models.backoff import in_batches
 from core.models.device import default_device, half_precision
-from core.models.roles import WindowGeometry, WindowTracks
+from core.models.roles import WindowGeometry
 from core.models.vggt.square import TRACK_SIDE
 from core.store.safe_load import load_pth
 from core.video.frames import RGB
@@ -71,33 +71,6 @@ class Vggt:
             )
             for n in range(batch)
         ]
-
-    @torch.inference_mode()
-    def track(
-        self, window: Sequence[RGB], geometry: WindowGeometry, max_query_pts: int, query_frame_num: int, fine: bool
-    ) -> WindowTracks:
-        """See `WindowReconstructor.track`: the VGGSfM tracker of the package, on squares of 1024 pixels."""
-        try:
-            from vggt.dependency.track_predict import predict_tracks
-        except ImportError as error:
-            raise Unavailable(f"vggt's tracker cannot be used: {error}") from None
-        if self._device.type != "cuda":
-            raise Unavailable("vggt's tracker needs a GPU")
-        torch.manual_seed(0)  # it shuffles its query points
-        with half_precision(self._device):
-            xy, visibility, _, xyz, colours = predict_tracks(
-                images=self._tensor(window),
-                conf=geometry.confidence,
-                points_3d=geometry.world_points(),
-                masks=None,
-                max_query_pts=max_query_pts,
-                query_frame_num=query_frame_num,
-                keypoint_extractor="aliked+sp",
-                fine_tracking=fine,
-            )
-        return WindowTracks(
-            np.asarray(xy, float), np.asarray(visibility, float), np.asarray(xyz, float), np.asarray(colours, np.uint8)
-        )
 
     def _tensor(self, window: Sequence[RGB]) -> torch.Tensor:
         images = torch.from_numpy(np.stack(window)).to(self._device)

@@ -9,7 +9,7 @@ import pytest
 from photographs import depth_map, photographs, poses, write_photographs, write_reference
 from solving import quiet
 
-from core.errors import BadMedia, Unavailable
+from core.errors import BadMedia
 from core.formats.window_info import read_window_info
 from core.geometry.colmap import pycolmap
 from core.models.roles import WindowGeometry, WindowTracks
@@ -18,9 +18,10 @@ from core.reconstruction import vggt_window_item
 from core.reconstruction.from_network import Window, model_from_depth, track_inliers
 from core.reconstruction.merge_item import merge_windows
 from core.reconstruction.reference import align_with_reference
-from core.reconstruction.settings import FrameRequest
+from core.reconstruction.settings import FrameRequest, VggtSettings
 from core.reconstruction.vggt_predict_item import write_geometry
 from core.reconstruction.vggt_window_item import check_geometry, solve_vggt_window
+from core.reconstruction.window_tracks import match_points
 
 SIDE = 518
 SQUARE = Square(320, 240)
@@ -52,14 +53,11 @@ class Tracker:
     """Follows pixels of the first frame through all by the truth, to within half a pixel."""
 
     def __init__(self, lost: int | None = None, points: int = 400) -> None:
-        self._lost, self._points = lost, points
-
-    def predict(self, windows: Any, most: int) -> list[WindowGeometry]:
-        raise NotImplementedError
+        self._lost, self.points = lost, points
 
     def track(self, window: Any, geometry: WindowGeometry, *_: object) -> WindowTracks:
         rng = np.random.default_rng(0)
-        at = np.column_stack([rng.integers(20, SIDE - 20, self._points), rng.integers(90, SIDE - 90, self._points)])
+        at = np.column_stack([rng.integers(20, SIDE - 20, self.points), rng.integers(90, SIDE - 90, self.points)])
         xyz = geometry.world_points()[0, at[:, 1], at[:, 0]].astype(float)
         seen = np.einsum("sij,pj->spi", geometry.cam_from_world[:, :, :3], xyz) + geometry.cam_from_world[:, None, :, 3]
         k = geometry.intrinsics * (1024 / SIDE)
@@ -68,12 +66,12 @@ class Tracker:
         visible = np.ones(xy.shape[:2])
         if self._lost is not None:
             visible[self._lost] = 0
-        return WindowTracks(xy, visible, xyz, np.full((self._points, 3), 200, np.uint8))
+        return WindowTracks(xy, visible, xyz, np.full((self.points, 3), 200, np.uint8))
 
 
-class NoTracker(Tracker):
-    def track(self, window: Any, geometry: WindowGeometry, *_: object) -> WindowTracks:
-        raise Unavailable("vggt's tracker needs a GPU")
+def _matches_nothing() -> Tracker:
+    """Between frames of which no feature is found again."""
+    return Tracker(points=0)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +95,7 @@ def _solve(
     monkeypatch: Any,
     **more: Any,
 ) -> dict[str, Any]:
-    monkeypatch.setattr(vggt_window_item, "load_reconstructor", lambda _: tracker)
+    monkeypatch.setattr(vggt_window_item, "match_points", tracker.track)
     folder.mkdir()
     write_geometry(folder / "geometry.npz", _geometry(numbers, scale))
     request = {
@@ -108,7 +106,6 @@ def _solve(
         "camera": {"model": "SIMPLE_PINHOLE", "shared": True, "focal": 1.2},
         "settings": {},
         "vggt": {},
-        "model": {"backend": "vggt", "version": "1"},
         **more,
     }
     return solve_vggt_window(request, folder, quiet)
@@ -142,9 +139,22 @@ def test_a_bad_frame_is_left_out(images: list[Path], tmp_path: Path, monkeypatch
 
 
 @pytest.mark.slow
+def test_features_are_matched_without_any_network(images: list[Path]) -> None:
+    geometry, squares = _geometry(range(4), 1.0), [make_square(image) for image in photographs(4)]
+    tracks = match_points(squares, geometry, VggtSettings(query_frame_num=2, max_query_pts=1000))
+    window = Window([FrameRequest.model_validate(one) for one in _frames(range(4))], geometry)
+    inliers = track_inliers(window, tracks, 0.2, 4.0)
+    assert inliers.sum(1).min() > 64
+    assert inliers.sum() > 0.7 * tracks.visibility.sum(), "most matches agree with the truth"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tracker", "reason"),
-    [(Tracker(points=30), "4 of 4 frames have under 64 inliers"), (NoTracker(), "vggt's tracker needs a GPU")],
+    [
+        (Tracker(points=30), "4 of 4 frames have under 64 inliers"),
+        (_matches_nothing(), "4 of 4 frames have under 64 inliers"),
+    ],
 )
 def test_feed_forward_where_nothing_else_will_do(
     images: list[Path], reference: Path, tmp_path: Path, monkeypatch: Any, tracker: Tracker, reason: str
@@ -161,7 +171,7 @@ def test_feed_forward_where_nothing_else_will_do(
 @pytest.mark.slow
 def test_without_bundle_adjustment_nothing_is_tracked(images: list[Path], tmp_path: Path, monkeypatch: Any) -> None:
     settings = {"bundle_adjustment": False}
-    info = _solve(tmp_path / "w0", images, range(2), 1.0, NoTracker(), monkeypatch, settings=settings)
+    info = _solve(tmp_path / "w0", images, range(2), 1.0, _matches_nothing(), monkeypatch, settings=settings)
     assert info["method"] == "feed-forward"
     assert info["notes"] == []
 
@@ -192,7 +202,9 @@ def test_inliers_are_visible_near_and_in_front() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("trackers", [(Tracker(), Tracker()), (NoTracker(), NoTracker()), (Tracker(), NoTracker())])
+@pytest.mark.parametrize(
+    "trackers", [(Tracker(), Tracker()), (_matches_nothing(), _matches_nothing()), (Tracker(), _matches_nothing())]
+)
 def test_windows_of_different_scale_merge(
     images: list[Path], reference: Path, tmp_path: Path, monkeypatch: Any, trackers: tuple[Tracker, Tracker]
 ) -> None:
@@ -214,10 +226,10 @@ def test_windows_of_different_scale_merge(
     assert [one["status"] for one in record["windows"]] == ["aligned", "aligned"]
     assert record["points"] > 300
     assert record["reference"]["position_rmse"] < 0.03
-    mixed = isinstance(trackers[1], NoTracker)
+    mixed = trackers[1].points == 0
     assert [note[:33] for note in record["notes"]] == (["the merged model was not adjusted"] if mixed else [])
     scales = [one["merged_from_window"]["scale"] for one in record["windows"]]
-    if isinstance(trackers[0], NoTracker):
+    if trackers[0].points == 0:
         assert scales == pytest.approx([1 / 0.5, 1 / 3.0], rel=0.02)
 
 

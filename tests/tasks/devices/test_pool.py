@@ -33,6 +33,8 @@ class _Limits:
         self.most_in_use = 0
         self.asked = 0
         self.errors: list[BaseException] = []
+        self.unreachable = False
+        self.returned: list[str] = []
         self._lock = threading.Lock()
 
     def acquire(self, limit: str) -> str | None:
@@ -46,9 +48,13 @@ class _Limits:
             self.most_in_use = max(self.in_use, self.most_in_use)
             return f"lease-{self.asked}"
 
-    def release(self, lease: str) -> None:
+    def release(self, lease: str) -> bool:
         with self._lock:
+            if self.unreachable:
+                return False
             self.in_use -= 1
+            self.returned.append(lease)
+            return True
 
     def close(self) -> None:
         pass
@@ -180,3 +186,15 @@ def test_a_limit_that_is_raised_is_used_soon() -> None:
 
         threading.Timer(0.3, raise_limit).start()
         assert all(isinstance(one, dict) for one in _run_all(slots, [0.0] * 6))
+
+
+def test_a_lease_that_could_not_be_returned_is_returned_by_the_next_holder() -> None:
+    limits = _Limits(most=1)
+    with _slots(1, limits) as slots:
+        limits.unreachable = True
+        assert _run_all(slots, [0.0]) == [{"made": 0.0}]
+        assert limits.in_use == 1
+        limits.unreachable = False
+        assert _run_all(slots, [0.0]) == [{"made": 0.0}]
+    assert limits.in_use == 0
+    assert limits.returned == ["lease-1", "lease-2"]

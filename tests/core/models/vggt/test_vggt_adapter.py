@@ -63,13 +63,6 @@ def test_memory_that_runs_out_halves_the_stack(weights: Path, monkeypatch: pytes
     assert [round(float(one.cam_from_world[1, 0, 3]), 2) for one in found] == [-0.2, -0.22, -0.24, -0.26, -0.28]
 
 
-def test_no_tracker_is_told(weights: Path) -> None:
-    model = Vggt.load(weights)
-    window = _window([0, 1])
-    with pytest.raises(Unavailable, match="tracker cannot be used"):
-        model.track(window, model.predict([window], 1)[0], 64, 2, True)
-
-
 def test_other_weights_are_refused(weights: Path, tmp_path: Path) -> None:
     save_file({"other": torch.zeros(3)}, tmp_path / "other.safetensors")
     with pytest.raises(Unavailable, match="does not hold VGGT's weights"):
