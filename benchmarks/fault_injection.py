@@ -34,7 +34,7 @@ from rich.text import Text
 from benchmarks.injection_flows import FLOWS, Case, make_case
 from core.store.digests import sha256_file
 from flows.console import open_console
-from tasks.server.address import is_healthy
+from tasks.server.address import SERVER_SETTINGS, is_healthy
 
 _BEYOND_S = 60.0
 _LONGEST_S = 300.0
@@ -65,7 +65,7 @@ class Server:
         self._users = (self._folder / "users").open("w")
         fcntl.flock(self._users, fcntl.LOCK_SH)
         self.url = f"http://127.0.0.1:{self._port}/api"
-        self._env = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_API_URL": self.url}
+        self._env = {**os.environ, **SERVER_SETTINGS, "PREFECT_HOME": str(home), "PREFECT_API_URL": self.url}
         self.start()
         while not is_healthy(self.url):
             time.sleep(0.3)

@@ -73,6 +73,7 @@ app.command("flows.serving:deploy", name="deploy", help="Register pool, deployme
 app.command("flows.serving:worker", name="worker", help="Let this machine take flow runs from a server.")
 app.command("flows.serving:notify", name="notify", help="Have a webhook called for runs that fail or are partial.")
 app.command("flows.weights:app", name="weights", help="List, get and verify model weights.")
+app.command("flows.cache:app", name="cache", help="List and remove what runs keep to go on from.")
 app.command("flows.commands:demo", name="demo", help="Render clips with exact truth, track them, and score the result.")
 
 

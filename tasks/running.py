@@ -16,6 +16,7 @@ from prefect.tasks import Task
 
 from core.errors import MaskflowError
 from core.memory import MemoryUse
+from core.store.cache import in_use
 from tasks.cancellation import watch_flow_run
 from tasks.devices.choice import Devices
 from tasks.devices.gpus import unused_gpu_note
@@ -120,6 +121,7 @@ def item_run(store: RunStore, devices: Devices, items: int | None) -> Iterator[I
             stage.frames(key, done, expected, memory)
 
     with ExitStack() as open_:
+        open_.enter_context(in_use(store.root))
         open_.callback(store.digests.save)
         if devices.cluster is not None:
             from tasks.cluster.crew import ClusterCrew  # Dask is loaded only where it is used

@@ -15,6 +15,7 @@ from prefect.logging import get_logger
 from prefect.states import Cancelled, Failed
 
 from core.errors import MaskflowError, RefusedInput
+from core.store.cache import mark_used
 from core.store.manifest import read_valid
 from core.text import one_line
 from tasks.deliver import undelivered
@@ -214,6 +215,7 @@ class StageRun:
             if state.is_completed():
                 record = dict(state.result())
                 ran = record.pop("ran", {})
+                mark_used(folder)
                 return Outcome(item, folder, record, state.name == "Cached", None, ran)
             error = state.result(raise_on_failure=False) if state.data is not None else None
         except Exception as lost:  # noqa: BLE001 - Prefect's record of it cannot be read

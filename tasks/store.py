@@ -7,6 +7,7 @@ from prefect.filesystems import LocalFileSystem
 
 from core.errors import RefusedInput
 from core.store.atomic import sweep_temporaries
+from core.store.cache import RESULTS, STATE
 from core.store.digests import DigestCache, sha256_json
 
 
@@ -21,7 +22,7 @@ class RunStore:
     """
 
     def __init__(self, outputs: Path) -> None:
-        self.root = outputs.resolve() / ".maskflow"
+        self.root = outputs.resolve() / STATE
         self.digests = DigestCache(self.root / "digests.json")
 
     def item_folder(self, task: str, key: str) -> Path:
@@ -36,7 +37,7 @@ class RunStore:
 
     def results_block(self) -> LocalFileSystem:
         """Prefect's own records of finished items: JSON files in the state folder."""
-        folder = self.root / "results"
+        folder = self.root / RESULTS
         block = LocalFileSystem(basepath=str(folder))
         block.save(f"maskflow-{sha256_json(str(folder))[:16]}", overwrite=True)
         return block

@@ -7,6 +7,7 @@ reached any more therefore does not stop work.
 import logging
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ from tasks.server.link import NoAnswer, ServerLink, server_link
 _LEASE_S = 60.0  # Prefect's shortest
 _RENEW_S = 20.0
 _USED_UP, _DRAINED = 423, 422
+_LONG_S = 120.0  # leases run out after half of that
 _log = get_logger("maskflow.devices")
 
 
@@ -64,6 +66,7 @@ class DeviceLimits:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._told: set[str] = set()
+        self._refused_since_s: dict[str, float] = {}
         with suppress(NoAnswer):
             self._announce(self._link.ask(lambda client: register_limits(client, slots)), slots)
         self._renewing = threading.Thread(target=self._renew, name="renew-leases", daemon=True)
@@ -106,6 +109,7 @@ class DeviceLimits:
         lease = str(granted["lease_id"])
         with self._lock:
             self._held.add(lease)
+            self._refused_since_s.pop(limit, None)
         if not granted["limits"]:  # Prefect leases what does not exist
             self.release(lease)
             return self._made_again(limit) if register else None
@@ -153,7 +157,18 @@ class DeviceLimits:
         self._link.ask(lambda client: client.renew_concurrency_lease(lease, _LEASE_S))
 
     def _tell_once(self, limit: str, status: int) -> None:
+        now_s = time.monotonic()
+        since_s = self._refused_since_s.setdefault(limit, now_s)
         if limit not in self._told:
             self._told.add(limit)
             state = "is set to 0 (drained)" if status == _DRAINED else "is used up"
             _run_log().info("Concurrency limit %s %s: waiting", limit, state)
+        elif status == _USED_UP and now_s - since_s > _LONG_S and f"long {limit}" not in self._told:
+            self._told.add(f"long {limit}")
+            _run_log().warning(
+                "Concurrency limit %s has been used up for %d s: by other programs, or by leases that its server forgot "
+                "when it was killed; then `prefect gcl update %s --active-slots 0` frees them",
+                limit,
+                now_s - since_s,
+                limit,
+            )

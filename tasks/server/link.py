@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
+from contextlib import suppress
 from typing import TypeVar
 
 import httpx
@@ -26,6 +27,7 @@ Call = Callable[[SyncPrefectClient], T]
 _ANSWERS_WITHIN_S = 10.0
 _LOST_AFTER_S = 10.0
 _ASK_AGAIN_S = 2.0
+_SILENT_S = 5.0
 _THREADS = 4
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _log = get_logger("maskflow.server")
@@ -52,6 +54,16 @@ class ServerLink:
         self._recording = threading.Lock()
         self.lost = False
         self.was_lost = False
+        self._asked_s = time.monotonic()
+        threading.Thread(target=self._listen, name="prefect-server-monitor", daemon=True).start()
+
+    def _listen(self) -> None:
+        """Until the process ends, also while Prefect itself waits for the server: a silent server must be noticed."""
+        while True:
+            time.sleep(_ASK_AGAIN_S)
+            if self.lost or self._failing_since_s is not None or time.monotonic() - self._asked_s > _SILENT_S:
+                with suppress(Exception):
+                    self.ask(_check_health)
 
     def ask(self, call: Call[T]) -> T:
         """What the server answers to a call.
@@ -61,6 +73,7 @@ class ServerLink:
             Exception: what the call raises where the server answers, as `ObjectNotFound`.
         """
         with self._lock:
+            self._asked_s = time.monotonic()
             if self.lost and time.monotonic() < self._ask_again_s:
                 raise NoAnswer(f"the Prefect server {self.url} is lost")
             self._ask_again_s = time.monotonic() + _ASK_AGAIN_S
@@ -145,6 +158,12 @@ class ServerLink:
                 self.url,
                 str(error) or type(error).__name__,
             )
+
+
+def _check_health(client: SyncPrefectClient) -> None:
+    error = client.api_healthcheck()
+    if error is not None:
+        raise error
 
 
 _of_threads = threading.local()

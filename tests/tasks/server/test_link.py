@@ -35,7 +35,8 @@ class _Answer(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        self.server.heard.append(self.path)
+        if self.path.endswith("/hello"):  # and not the link's own watch
+            self.server.heard.append(self.path)
         self.server.ready.wait(20)
         self.send_response(self.server.status)
         self.send_header("Content-Length", "2")
