@@ -45,7 +45,8 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str
     Raises:
         RefusedInput: before any server or model is started, or, of a cluster, by the run.
     """
-    logging.getLogger("prefect.flows").setLevel(logging.CRITICAL)  # a bad parameter is told below, in one line
+    for name in ("prefect.flows", "prefect._internal"):  # bad parameters, a lost server: told here, in one line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         parameters = flow.validate_parameters(given)
     except ParameterTypeError as error:

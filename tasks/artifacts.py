@@ -12,6 +12,7 @@ from prefect.utilities.context import get_task_and_flow_run_ids
 from tasks.server.link import server_link
 
 _FLUSH_WITHIN_S = 15.0
+_FLUSH_LOST_S = 3.0
 
 
 class ProgressArtifact:
@@ -60,5 +61,6 @@ def _record(kind: str, data: str, key: str, description: str) -> None:
 
 
 def flush_artifacts() -> int:
-    """Wait a little until all is recorded; how much is not."""
-    return server_link().flush(_FLUSH_WITHIN_S)
+    """Wait a little until all is recorded, a moment only where the server is lost; how much is not."""
+    link = server_link()
+    return link.flush(_FLUSH_LOST_S if link.lost else _FLUSH_WITHIN_S)

@@ -30,8 +30,10 @@ from core.masks import rle
 from core.masks.boxes import around
 from core.models.roles import Prompt
 from core.store.safe_load import load_json
+from core.text import one_line
 from core.tracking.loop import ObjectPrompt
 
+_LONGEST_PLACE = 200
 Pixels = Annotated[float, Field(ge=-100_000, le=100_000, allow_inf_nan=False)]
 
 
@@ -102,7 +104,7 @@ def read_prompts(path: Path) -> dict[str, list[PromptEntry]]:
         raise RefusedInput(f"prompts = {str(path)!r} cannot be read: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        place = " / ".join(str(part) for part in first["loc"])
+        place = one_line(" / ".join(str(part) for part in first["loc"]), _LONGEST_PLACE)
         hint = " (a point is [x, y, 1] on the object, or [x, y, 0] off it)" if "points" in first["loc"] else ""
         raise RefusedInput(f"prompts = {str(path)!r}: {place}: {first['msg']}{hint}") from None
     try:

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.errors import BadMedia
 from core.geometry.sim3 import Array
+from core.text import one_line
 
 _MAX_BYTES = 64_000_000
 
@@ -123,7 +124,7 @@ def _numbers(path: Path, line: int, values: list[str], make: Callable[[Array], R
         if not np.isfinite(numbers).all():
             raise ValueError("not finite")
     except (ValueError, FloatingPointError) as error:
-        raise BadMedia(f"{path}, line {line}: not a pose ({error})") from None
+        raise BadMedia(f"{path}, line {line}: not a pose ({one_line(str(error), 200)})") from None
     return pose
 
 

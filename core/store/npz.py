@@ -20,6 +20,7 @@ import numpy.typing as npt
 from core.errors import UnsafeFile
 from core.store.safe_load import MAX_MEMBERS
 from core.store.safe_pickle import PickledArray, load_pickle
+from core.text import one_line
 
 MAX_UNPACKED_BYTES = 256 * 2**30
 _MAX_IN_MEMORY = 16 * 2**30
@@ -59,7 +60,7 @@ class NpzReader:
         try:
             self._archive = zipfile.ZipFile(path)
         except _DAMAGED as error:
-            raise UnsafeFile(f"{path}: not an archive of arrays ({error})") from None
+            raise UnsafeFile(f"{path}: not an archive of arrays ({one_line(str(error), 200)})") from None
         members = self._archive.infolist()
         unpacked = sum(member.file_size for member in members)
         if len(members) > MAX_MEMBERS or unpacked > MAX_UNPACKED_BYTES:
@@ -92,7 +93,7 @@ class NpzReader:
             try:
                 return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
             except (*_UNREADABLE, MemoryError) as error:
-                raise UnsafeFile(f"{self.path}: {name} is damaged ({error})") from None
+                raise UnsafeFile(f"{self.path}: {name} is damaged ({one_line(str(error), 200)})") from None
 
     def blocks(self, name: str, leading: int) -> Iterator[npt.NDArray[Any]]:
         """The array cut along its first `leading` axes: pieces in order, each read when it is asked for."""
@@ -130,7 +131,7 @@ class NpzReader:
                     raise UnsafeFile("not an array of objects")
                 return found.items()
             except (UnsafeFile, *_UNREADABLE) as error:
-                raise UnsafeFile(f"{self.path}: {name} cannot be read: {error}") from None
+                raise UnsafeFile(f"{self.path}: {name} cannot be read: {one_line(str(error), 200)}") from None
 
     def copy(self, name: str, into: IO[bytes]) -> None:
         """Copy an array's bytes as they are, whatever they hold."""
@@ -144,7 +145,7 @@ class NpzReader:
         except KeyError:
             raise UnsafeFile(f"{self.path}: there is no array {name!r}") from None
         except _UNREADABLE as error:
-            raise UnsafeFile(f"{self.path}: {name} is damaged ({error})") from None
+            raise UnsafeFile(f"{self.path}: {name} is damaged ({one_line(str(error), 200)})") from None
 
     def _header(self, name: str, stream: IO[bytes]) -> ArrayHeader:
         try:
@@ -157,7 +158,7 @@ class NpzReader:
                 raise ValueError(f"format {version}")
             shape, fortran, dtype = reader(stream)
         except (*_UNREADABLE, SyntaxError, TypeError, RecursionError, MemoryError) as error:
-            raise UnsafeFile(f"{self.path}: {name} is not an array ({error})") from None
+            raise UnsafeFile(f"{self.path}: {name} is not an array ({one_line(str(error), 200)})") from None
         header = ArrayHeader(tuple(shape), dtype, fortran)
         content = self.members[name].file_size - stream.tell()
         misfit = math.prod(shape) * dtype.itemsize != content or (dtype.itemsize == 0 and math.prod(shape) > 0)
@@ -179,7 +180,7 @@ class NpzReader:
         try:
             return stream.read(size)
         except _UNREADABLE as error:
-            raise UnsafeFile(f"{self.path}: {name} is damaged ({error})") from None
+            raise UnsafeFile(f"{self.path}: {name} is damaged ({one_line(str(error), 200)})") from None
 
 
 def write_blocks(

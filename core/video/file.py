@@ -122,7 +122,7 @@ class VideoFile:
                 shown.append(decoded.pts)
         told = found.pts[: until - 1].tolist()
         hidden = len(told) - len(shown)
-        if hidden < 0 or told[hidden:] != shown:
+        if hidden < 0 or told[hidden:] != shown or not found.keys[hidden]:
             return None
         return found if hidden == 0 else found.from_frame(hidden)
 

@@ -37,7 +37,7 @@ def read_image(path: Path, upright: bool = True) -> RGB:
             if turned.mode == "F" or turned.mode.startswith("I"):
                 return _deep(path.name, turned)
             return np.array(turned.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, RuntimeError, struct.error, Image.DecompressionBombError) as error:
         raise BadMedia(f"{path.name}: unreadable image ({error})") from None
 
 

@@ -32,6 +32,8 @@ class FrameIndex:
     def __post_init__(self) -> None:
         if not len(self.times_s) == len(self.keys) or len(self.pts) not in (0, len(self.keys)):
             raise ValueError(f"{len(self.times_s)} times, {len(self.pts)} stamps, {len(self.keys)} key flags")
+        if len(self) and not self.keys[0]:
+            raise ValueError("decoding has to begin at the first frame")
 
     @classmethod
     def of_stamps(cls, pts: npt.NDArray[np.int64], keys: npt.NDArray[np.bool_], time_base_s: float) -> "FrameIndex":

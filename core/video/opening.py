@@ -57,4 +57,7 @@ def video_stream(container: av.container.InputContainer, name: str) -> av.VideoS
         held = ", ".join("a cover picture" if kind == "video" else kind for kind in kinds) or "nothing"
         raise BadMedia(f"{name}: no video stream (it holds {held})")
     best = container.streams.best("video")
-    return next((stream for stream in streams if best is not None and stream.index == best.index), streams[0])
+    chosen = next((stream for stream in streams if best is not None and stream.index == best.index), streams[0])
+    if chosen.codec_context is None:
+        raise BadMedia(f"{name}: its video is of a codec that cannot be decoded here")
+    return chosen

@@ -51,9 +51,10 @@ def packet_index(
     order = np.argsort(pts, kind="stable")
     steps = np.diff(pts[order])
     key = np.asarray(keys, np.bool_)[order]
-    if not keys[0] or (steps <= 0).any() or (jumps and _restarts(decoded_at, steps * float(stream.time_base))):
+    tick_s = float(stream.time_base)
+    if not keys[0] or not key[0] or (steps <= 0).any() or (jumps and _restarts(decoded_at, steps * tick_s)):
         return None
-    return FrameIndex.of_stamps(pts[order], key, float(stream.time_base))
+    return FrameIndex.of_stamps(pts[order], key, tick_s)
 
 
 def _begins_clean(packet: "av.Packet[av.VideoStream]") -> bool:

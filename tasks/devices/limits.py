@@ -166,7 +166,7 @@ class DeviceLimits:
         elif status == _USED_UP and now_s - since_s > _LONG_S and f"long {limit}" not in self._told:
             self._told.add(f"long {limit}")
             _run_log().warning(
-                "Concurrency limit %s has been used up for %d s: by other programs, or by leases that its server forgot "
+                "Concurrency limit %s is used up for %d s now: by other programs, or by leases that its server forgot "
                 "when it was killed; then `prefect gcl update %s --active-slots 0` frees them",
                 limit,
                 now_s - since_s,

@@ -5,6 +5,7 @@ and one try, a server that does not answer for a while counts as lost, and nothi
 it is back. What is to be recorded waits meanwhile.
 """
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -24,8 +25,8 @@ from core.errors import MaskflowError
 
 T = TypeVar("T")
 Call = Callable[[SyncPrefectClient], T]
-_ANSWERS_WITHIN_S = 10.0
-_LOST_AFTER_S = 10.0
+_ANSWERS_WITHIN_S = 8.0
+_LOST_AFTER_S = 10.0  # and two calls
 _ASK_AGAIN_S = 2.0
 _SILENT_S = 5.0
 _THREADS = 4
@@ -76,14 +77,15 @@ class ServerLink:
             self._asked_s = time.monotonic()
             if self.lost and time.monotonic() < self._ask_again_s:
                 raise NoAnswer(f"the Prefect server {self.url} is lost")
-            self._ask_again_s = time.monotonic() + _ASK_AGAIN_S
+            asked_s = time.monotonic()
+            self._ask_again_s = asked_s + _ASK_AGAIN_S
         try:
             answer = self._threads.submit(call, self._client).result(_ANSWERS_WITHIN_S)
         except (httpx.HTTPError, TooLate, OSError) as error:
             if isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in _BUSY:
                 self._answered()
                 raise
-            self._failed(error)
+            self._failed(error, asked_s)
             raise NoAnswer(f"the Prefect server {self.url} does not answer ({error or type(error).__name__})") from None
         except Exception:
             self._answered()
@@ -115,14 +117,15 @@ class ServerLink:
         try:
             while self._pending and not (self.lost and time.monotonic() < self._ask_again_s):
                 name, call = next(iter(self._pending.items()))
+                asked_s = time.monotonic()
                 try:
                     call(self._client)
                 except (httpx.TransportError, OSError) as error:
-                    self._failed(error)
+                    self._failed(error, asked_s)
                     return
                 except Exception as error:  # noqa: BLE001 - what cannot be recorded must not keep the rest
                     if isinstance(error, PrefectHTTPStatusError) and error.response.status_code in _BUSY:
-                        self._failed(error)
+                        self._failed(error, asked_s)
                         return
                     _log.warning("Not recorded on the Prefect server: %s", error)
                 self._answered()
@@ -138,20 +141,21 @@ class ServerLink:
             back, self.lost = self.lost, False
         if back:
             self._prefect.max_retries = self._retries
+            logging.raiseExceptions = True
             _log.warning("The Prefect server %s answers again", self.url)
             self._threads.submit(self._record_pending)
 
-    def _failed(self, error: BaseException) -> None:
-        now_s = time.monotonic()
+    def _failed(self, error: BaseException, asked_s: float) -> None:
         with self._lock:
-            if self._failing_since_s is None:
-                self._failing_since_s = now_s
-            newly = not self.lost and now_s - self._failing_since_s >= _LOST_AFTER_S
+            again = self._failing_since_s is not None
+            self._failing_since_s = self._failing_since_s if again else asked_s
+            newly = again and not self.lost and time.monotonic() - (self._failing_since_s or 0) >= _LOST_AFTER_S
             self.lost = self.lost or newly
             self.was_lost = self.was_lost or newly
         if newly:
             # Prefect reads this before each try: so its own calls, which hold up the run, give up too.
             self._prefect.max_retries = 0
+            logging.raiseExceptions = False  # its handlers would print that they cannot reach the server
             _log.warning(
                 "The Prefect server %s is lost (%s): the run goes on without it. The slot locks alone count now; what "
                 "became of the run is recorded if it is back in time",
