@@ -1,7 +1,7 @@
 """COLMAP's mappers on the features and matches of a window: incremental, global, or whichever places more frames."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +33,12 @@ def map_window(
     matches: Sequence[MatchFile],
     mapper: Mapper,
     max_reproj_error: float,
+    on_frame: Callable[[], None] = lambda: None,
 ) -> Mapped:
     """Solve for poses and points. The camera keeps its focal length: a short window cannot tell it.
 
     `auto` maps incrementally, and globally too where that leaves frames out; more frames win, then more points.
+    `on_frame` is called for each frame that is placed.
     """
     with tempfile.TemporaryDirectory(prefix="maskflow-") as folder:
         database = Path(folder) / "database.db"
@@ -44,7 +46,7 @@ def map_window(
         usable = len({number for pair in counts for number in pair})  # a blank frame matches nothing
         found: list[tuple[str, pycolmap.Reconstruction]] = []
         if counts and mapper != "global":
-            found += [("incremental", model) for model in _incremental(database, Path(folder), usable)]
+            found += [("incremental", model) for model in _incremental(database, Path(folder), usable, on_frame)]
         placed = max((_size(model)[0] for _, model in found), default=0)
         if counts and (mapper == "global" or (mapper == "auto" and placed < usable)):
             found += [("global", model) for model in _global(database, Path(folder))]
@@ -81,10 +83,14 @@ def mapping_options(threads: int = 1) -> pycolmap.IncrementalPipelineOptions:
     return options
 
 
-def _incremental(database: Path, folder: Path, frames: int) -> list[pycolmap.Reconstruction]:
+def _incremental(
+    database: Path, folder: Path, frames: int, on_frame: Callable[[], None]
+) -> list[pycolmap.Reconstruction]:
     options = mapping_options()
     options.triangulation.ignore_two_view_tracks = frames > 2
-    return list(pycolmap.incremental_mapping(database, folder, _fresh(folder, "incremental"), options).values())
+    fresh = _fresh(folder, "incremental")
+    found = pycolmap.incremental_mapping(database, folder, fresh, options, next_image_callback=on_frame)
+    return list(found.values())
 
 
 def _global(database: Path, folder: Path) -> list[pycolmap.Reconstruction]:

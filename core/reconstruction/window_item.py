@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,10 @@ def solve_window(request: dict[str, Any], folder: Path, report: Callable[[int, i
     asked = WindowRequest.model_validate(request)
     report(0, len(asked.frames))
     limit = asked.settings.max_reproj_error
-    mapped = map_window(asked.frames, asked.camera, asked.matches, asked.settings.mapper, limit)
+    placed, total = count(1), len(asked.frames)
+    mapped = map_window(
+        asked.frames, asked.camera, asked.matches, asked.settings.mapper, limit, lambda: report(next(placed), total)
+    )
     if mapped.model is None:
         raise BadMedia(why_unsolved(asked.frames, mapped.matches))
     model, notes = mapped.model, []

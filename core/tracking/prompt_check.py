@@ -1,6 +1,6 @@
 """Which prompts can be used in a video, told before it is tracked where that can be."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -22,9 +22,11 @@ class PromptProblem(BaseModel):
 
 
 def usable_prompts(
-    prompts: Sequence[ObjectPrompt], info: VideoInfo, video: Path
+    prompts: Sequence[ObjectPrompt], info: VideoInfo, video: Path, on_read: Callable[[], None]
 ) -> tuple[list[ObjectPrompt], list[PromptProblem]]:
     """The prompts that lie in the picture and, as far as can be told, the length of a video; why the others do not.
+
+    `on_read` is called while the video is read, where it has to be.
 
     Raises:
         BadMedia: the video had to be read to learn its length, and cannot be.
@@ -32,7 +34,7 @@ def usable_prompts(
     last = max((one.source_frame for one in prompts), default=0)
     frames = None
     if last > 0 and last >= (info.declared_frames or 0):
-        with open_video(video) as source:
+        with open_video(video, on_read) as source:
             frames = len(source.index())
     usable, problems = [], []
     for one in prompts:

@@ -22,7 +22,7 @@ from core.tracking.association import covered_share, match_detections
 from core.video.frames import RGB
 
 _LEAST_WEAK = 2
-_SHRINKS = 0.98  # a frame: what goes out of sight bit by bit keeps its size for a while
+_SHRINKS = 0.99  # a frame: what goes out of sight bit by bit keeps its size for a while
 _ON_TIME_S = 1e-6  # what differences of times may be off by
 
 
@@ -60,7 +60,7 @@ class Rules:
     unseen_s: float = 1.2
     unseen_rounds: int = 10
     look_alike: float = 0.6
-    touching: float = 0.7
+    touching: float = 0.85
     away_s: float = 0.3
     forgotten_s: float = 300.0
     speed: float = 3.0

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,14 @@ def track_video(request: dict[str, Any], folder: Path, report: Report) -> dict[s
     asked = TrackVideoRequest.model_validate(request)
     started = time.monotonic()
     detector = load_detector(asked.detector).start(asked.text_prompt or "") if asked.detector is not None else None
-    with open_video(asked.video) as source:
-        prompts, problems = usable_prompts([one.object_prompt() for one in asked.prompts], source.info, asked.video)
+    steps = _Steps(report)
+    with open_video(asked.video, steps.tell) as source:
+        given = [one.object_prompt() for one in asked.prompts]
+        prompts, problems = usable_prompts(given, source.info, asked.video, steps.tell)
         if asked.prompts and not prompts:
             raise BadMedia(f"none of its prompts can be used: {problems[0].where}: {problems[0].what}")
         tracker = Tracker(load_segmenter(asked.segmenter).start(), detector, asked.detection_frequency)
-        progress = _Progress(source, asked.fps, report, prompts)
+        progress = _Progress(source, asked.fps, steps, prompts)
         also = frozenset(one.source_frame for one in prompts)
         with read_ahead(source.frames(asked.fps, also=also), min(_READ_AHEAD, asked.max_frames)) as frames:
             records = track_frames(progress.watch_frames(frames), tracker, prompts, asked.max_frames)
@@ -75,14 +78,27 @@ def track_video(request: dict[str, Any], folder: Path, report: Report) -> dict[s
     }
 
 
+@dataclass
+class _Steps:
+    """How far the tracking is; told with every frame that is read, too, which may be far apart of those tracked."""
+
+    report: Report
+    done: int = 0
+    expected: int | None = None
+
+    def tell(self) -> None:
+        """Report it."""
+        self.report(self.done, self.expected)
+
+
 class _Progress:
     """Counts what passes through the loop, and tells about it."""
 
-    def __init__(self, source: FrameSource, fps: float | None, report: Report, prompts: Sequence[ObjectPrompt]) -> None:
+    def __init__(self, source: FrameSource, fps: float | None, steps: _Steps, prompts: Sequence[ObjectPrompt]) -> None:
         self._source = source
         self._unanswered = {(one.obj_id, one.source_frame): one for one in prompts}
         self._fps = fps
-        self._report = report
+        self._steps = steps
         self.frames = 0
         self.obj_ids: set[int] = set()
         self._first_s = self._last_s = 0.0
@@ -100,7 +116,8 @@ class _Progress:
             self._last_s = frame.time_s
             yield frame
             self.frames += 1
-            self._report(self.frames, self._expected())
+            self._steps.done, self._steps.expected = self.frames, self._expected()
+            self._steps.tell()
 
     def watch_records(self, records: Iterator[FrameRecord]) -> Iterator[FrameRecord]:
         for record in records:

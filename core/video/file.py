@@ -1,7 +1,7 @@
 """Decoding video files with PyAV."""
 
 import heapq
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -36,13 +36,16 @@ class VideoFile:
 
     Args:
         path: the file.
+        on_read: called for each packet and each frame that is read, also of those nobody asked for: reading on to a far
+            frame is progress too.
 
     Raises:
         BadMedia: missing, empty, not a media file of a known container, no video stream, over a ceiling.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_read: Callable[[], None] = lambda: None) -> None:
         self._path = path
+        self._on_read = on_read
         self._name = path.name
         self._orientation = _first_orientation(path)
         self._container = open_container(path)
@@ -115,7 +118,7 @@ class VideoFile:
         keys = np.flatnonzero(found.keys)
         until = min(_HEAD_FRAMES, int(keys[1]) if len(keys) > 1 else len(found))
         shown: list[int] = []
-        with VideoFile(self._path) as again:
+        with VideoFile(self._path, self._on_read) as again:
             for decoded, _, _ in again._decode():
                 if decoded.pts is None or decoded.pts >= found.pts[until - 1]:
                     break
@@ -129,7 +132,7 @@ class VideoFile:
     def _counted(self, told: FrameIndex | None) -> FrameIndex:
         """The frames counted by decoding: slow, but right. What packets `told` is kept where that shows the same."""
         times, stamps = [], []
-        with VideoFile(self._path) as again:
+        with VideoFile(self._path, self._on_read) as again:
             for decoded, _, time_s in again._decode():
                 times.append(time_s)
                 stamps.append(decoded.pts)
@@ -155,7 +158,7 @@ class VideoFile:
         if len(index.pts):
             yield from decode_at(self._container, self._stream, index, wanted)
             return
-        with VideoFile(self._path) as again:
+        with VideoFile(self._path, self._on_read) as again:
             chosen, last = set(wanted), max(wanted, default=-1)
             for decoded, number, _ in again._decode():
                 if number in chosen:
@@ -177,6 +180,7 @@ class VideoFile:
     def _demux(self) -> Iterator["av.Packet[av.VideoStream]"]:
         for packet in self._container.demux(self._stream):
             self._seen.add(packet)
+            self._on_read()
             yield packet
 
     def _decode(self) -> Iterator[tuple[av.VideoFrame, int, float]]:

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -14,9 +14,12 @@ from core.video.image_folder import ImageFolder
 T = TypeVar("T")
 
 
-def open_video(path: Path) -> FrameSource:
-    """Open a video file or a folder of images. Raises `BadMedia` with the reason where it cannot be read."""
-    return ImageFolder(path) if path.is_dir() else VideoFile(path)
+def open_video(path: Path, on_read: Callable[[], None] = lambda: None) -> FrameSource:
+    """Open a video file or a folder of images. Raises `BadMedia` with the reason where it cannot be read.
+
+    `on_read` is called while a file is read, from the thread that reads, see `VideoFile`.
+    """
+    return ImageFolder(path) if path.is_dir() else VideoFile(path, on_read)
 
 
 class _End:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ def index_video(request: dict[str, Any], folder: Path, report: Callable[[int, in
     Raises:
         BadMedia: the video cannot be used; the message says why.
     """
-    started = time.monotonic()
-    with open_video(Path(request["video"])) as source:
+    started, read = time.monotonic(), count(1)
+    with open_video(Path(request["video"]), lambda: report(next(read), None)) as source:
         index = source.index()
         info = source.info
     index.save(folder)

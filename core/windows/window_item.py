@@ -93,14 +93,17 @@ def follow_window(request: dict[str, Any], folder: Path, report: Report) -> dict
     tracker = _tracker(asked)
     seen: set[int] = set()
 
+    done = 0
+
     def watched(rows: Iterator[ShardRow]) -> Iterator[ShardRow]:
+        nonlocal done
         for done, row in enumerate(rows, 1):
             seen.update(one.obj_id for one in row.objects)
             memory.sample()
             report(done, len(wanted))
             yield row
 
-    with open_video(asked.video) as source:
+    with open_video(asked.video, lambda: report(done, len(wanted))) as source:
         follower = Follower(tracker, asked.objects, before, (source.info.width, source.info.height))
         with _frames(source, index, wanted, asked) as frames:
             write_lines(folder / ROWS_FILE, watched(follower.rows(with_next(frames))))

@@ -129,12 +129,14 @@ def _reporter(key: str, memory: "PeakMemory") -> Callable[[int, int | None], Non
     from core.memory import memory_use
 
     last_s = 0.0
+    sending = threading.Lock()
 
     def report(done: int, expected: int | None) -> None:
         nonlocal last_s
-        now_s = time.monotonic()
-        if _progress is not None and now_s - last_s >= _PROGRESS_EVERY_S:
-            last_s = now_s
+        if _progress is None or time.monotonic() - last_s < _PROGRESS_EVERY_S:
+            return
+        with sending:  # also from threads that read ahead
+            last_s = time.monotonic()
             memory.sample()
             _progress.send((key, done, expected, memory_use()))
 
