@@ -79,7 +79,11 @@ app.command("flows.commands:demo", name="demo", help="Render clips with exact tr
 
 def main() -> None:
     """Run the command line and exit."""
-    code = run(sys.argv[1:])
+    code = 1
+    try:
+        code = run(sys.argv[1:])
+    except Exception:  # noqa: BLE001 - shown as Python shows it; the process must still end below
+        sys.excepthook(*sys.exc_info())
     link = sys.modules.get("tasks.server.link")
     if link is not None and link.is_lost():
         sys.stdout.flush()

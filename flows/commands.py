@@ -1,10 +1,11 @@
 """The commands behind the command line. A flow's command has the flow's own parameters and docstring."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from inspect import Parameter, signature
 from typing import Any, cast, get_type_hints
 
+import httpx
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
@@ -32,7 +33,7 @@ from tasks.devices.limits import register_limits
 from tasks.devices.lock import try_lock
 from tasks.devices.slots import plan_slots
 from tasks.progress import shown_on
-from tasks.server.link import server_link
+from tasks.server.link import NoAnswer, server_link
 from tasks.server.temporary import ensure_server
 
 
@@ -88,9 +89,18 @@ def _run(flow: Flow[..., Any], given: dict[str, Any]) -> State[Any] | None:
     except Exception as error:
         if not server_link().lost:
             raise
-        if isinstance(error.__context__, KeyboardInterrupt):
-            raise error.__context__ from None
+        # What went wrong in the run itself comes first; that it could not be recorded either is told anyway.
+        for cause in _causes(error):
+            if not isinstance(cause, httpx.HTTPError | OSError | AssertionError | NoAnswer):
+                raise cause from None
         return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and all that it came on top of, the first of all first."""
+    if (before := error.__cause__ or error.__context__) is not None:
+        yield from _causes(before)
+    yield error
 
 
 def _tell_lost(console: Console, recorded: bool) -> None:

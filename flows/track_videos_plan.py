@@ -93,7 +93,7 @@ def _read_list(path: Path) -> list[str]:
     try:
         if path.exists() and not path.is_file():
             raise OSError("not a regular file")
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise RefusedInput.of("video_list", str(path), f"a readable UTF-8 text file ({error})") from None
     videos = list(dict.fromkeys(line.strip() for line in lines if line.strip()))

@@ -61,7 +61,7 @@ def prompt_problems(tracked: Sequence[Outcome]) -> list[tuple[str, PromptProblem
         for one in (outcome.record or {}).get("problems", [])
     ]
     for video, one in problems:
-        get_run_logger().warning("%s: %s: %s", one_line(video), one_line(one.where), one.what)
+        get_run_logger().warning("%s: %s: %s", one_line(video), one_line(one.where), one_line(one.what))
     return problems
 
 

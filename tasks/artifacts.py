@@ -43,7 +43,7 @@ class ProgressArtifact:
 def record_table(table: list[dict[str, Any]], key: str, description: str) -> None:
     """Have a table recorded; what is no number stands there as nothing."""
     plain = [
-        {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
+        {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()}
         for row in table
     ]
     _record("table", json.dumps(plain), key, description)

@@ -113,5 +113,5 @@ def make_item(key: str, name: str, stage: Stage, request: dict[str, Any], inputs
     ran = record.get("ran", {})
     told = stage.describe({name: value for name, value in record.items() if name != "ran"})
     for line in [*told, *(f"out of memory: {note}" for note in ran.get("out_of_memory", []))]:
-        log.info("[%s]   - %s", device, line)
+        log.info("[%s]   - %s", device, one_line(line))
     return Completed(data=record)

@@ -16,7 +16,6 @@ from prefect.states import Cancelled, Failed
 
 from core.errors import MaskflowError, RefusedInput
 from core.store.cache import mark_used
-from core.store.manifest import read_valid
 from core.text import one_line
 from tasks.deliver import undelivered
 from tasks.items import Item, Outcome, Stage, item_key
@@ -127,8 +126,8 @@ class StageRun:
             folder = self._store.item_folder(self._stage.task_name, key)
             if not self._resume:
                 shutil.rmtree(folder, ignore_errors=True)
-            valid = read_valid(folder, key, self._store.digests.file) is not None
-            task = make_item.with_options(name=self._stage.name, result_storage=self._results, refresh_cache=not valid)
+            # `make_item` looks for what is there and valid, in its own thread: Prefect's record alone proves nothing.
+            task = make_item.with_options(name=self._stage.name, result_storage=self._results, refresh_cache=True)
             parameters = {
                 "key": key, "name": item.name, "stage": self._stage,
                 "request": item.request, "inputs": item.inputs, "cost": item.cost,

@@ -6,7 +6,7 @@
 Keys are the paths as they stand in the video list (for long videos: the video ids). `frame` is the source frame
 (default 0), `obj_id` counts up where it is left out, `box` is xyxy in source pixels, a point is x, y and 1 (on the
 object) or 0 (off it), `mask` a COCO RLE of the whole picture, packed or as a list of runs. Entries of one object on one
-frame are one prompt: its points are joined, and so are its masks; its box is the box around all.
+frame are one prompt: its points are joined, and so are its masks; its box is the box around all. A mask counts alone.
 """
 
 import itertools

@@ -1,5 +1,6 @@
 """`review.jsonl`: the frames a person should look at, the most suspicious first, a line each."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,9 +36,10 @@ class ReviewEntry(BaseModel):
 
 def write_review(path: Path, entries: Iterable[ReviewEntry]) -> None:
     """Write a line per entry atomically, in the order given."""
-    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
+    with atomic_file(path) as temporary, temporary.open("wb") as stream:
         for entry in entries:
-            stream.write(entry.model_dump_json() + "\n")
+            line = json.dumps(entry.model_dump(), ensure_ascii=False, separators=(",", ":")) + "\n"
+            stream.write(line.encode(errors="backslashreplace"))  # of file names that are no UTF-8
 
 
 def read_review(path: Path) -> list[ReviewEntry]:

@@ -56,7 +56,9 @@ def until_it_fits(work: Callable[[], T], smaller: Callable[[], bool]) -> T:
     while True:
         try:
             return work()
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             if not smaller():
                 if tries_left == 0:
                     raise
@@ -64,6 +66,12 @@ def until_it_fits(work: Callable[[], T], smaller: Callable[[], bool]) -> T:
                 note_memory("unused memory was freed, and the same tried again (the same results)")
         # Out here, where the error no longer holds the failed try's tensors.
         free_unused()
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a device had no memory left: cuBLAS, cuDNN and Apple's GPU say it in words of their own."""
+    told = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in told or "alloc_failed" in told
 
 
 def free_unused() -> None:

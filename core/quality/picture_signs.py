@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.masks import Mask
+from core.video.flow import dense_flow
 from core.video.frames import RGB
 
 Flow = npt.NDArray[np.float32]
@@ -17,11 +18,9 @@ _CLEAR, _LOST = 1.9, 1.2  # the same, by the answer of all pixels near the mask
 
 def flow_between(before: RGB, now: RGB) -> FlowPair:
     """Dense optical flow (DIS, Kroeger et al. 2016) from one picture to the next, and back; [H, W, 2] in pixels."""
-    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (before, now)]
+    first, second = (np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8) for image in (before, now))
     finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    there = finder.calc(grey[0], grey[1], None)  # type: ignore[call-overload]
-    back = finder.calc(grey[1], grey[0], None)  # type: ignore[call-overload]
-    return there, back
+    return dense_flow(finder, first, second), dense_flow(finder, second, first)
 
 
 def disagreement(before: Mask, now: Mask, flow: FlowPair) -> float:

@@ -49,13 +49,19 @@ def mark_used(folder: Path) -> None:
 
 @contextmanager
 def in_use(state: Path) -> Iterator[None]:
-    """Hold the right to use the state folder, together with other runs; `prune` needs it alone."""
+    """Hold the right to use the state folder, together with other runs; `prune` needs it alone.
+
+    A run that comes to its end is the last run: what it did not use since it began is unused.
+    """
     state.mkdir(parents=True, exist_ok=True)
     with (state / _IN_USE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
+        os.utime(lock.fileno())
+        began_ns = os.fstat(lock.fileno()).st_mtime_ns  # by the file system's clock, as the times of the items are
+        yield
         with suppress(OSError):
             (state / _LAST_RUN).touch()
-        yield
+            os.utime(state / _LAST_RUN, ns=(began_ns, began_ns))
 
 
 def list_items(outputs: Path) -> list[CachedItem]:
@@ -127,8 +133,10 @@ def _state(outputs: Path) -> Path:
 
 
 def _item(stage: str, folder: Path, last_run_s: float) -> CachedItem:
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    used_s = folder.stat().st_mtime
+    size, used_s = 0, 0.0
+    with suppress(FileNotFoundError):  # a run may be at work
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        used_s = folder.stat().st_mtime
     try:
         key = Manifest.model_validate_json((folder / MANIFEST).read_bytes()).key
     except (OSError, ValidationError):

@@ -70,6 +70,6 @@ def _misfit(one: ObjectPrompt, info: VideoInfo) -> str | None:
     inside = None if box is None else clip_box(box, width, height)
     if inside is None:
         return f"it lies outside the picture of {width}x{height}"
-    if inside[2] - inside[0] < _LEAST_SIDE and inside[3] - inside[1] < _LEAST_SIDE:
-        return f"its box is smaller than a pixel (shares of the picture? Give pixels, of {width}x{height})"
+    if inside[2] - inside[0] <= _LEAST_SIDE and inside[3] - inside[1] <= _LEAST_SIDE:
+        return f"its box is no larger than a pixel (shares of the picture? Give pixels, of {width}x{height})"
     return None

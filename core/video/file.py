@@ -57,7 +57,7 @@ class VideoFile:
             raise
         self.frames_read = 0
         self._promised = promised_packets(self._container, self._stream)
-        self._seen = Seen()
+        self._seen = Seen(decode_times=not self._stamped)
 
     def _describe(self) -> VideoInfo:
         stream = self._stream

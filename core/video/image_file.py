@@ -28,8 +28,9 @@ def read_image(path: Path, upright: bool = True) -> RGB:
     Raises:
         BadMedia: it cannot be read, is over the ceiling, or holds numbers that are no brightness.
     """
-    if path.is_symlink() and not path.exists():
-        raise BadMedia(f"{path.name}: a link to what does not exist")
+    if not path.is_file():
+        wrong = "a link to what does not exist" if path.is_symlink() and not path.exists() else "not a regular file"
+        raise BadMedia(f"{path.name}: {wrong}")
     try:
         with Image.open(path, formats=_FORMATS) as image:
             check_size(path.name, *image.size)

@@ -1,7 +1,8 @@
 """How many bytes a media file says it has: a file that is shorter was cut off.
 
 Containers that nest everything in boxes of known size promise their own end: Matroska's segment, the lists of RIFF, the
-boxes of MP4, the file size in ASF's header. Transport streams and raw streams promise nothing.
+boxes of MP4, the file size in ASF's header; GIF and APNG have a mark at their end. Transport streams and raw streams
+promise nothing; what FLV, IVF, MXF, Ogg and Y4M say of their length is not looked at.
 """
 
 import struct
@@ -27,10 +28,19 @@ def _promised(path: Path, head: bytes, size: int) -> int | None:
         return _riff(path, size)
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"pnot"):
         return _boxes(path, size)
+    if head.startswith((b"GIF8", b"\x89PNG")):
+        mark = b";" if head.startswith(b"GIF8") else b"IEND"
+        return size if mark in _tail(path) else size + 1
     place = head.find(_ASF_FILE_PROPERTIES)
     if place >= 0 and len(head) >= place + 48:
         return int(struct.unpack_from("<Q", head, place + 40)[0]) or None
     return None
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 16))
+        return stream.read()
 
 
 def _matroska(head: bytes) -> int | None:

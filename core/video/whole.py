@@ -10,29 +10,34 @@ import av.container
 from core.errors import BadMedia
 from core.video.promised import missing_bytes
 
-_OFF_FRAMES = 2  # by which a declared end may be rounded
+_ROUNDED_FRAMES = 0.5
+_OFF_FRAMES = 2.0  # by which a declared end may be off where nothing else says that frames are missing
 
 
 @dataclass
 class Seen:
-    """What came of a stream's packets: how many hold data, and where the last one ends, in ticks."""
+    """What came of a stream's packets: how many are whole, and where the last one ends, in ticks.
 
+    `decode_times`: the container tells when packets are decoded, not when they are shown.
+    """
+
+    decode_times: bool = False
     packets: int = 0
     end: int | None = None
 
     def add(self, packet: "av.Packet[av.VideoStream]") -> None:
         """Count a packet."""
-        if not packet.size:
+        if not packet.size or packet.is_corrupt:
             return
         self.packets += 1
-        stamps = [stamp for stamp in (packet.pts, packet.dts) if stamp is not None]
-        if stamps:
-            self.end = max(self.end or 0, max(stamps) + (packet.duration or 0))
+        stamp = packet.dts if self.decode_times or packet.pts is None else packet.pts
+        if stamp is not None:
+            self.end = max(self.end or 0, stamp + (packet.duration or 0))
 
 
 def promised_packets(container: av.container.InputContainer, stream: av.VideoStream) -> int:
     """Packets with data that the container's own index lists; 0 where it has no list of all of them."""
-    if "mp4" not in container.format.name.split(","):
+    if "mp4" not in container.format.name.split(",") or not stream.frames:  # none: it is in fragments
         return 0
     return sum(1 for entry in stream.index_entries if entry.size)
 
@@ -57,7 +62,7 @@ def check_whole(path: Path, stream: av.VideoStream, seen: Seen, promised: int, e
     missing, declared_s = missing_bytes(path), _declared_end_s(stream)
     if missing == 0 or (missing is None and declared_s is None):
         return
-    off_s = _OFF_FRAMES / float(stream.average_rate or 25)
+    off_s = (_ROUNDED_FRAMES if missing else _OFF_FRAMES) / float(stream.average_rate or 25)
     if declared_s is None or seen.end is None or seen.end * (stream.time_base or 0) < declared_s - off_s:
         lost = "" if missing is None else f", and {missing:,} bytes are missing"
         raise BadMedia(f"{path.name}: truncated: {ends}{lost}")

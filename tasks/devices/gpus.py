@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,14 +51,14 @@ class Gpu:
 
 def usable_gpus() -> list[Gpu]:
     """The devices this process may use, in the order it was given them. Raises `RefusedInput`, see above."""
-    nvidia = _nvidia_gpus()
     allowed = os.environ.get(_HIDES)
     if allowed is not None and allowed.strip().lower() in _NONE:
         return []
+    nvidia = _nvidia_gpus()
     if nvidia or (allowed is not None and not _amd_gpus()):
-        return nvidia if allowed is None else _chosen(allowed, nvidia)
+        return nvidia if allowed is None else _chosen(_HIDES, allowed, nvidia)
     if _amd_gpus():
-        return _amd_gpus() if _torch_build("+rocm") else []
+        return _amd_chosen() if _torch_build("+rocm") else []
     return [Gpu(0, kind="mps")] if _is_apple() and not _torch_build("+cpu") else []
 
 
@@ -68,7 +69,17 @@ def unused_gpu_note() -> str | None:
     return None
 
 
-def _chosen(allowed: str, there: list[Gpu]) -> list[Gpu]:
+def _amd_chosen() -> list[Gpu]:
+    """AMD's GPUs that the environment leaves, by any of the variables that ROCm follows."""
+    left = _amd_gpus()
+    for variable in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", _HIDES):
+        allowed = os.environ.get(variable)
+        if allowed is not None:
+            left = [] if allowed.strip().lower() in _NONE else _chosen(variable, allowed, left)
+    return left
+
+
+def _chosen(variable: str, allowed: str, there: list[Gpu]) -> list[Gpu]:
     chosen: list[Gpu] = []
     for part in allowed.split(","):
         name = part.strip()
@@ -76,40 +87,45 @@ def _chosen(allowed: str, there: list[Gpu]) -> list[Gpu]:
             break
         found = [gpu for gpu in there if _is_called(gpu, name)]
         whole = [gpu for gpu in found if gpu.parent is None]
-        if not found or (not name.isdigit() and len(found) > 1 and len(whole) != 1):
+        if not found or (not _is_number(name) and len(found) > 1 and len(whole) != 1):
             devices = ", ".join(map(str, there)) or "no GPU at all"
             accepted = f"an index, UUID or MIG id of a GPU of this host; {name!r} is none of them: there is {devices}"
-            raise RefusedInput.of(_HIDES, allowed, accepted)
+            raise RefusedInput.of(variable, allowed, accepted)
         chosen += [gpu for gpu in (whole or found) if gpu not in chosen]
     return chosen
 
 
 def _is_called(gpu: Gpu, name: str) -> bool:
-    if name.isdigit():
+    if _is_number(name):
         return int(name) in (gpu.index if gpu.parent is None else None, gpu.parent)
-    long_enough = len(name) > len("GPU-")
-    return long_enough and name.startswith(("GPU-", "MIG-")) and any(
-        known.lower().startswith(name.lower()) for known in (gpu.uuid, gpu.old_name) if known
-    )  # fmt: skip
+    beginning = name.lower()
+    return (
+        len(name) > len("GPU-")
+        and beginning.startswith(("gpu-", "mig-"))
+        and any(known.lower().startswith(beginning) for known in (gpu.uuid, gpu.old_name) if known)
+    )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 def _nvidia_gpus() -> list[Gpu]:
-    found = _nvml_gpus()
-    return _nvidia_smi_gpus() if found is None else found
-
-
-def _nvml_gpus() -> list[Gpu] | None:
-    """By NVIDIA's library; None where it is not here or does not answer."""
+    """NVIDIA's GPUs. Raises `RefusedInput` where there is a driver and nothing that answers for it."""
     import pynvml
 
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return None
+    except pynvml.NVMLError as error:
+        found = _nvidia_smi_gpus()
+        if not found and not isinstance(error, pynvml.NVMLError_LibraryNotFound | pynvml.NVMLError_DriverNotLoaded):
+            remedy = f"mend it (a restart after an update?), or set {_HIDES}= to run on the CPU"
+            raise RefusedInput(f"NVIDIA's driver is here and does not answer ({error}): {remedy}") from None
+        return found
     try:
         return list(_each_nvml_gpu(pynvml))
     except pynvml.NVMLError:
-        return None
+        return _nvidia_smi_gpus()
     finally:
         pynvml.nvmlShutdown()
 
@@ -174,9 +190,10 @@ def _amd_gpus() -> list[Gpu]:
     """By the kernel's driver: its nodes with compute units are GPUs."""
     found: list[Gpu] = []
     for node in sorted(_AMD_NODES.glob("*/properties"), key=lambda path: path.parent.name.zfill(4)):
-        units = re.search(r"^simd_count (\d+)", node.read_text(errors="replace"), re.M)
-        if units is not None and int(units[1]) > 0:
-            found.append(Gpu(len(found), kind="rocm"))
+        with suppress(OSError):  # containers are denied those of others
+            units = re.search(r"^simd_count (\d+)", node.read_text(errors="replace"), re.M)
+            if units is not None and int(units[1]) > 0:
+                found.append(Gpu(len(found), kind="rocm"))
     return found
 
 

@@ -95,7 +95,8 @@ class DeviceLimits:
         """
         try:
             response = self._link.ask(
-                lambda client: client.increment_concurrency_slots_with_lease([limit], 1, "concurrency", _LEASE_S)
+                lambda client: client.increment_concurrency_slots_with_lease([limit], 1, "concurrency", _LEASE_S),
+                too_late=lambda response: self._return_late(str(response.json()["lease_id"])),
             )
         except NoAnswer:
             return "" if self._link.lost else None
@@ -115,6 +116,10 @@ class DeviceLimits:
             return self._made_again(limit) if register else None
         return lease
 
+    def _return_late(self, lease: str) -> None:
+        """A lease that was granted when nobody waited for it any more."""
+        self._link.record(lease, lambda client: client.release_concurrency_slots_with_lease(UUID(lease)))
+
     def _made_again(self, limit: str) -> str | None:
         _run_log().warning("Concurrency limit %s was missing: it is made again", limit)
         try:
@@ -128,7 +133,8 @@ class DeviceLimits:
         with self._lock:
             self._held.discard(lease)
         try:
-            self._link.ask(lambda client: client.release_concurrency_slots_with_lease(UUID(lease)))
+            lease_id = UUID(lease)
+            self._link.ask(lambda client: client.release_concurrency_slots_with_lease(lease_id))
         except NoAnswer:
             return False
         except (httpx.HTTPError, ObjectNotFound, ValueError):
@@ -150,7 +156,7 @@ class DeviceLimits:
             for lease in held:
                 try:
                     self._renew_one(UUID(lease))
-                except (NoAnswer, httpx.HTTPError, ObjectNotFound) as error:
+                except Exception as error:  # noqa: BLE001 - the others have to be renewed whatever became of it
                     _log.debug("Lease %s could not be renewed: %s", lease, error)
 
     def _renew_one(self, lease: UUID) -> None:

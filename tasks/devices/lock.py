@@ -49,9 +49,10 @@ def _shared_folder() -> Path:
     for place in (*_PLACES, Path(tempfile.gettempdir())):
         folder = place / "maskflow-slots"
         with suppress(OSError):
-            if not folder.is_dir() and place.is_dir():
+            if place.is_dir():
                 folder.mkdir(exist_ok=True)
-                folder.chmod(0o1777)  # for every user of this host, whatever the umask
+            with suppress(OSError):
+                folder.chmod(0o1777)  # for every user of this host, whatever the umask; its owner alone can
             if os.access(folder, os.W_OK | os.X_OK):
                 return folder
     raise MaskflowError(f"no folder for slot locks can be written; set {_ELSEWHERE} to one")

@@ -9,18 +9,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
+from prefect.logging import get_logger
+
 from core.errors import MaskflowError
 from tasks.devices.limits import DeviceLimits
 from tasks.devices.lock import SlotLock, try_lock
 from tasks.devices.process import OnProgress, WorkerDied, WorkerProcess
 from tasks.devices.slots import Slot, cpu_cores
 from tasks.devices.timeouts import TimedOut, Timeouts
+from tasks.devices.worker import ItemCrashed
 
 _POLL_S = 0.05  # for locks that other processes hold; inside this one, waiting items are woken
 _LIMIT_POLL_S = 0.5
 # A slot goes from one short item to the next without being given back in between, for so long at most: then other
 # runs get their turn. Asking Prefect for a lease costs milliseconds on an idle server and a second on a busy one.
 _KEEP_S = 5.0
+_log = get_logger("maskflow.devices")
 
 
 class SlotsClosed(MaskflowError):
@@ -107,13 +111,14 @@ class DeviceSlots:
         Raises:
             WorkerDied: the worker ended in mid-item; the next item in this slot gets a fresh one.
             TimedOut: the item took too long; likewise.
+            ItemCrashed: it raised what it should not; likewise.
             SlotsClosed: the run is being cancelled.
         """
         with self._leased(cost) as slot:
             started(slot)
             try:
                 return self._worker(slot).make_item(*arguments)
-            except (WorkerDied, TimedOut):
+            except (WorkerDied, TimedOut, ItemCrashed):  # a GPU that has faulted fails whatever comes after
                 self._discard_worker(slot)
                 if self.closed:
                     raise SlotsClosed("the run was cancelled") from None
@@ -209,6 +214,8 @@ class DeviceSlots:
             # One that cannot be returned now stays noted in the lock's file: the next holder returns it.
             if not lease.limit_lease or self._limits.release(lease.limit_lease):
                 lease.lock.remember_lease(None)
+        except Exception as error:  # noqa: BLE001 - the item is made, whatever becomes of its lease
+            _log.warning("A lease on %s could not be returned: %s", lease.slot.limit, error)
         finally:
             lease.lock.release()
             with self._changed:

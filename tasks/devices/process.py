@@ -44,6 +44,16 @@ def _blank_main() -> Iterator[None]:
             sys.modules["__main__"] = main
 
 
+def _exit_code(process: BaseProcess) -> int | None:
+    """Of a process that is ending; None where it does not end in time."""
+    deadline_s = time.monotonic() + _ENDS_WITHIN_S
+    process.join(_ENDS_WITHIN_S)
+    # The executor's own thread may be the one that reaps it; the exit code is there once that thread has stored it.
+    while (code := process.exitcode) is None and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return code
+
+
 class WorkerProcess:
     """One long-lived process that runs one item at a time.
 
@@ -61,7 +71,7 @@ class WorkerProcess:
         self._on_progress = on_progress
         self._timeouts = timeouts or Timeouts()
         self._process: BaseProcess | None = None
-        self._heard_s = time.monotonic()
+        self._started_s = self._heard_s = time.monotonic()
         self._progress: tuple[int, int | None] | None = None
         context = multiprocessing.get_context("spawn")
         reader, writer = context.Pipe(duplex=False)
@@ -90,8 +100,12 @@ class WorkerProcess:
             while True:
                 key, done, expected, memory = reader.recv()
                 self._heard_s = time.monotonic()
+                if done == worker.WAITING:  # for another run that makes the same item: its own time has not begun
+                    self._started_s = self._heard_s
+                    continue
                 self._progress = (done, expected)
-                self._on_progress(key, done, expected, memory)
+                with suppress(Exception):  # a pipe that nobody reads would stop the worker
+                    self._on_progress(key, done, expected, memory)
 
     def make_item(self, *arguments: Any) -> dict[str, Any]:
         """Run `worker.make_item` there.
@@ -101,7 +115,7 @@ class WorkerProcess:
             TimedOut: it took too long; the process has been killed.
             Exception: what `worker.make_item` raises.
         """
-        started_s = self._heard_s = time.monotonic()
+        self._started_s = self._heard_s = time.monotonic()
         self._progress = None
         try:
             future = self._executor.submit(worker.make_item, *arguments)
@@ -112,14 +126,13 @@ class WorkerProcess:
                 record: dict[str, Any] = self._wait(future, _LOOK_EVERY_S)
                 return record
             except NotYet:
-                if future.done():  # the item's own error of this type
-                    raise
-                self._check_time(started_s)
+                if not future.done():
+                    self._check_time()
 
-    def _check_time(self, started_s: float) -> None:
+    def _check_time(self) -> None:
         now_s, timeouts = time.monotonic(), self._timeouts
         silent, longest = now_s - self._heard_s > timeouts.stall_s, timeouts.item_s
-        if not silent and (longest is None or now_s - started_s <= longest):
+        if not silent and (longest is None or now_s - self._started_s <= longest):
             return
         self.kill()
         if silent:
@@ -145,15 +158,12 @@ class WorkerProcess:
         process = self._process
         if process is None:
             return "did not start"
-        deadline = time.monotonic() + _ENDS_WITHIN_S
-        process.join(_ENDS_WITHIN_S)
-        # The executor's own thread may be the one that reaps it; the exit code is there once that thread has stored it.
-        while (code := process.exitcode) is None and time.monotonic() < deadline:
-            time.sleep(0.01)
+        code = _exit_code(process)
         if code is None or code >= 0:
             return f"ended with exit code {code}"
         hint = " (out of memory?)" if -code == signal.SIGKILL else ""
-        return f"was killed by {signal.Signals(-code).name}{hint}"
+        known = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
+        return f"was killed by {known}{hint}"
 
     def kill(self) -> None:
         """End the process at once; more than once does no harm."""
@@ -161,4 +171,4 @@ class WorkerProcess:
             self._process.kill()
         self._executor.shutdown(wait=False, cancel_futures=True)
         if self._process is not None:
-            self._process.join(_ENDS_WITHIN_S)
+            _exit_code(self._process)

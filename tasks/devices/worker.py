@@ -20,6 +20,8 @@ from core.errors import MaskflowError
 if TYPE_CHECKING:
     from core.memory import PeakMemory
 
+WAITING = -1
+"""Told as progress while another run makes the same item."""
 _PROGRESS_EVERY_S = 0.25
 _progress: Connection | None = None
 
@@ -92,7 +94,7 @@ def make_item(function: str, request: dict[str, Any], folder: str, key: str, inp
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         raise ItemCrashed(f"{error.strerror or error}{place}", traceback.format_exc()) from None
-    except Exception as error:  # noqa: BLE001 - a bug in one item is that item's failure
+    except BaseException as error:  # noqa: BLE001 - a bug in one item, or what it calls, is that item's failure
         raise ItemCrashed(f"{type(error).__name__}: {error}", traceback.format_exc()) from None
 
 
@@ -102,7 +104,7 @@ def _make_item(function: str, request: dict[str, Any], folder: str, key: str, in
     from core.store.manifest import commit_item, read_valid
 
     waiting = _reporter(key, PeakMemory())
-    with exclusive(Path(folder), lambda: waiting(0, None)):  # two runs on one folder: the second finds it made
+    with exclusive(Path(folder), lambda: waiting(WAITING, None)):  # two runs on one folder: the second finds it made
         done = read_valid(Path(folder), key)
         if done is not None:
             return done.record

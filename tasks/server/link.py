@@ -8,7 +8,7 @@ it is back. What is to be recorded waits meanwhile.
 import logging
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
@@ -30,6 +30,7 @@ _LOST_AFTER_S = 10.0  # and two calls
 _ASK_AGAIN_S = 2.0
 _SILENT_S = 5.0
 _THREADS = 4
+_MOST_TRIES = 8
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _log = get_logger("maskflow.server")
 
@@ -52,6 +53,7 @@ class ServerLink:
         self._failing_since_s: float | None = None
         self._ask_again_s = 0.0
         self._pending: OrderedDict[Hashable, Call[object]] = OrderedDict()
+        self._tries: Counter[Hashable] = Counter()
         self._recording = threading.Lock()
         self.lost = False
         self.was_lost = False
@@ -66,8 +68,12 @@ class ServerLink:
                 with suppress(Exception):
                     self.ask(_check_health)
 
-    def ask(self, call: Call[T]) -> T:
+    def ask(self, call: Call[T], too_late: Callable[[T], None] | None = None) -> T:
         """What the server answers to a call.
+
+        Args:
+            call: made with the client, in a thread.
+            too_late: gets an answer that comes when nobody waits for it any more.
 
         Raises:
             NoAnswer: it does not answer; at once while it is lost.
@@ -80,11 +86,14 @@ class ServerLink:
             asked_s = time.monotonic()
             self._ask_again_s = asked_s + _ASK_AGAIN_S
         try:
-            answer = self._threads.submit(call, self._client).result(_ANSWERS_WITHIN_S)
-        except (httpx.HTTPError, TooLate, OSError) as error:
+            future = self._threads.submit(call, self._client)
+            answer = future.result(_ANSWERS_WITHIN_S)
+        except (httpx.HTTPError, TooLate, OSError, ValueError) as error:  # the last: what answers is no Prefect server
             if isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in _BUSY:
                 self._answered()
                 raise
+            if isinstance(error, TooLate) and not future.cancel() and too_late is not None:
+                future.add_done_callback(lambda done: None if done.exception() else too_late(done.result()))
             self._failed(error, asked_s)
             raise NoAnswer(f"the Prefect server {self.url} does not answer ({error or type(error).__name__})") from None
         except Exception:
@@ -108,7 +117,7 @@ class ServerLink:
         while self._pending and time.monotonic() < deadline_s:
             if not self._recording.locked():
                 self._threads.submit(self._record_pending)
-            time.sleep(0.05 if not self.lost else 0.5)
+            time.sleep(0.05 if self._failing_since_s is None else 0.5)
         return len(self._pending)
 
     def _record_pending(self) -> None:
@@ -117,6 +126,7 @@ class ServerLink:
         try:
             while self._pending and not (self.lost and time.monotonic() < self._ask_again_s):
                 name, call = next(iter(self._pending.items()))
+                self._tries[name] += 1
                 asked_s = time.monotonic()
                 try:
                     call(self._client)
@@ -124,12 +134,15 @@ class ServerLink:
                     self._failed(error, asked_s)
                     return
                 except Exception as error:  # noqa: BLE001 - what cannot be recorded must not keep the rest
-                    if isinstance(error, PrefectHTTPStatusError) and error.response.status_code in _BUSY:
+                    busy = isinstance(error, PrefectHTTPStatusError) and error.response.status_code in _BUSY
+                    if busy and self._tries[name] < _MOST_TRIES:
                         self._failed(error, asked_s)
+                        self._pending.move_to_end(name)
                         return
                     _log.warning("Not recorded on the Prefect server: %s", error)
                 self._answered()
                 with self._lock:
+                    self._tries.pop(name, None)
                     if self._pending.get(name) is call:
                         del self._pending[name]
         finally:

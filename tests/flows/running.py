@@ -24,11 +24,12 @@ class Done:
         return [Path(name).name for name in re.findall(r"\[\S+(?: \d+)?\] Processing: (.+)", self.err)]
 
 
-def start(*arguments: object, kill_at: str | None = None) -> "subprocess.Popen[str]":
-    """Start `maskflow ARGUMENTS` in a process group of its own."""
+def start(*arguments: object, kill_at: str | None = None, hang_at: str | None = None) -> "subprocess.Popen[str]":
+    """Start `maskflow ARGUMENTS` in a process group of its own; what the moments are stands in `killing`."""
     environment = dict(os.environ, COLUMNS="200")
-    if kill_at is not None:
-        environment |= {"KILL_AT": kill_at, "PYTHONPATH": str(KILLING)}
+    for variable, moment in (("KILL_AT", kill_at), ("HANG_AT", hang_at)):
+        if moment is not None:
+            environment |= {variable: moment, "PYTHONPATH": str(KILLING)}
     return subprocess.Popen(
         [sys.executable, "-m", "flows.cli", *map(str, arguments)],
         stdin=subprocess.DEVNULL,
@@ -46,6 +47,6 @@ def finish(process: "subprocess.Popen[str]") -> Done:
     return Done(process.returncode, out, err)
 
 
-def maskflow(*arguments: object, kill_at: str | None = None) -> Done:
+def maskflow(*arguments: object, kill_at: str | None = None, hang_at: str | None = None) -> Done:
     """Run `maskflow ARGUMENTS` to its end."""
-    return finish(start(*arguments, kill_at=kill_at))
+    return finish(start(*arguments, kill_at=kill_at, hang_at=hang_at))

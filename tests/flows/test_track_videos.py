@@ -1,9 +1,11 @@
 """The flow through its command line: real server, real workers, real videos, real kills."""
 
+import fcntl
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +23,7 @@ from running import Done, finish, maskflow, start
 from core.formats.review_jsonl import read_review
 from core.video.source import open_video
 from tasks.devices.lock import try_lock
+from tasks.server.address import SERVER_SETTINGS, is_healthy
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
@@ -36,12 +39,17 @@ def _clips(folder: Path, make_video: MakeVideo, count: int, frames: int = 8) -> 
 
 
 def _track(
-    folder: Path, video_list: Path, *more: object, prompt: str = "red square", kill_at: str | None = None
+    folder: Path,
+    video_list: Path,
+    *more: object,
+    prompt: str = "red square",
+    kill_at: str | None = None,
+    hang_at: str | None = None,
 ) -> Done:
     output = folder / "out" / "results.jsonl"
     return maskflow(
         "track-videos", "--video_list", video_list, "--text_prompt", prompt, "--output_jsonl", output,
-        "--num-workers", 2, *more, kill_at=kill_at,
+        "--num-workers", 2, *more, kill_at=kill_at, hang_at=hang_at,
     )  # fmt: skip
 
 
@@ -304,3 +312,66 @@ def test_two_entries_that_would_write_the_same_output_get_distinct_names(tmp_pat
     done = _track(tmp_path, _list(tmp_path, clips), "--output-video-dir", tmp_path / "out" / "v")
     assert done.code == 0, done.err
     assert sorted(os.listdir(tmp_path / "out" / "v" / "same")) == ["clip_2_tracked.mp4", "clip_tracked.mp4"]
+
+
+def test_names_and_prompts_are_text_not_templates_or_markup(tmp_path: Path, make_video: MakeVideo) -> None:
+    names = ["clip{1}.mp4", "{name} 100% %s.mp4", "[bold]x[INST] :smile:.mp4", "🎬 <b>&amp;.mp4", "long" * 50 + ".mp4"]
+    names.append(os.fsdecode(b"not-utf8-\xe9.mp4"))
+    folder = tmp_path / "{folder} [red]"
+    folder.mkdir()
+    videos = [make_video(folder / name, frames=4, seed=number) for number, name in enumerate(names)]
+    listed = tmp_path / "videos.txt"
+    listed.write_text("".join(f"{video}\n" for video in videos[:-1]))
+    done = _track(tmp_path, listed, prompt="red square [/INST]. red {x} %s")
+    assert done.code == 0, done.err
+    assert "Traceback" not in done.err
+    assert [Path(one["video_path"]).name for one in _results(tmp_path)] == names[:-1]
+    assert "red square [/INST]. red {x} %s: 5 of 5 delivered" in done.out
+    assert "clip{1}.mp4" in done.out
+    assert "[bold]x[INST] :smile:.mp4" in done.out
+    page = (tmp_path / "out" / "results_report.html").read_text()
+    assert "&lt;b&gt;&amp;amp;.mp4" in page
+
+
+def test_a_server_that_is_killed_does_not_stop_work(tmp_path: Path, make_video: MakeVideo) -> None:
+    home = tmp_path / "server"
+    home.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    environment = {**os.environ, **SERVER_SETTINGS, "PREFECT_HOME": str(home), "PREFECT_API_URL": url}
+    with (home / "users").open("w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)  # or it would end itself
+        command = [sys.executable, "-m", "tasks.server.temporary", str(home), str(port)]
+        server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            _wait(lambda: is_healthy(url), "the server")
+            output = tmp_path / "out" / "results.jsonl"
+            listed = _list(tmp_path, _clips(tmp_path, make_video, 3, frames=40))
+            run = subprocess.Popen(
+                [sys.executable, "-m", "flows.cli", "track-videos", "--video-list", str(listed), "--text-prompt",
+                 "red square", "--output-jsonl", str(output), "--num-workers", "1"],
+                env={**os.environ, "PREFECT_API_URL": url}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            )  # fmt: skip
+            assert run.stdout is not None
+            printed = next(line for line in run.stdout if "Processing" in line)
+            server.kill()
+            printed += run.communicate(timeout=150)[0]
+        finally:
+            server.kill()
+            server.wait()
+    assert run.returncode == 0, printed
+    assert len(_results(tmp_path)) == 3
+    assert "was lost while this ran" in printed
+    assert "Traceback" not in printed
+
+
+def test_an_item_that_hangs_is_killed_and_named(tmp_path: Path, make_video: MakeVideo) -> None:
+    """The second item never ends; the others are delivered."""
+    listed = _list(tmp_path, _clips(tmp_path, make_video, 3))
+    hang_at = "core.tracking.video_item:write_head:2"
+    done = _track(tmp_path, listed, "--stall-timeout", "20", "--num-workers", "1", hang_at=hang_at)
+    assert done.code == 1
+    assert len(_results(tmp_path)) == 2
+    assert "no progress for 20 s" in (tmp_path / "out" / "failures.jsonl").read_text()

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from core.masks import Mask
 from core.models.classical.colour import Floats
+from core.video.flow import dense_flow
 
 Grey = npt.NDArray[np.uint8]
 _MIN_MATCHES = 12
@@ -58,9 +59,9 @@ class MotionEstimator:
             difference = cv2.absdiff(np.asarray(remap(last, flow), np.uint8), present)
             return np.asarray(cv2.boxFilter(difference.astype(np.float32), -1, (7, 7)))
 
-        direct = np.asarray(self._flow.calc(present, last, np.zeros((0, 0), np.float32)), np.float32)
+        direct = dense_flow(self._flow, present, last)
         steadied = np.asarray(remap(last, by_camera), np.uint8)
-        rest = np.asarray(self._flow.calc(present, steadied, np.zeros((0, 0), np.float32)), np.float32)
+        rest = dense_flow(self._flow, present, steadied)
         composed = rest + np.asarray(remap(by_camera, rest), np.float32)
         flow = np.where((misfit(composed) < misfit(direct))[..., None], composed, direct)
         return Motion(x + flow[..., 0], y + flow[..., 1], flow - by_camera)

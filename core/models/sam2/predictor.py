@@ -14,7 +14,7 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 from torch.nn import functional
 
-from core.models.backoff import Sizes, free_unused, until_it_fits
+from core.models.backoff import Sizes, free_unused, is_out_of_memory, until_it_fits
 from core.models.device import half_precision
 from core.models.roles import Prompt
 from core.models.sam2.attention import condition
@@ -147,7 +147,9 @@ class StreamingPredictor:
                 try:
                     self._ahead = (image, self._encode_once(image))
                     return
-                except torch.OutOfMemoryError:
+                except RuntimeError as error:
+                    if not is_out_of_memory(error):
+                        raise
                     self.sizes.shrink("ahead")
             free_unused()
 

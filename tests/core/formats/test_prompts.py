@@ -47,3 +47,44 @@ def test_a_bad_entry_is_refused_with_its_place(tmp_path: Path, entry: object, na
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(RefusedInput, match="cannot be read"):
         read_prompts(tmp_path / "none.json")
+
+
+def test_a_mask_may_be_a_list_of_runs(tmp_path: Path) -> None:
+    entries = [{"mask": {"size": [4, 6], "counts": [5, 2, 17]}}]
+    (read,) = read_prompts(_write(tmp_path / "p.json", {"a.mp4": entries}))["a.mp4"]
+    mask = read.object_prompt().prompt.mask
+    assert mask is not None
+    assert mask.T.ravel().nonzero()[0].tolist() == [5, 6]
+
+
+@pytest.mark.parametrize("counts", [[5, 2, 16], [-1, 25], [5, 2.5, 16.5], [], ["5"], [24, 0, 1]])
+def test_runs_that_do_not_fill_their_size_are_refused(counts: list[object], tmp_path: Path) -> None:
+    with pytest.raises(RefusedInput, match="mask"):
+        read_prompts(_write(tmp_path / "p.json", {"a.mp4": [{"mask": {"size": [4, 6], "counts": counts}}]}))
+
+
+def test_entries_of_one_object_on_one_frame_are_one_prompt(tmp_path: Path) -> None:
+    first = {"obj_id": 1, "frame": 3, "points": [[1, 2, 1]], "mask": {"size": [2, 2], "counts": [0, 1, 3]}}
+    second = {"obj_id": 1, "frame": 3, "label": "cup", "box": [4, 4, 8, 8], "points": [[3, 4, 0]]}
+    third = {"obj_id": 1, "frame": 3, "box": [2, 5, 6, 9], "mask": {"size": [2, 2], "counts": [3, 1]}}
+    other = {"obj_id": 1, "frame": 4, "points": [[1, 1, 1]]}
+    read = read_prompts(_write(tmp_path / "p.json", {"a.mp4": [first, second, other, third]}))["a.mp4"]
+    assert [entry.frame for entry in read] == [3, 4]
+    joined = read[0]
+    assert (joined.label, joined.box) == ("cup", (2, 4, 8, 9))
+    assert joined.points == [(1, 2, 1), (3, 4, 0)]
+    mask = joined.object_prompt().prompt.mask
+    assert mask is not None
+    assert mask.tolist() == [[True, False], [False, True]]
+
+
+def test_masks_of_two_sizes_for_one_prompt_are_refused(tmp_path: Path) -> None:
+    entries = [{"obj_id": 1, "mask": {"size": [2, side], "counts": [0, 2 * side]}} for side in (2, 3)]
+    with pytest.raises(RefusedInput, match="cannot be joined"):
+        read_prompts(_write(tmp_path / "p.json", {"a.mp4": entries}))
+
+
+def test_a_place_in_a_message_has_an_end(tmp_path: Path) -> None:
+    with pytest.raises(RefusedInput) as refused:
+        read_prompts(_write(tmp_path / "p.json", {"a.mp4": [{"box" + "[" * 5000: 1}]}))
+    assert len(str(refused.value)) < 700

@@ -56,6 +56,13 @@ def test_what_is_chosen(rule: tuple[float | None, int | None, bool], chosen: lis
     assert _names([*choose(list_items(outputs), *rule)]) == chosen
 
 
+def test_a_run_that_is_interrupted_leaves_nothing_unused(outputs: Path) -> None:
+    before = [one.unused for one in list_items(outputs)]
+    with pytest.raises(KeyboardInterrupt), in_use(outputs / ".maskflow"):
+        raise KeyboardInterrupt
+    assert [one.unused for one in list_items(outputs)] == before
+
+
 def test_what_is_removed_is_gone_with_its_records(outputs: Path) -> None:
     items = list_items(outputs)
     remove(outputs, items[:2])

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import MakeVideo
+from PIL import Image
 from rerun.chunk import RrdReader
 
 from core.errors import BadMedia
+from core.formats.prompts import PromptEntry
 from core.formats.tracks import read_frames, read_head
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE, render_video
 from core.tracking.video_item import track_video
@@ -74,3 +76,101 @@ def test_a_prompt_outside_the_picture_is_an_error(tmp_path: Path, make_video: Ma
     }
     with pytest.raises(BadMedia, match="object 3, frame 0: it lies outside the picture of 96x64"):
         track_video(request, tmp_path, lambda _, __: None)
+
+
+SQUARE = [8, 22, 28, 42]  # on frame 0; it moves two pixels a frame
+
+
+def _prompted(tmp_path: Path, make_video: MakeVideo, prompts: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    video = make_video(tmp_path / "clip.mp4", frames=20, fps=10)
+    (tmp_path / "out").mkdir()
+    request = _request(video, text_prompt=None, detector=None, prompts=prompts, **changes)
+    return track_video(request, tmp_path / "out", lambda done, expected: None)
+
+
+def _seen(tmp_path: Path) -> dict[int, set[int]]:
+    """Source frames on which each object is."""
+    found: dict[int, set[int]] = {}
+    for frame in read_frames(tmp_path / "out"):
+        for one in frame.objects:
+            found.setdefault(one.obj_id, set()).add(frame.source_frame)
+    return found
+
+
+def _at(frame: int) -> list[int]:
+    return [SQUARE[0] + 2 * frame, SQUARE[1], SQUARE[2] + 2 * frame, SQUARE[3]]
+
+
+def test_a_prompt_is_used_on_its_own_frame_whatever_the_rate(tmp_path: Path, make_video: MakeVideo) -> None:
+    record = _prompted(tmp_path, make_video, [{"obj_id": 1, "frame": 7, "box": _at(7)}], fps=2)
+    frames = {frame.source_frame: frame.objects for frame in read_frames(tmp_path / "out")}
+    assert sorted(frames) == [0, 5, 7, 10, 15]
+    assert record["problems"] == []
+    assert abs(frames[7][0].bbox[0] - _at(7)[0]) <= 2
+    assert _seen(tmp_path) == {1: {7, 10, 15}}
+
+
+def test_a_prompt_on_the_last_frame_is_used(tmp_path: Path, make_video: MakeVideo) -> None:
+    prompts = [{"obj_id": 1, "box": SQUARE}, {"obj_id": 2, "frame": 19, "box": _at(19)}]
+    record = _prompted(tmp_path, make_video, prompts, fps=5)
+    assert record["problems"] == []
+    assert _seen(tmp_path)[2] == {19}
+    assert {0, 18} <= _seen(tmp_path)[1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what"),
+    [
+        ({"frame": 600, "box": SQUARE}, "frame 600: the video ends with frame 19"),
+        ({"frame": 20, "box": SQUARE}, "frame 20: the video ends with frame 19"),
+        ({"frame": 3, "box": [200, 22, 228, 42]}, "frame 3: it lies outside the picture of 96x64"),
+        ({"box": [0.1, 0.2, 0.4, 0.5]}, "frame 0: its box is no larger than a pixel"),
+        ({"points": [[500, 500, 1]]}, "frame 0: it lies outside the picture"),
+        ({"mask": {"size": [2, 2], "counts": "04"}}, "frame 0: its mask is 2x2, the picture 96x64"),
+    ],
+)
+def test_a_prompt_that_cannot_be_used_costs_only_its_object(
+    wrong: dict[str, Any], what: str, tmp_path: Path, make_video: MakeVideo
+) -> None:
+    record = _prompted(tmp_path, make_video, [{"obj_id": 1, "box": SQUARE}, {"obj_id": 2, "label": "cup", **wrong}])
+    assert _seen(tmp_path) == {1: set(range(20))}
+    ((problem),) = record["problems"]
+    assert f"{problem['where']}: {problem['what']}".startswith(f"object 2 (cup), {what}")
+
+
+def test_what_is_beyond_the_end_is_known_before_tracking(tmp_path: Path, make_video: MakeVideo) -> None:
+    with pytest.raises(
+        BadMedia, match="none of its prompts can be used: object 1, frame 99: the video ends with frame 19"
+    ):
+        _prompted(tmp_path, make_video, [{"obj_id": 1, "frame": 99, "box": SQUARE}])
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_prompt_that_finds_nothing_is_listed(tmp_path: Path, make_video: MakeVideo) -> None:
+    speck = {"size": [64, 96], "counts": [64 * 50, 3, 64 * 46 - 3]}
+    mask = PromptEntry.model_validate({"mask": speck}).model_dump(mode="json")["mask"]
+    record = _prompted(tmp_path, make_video, [{"obj_id": 1, "box": SQUARE}, {"obj_id": 2, "frame": 3, "mask": mask}])
+    assert 1 in _seen(tmp_path)
+    assert [one["where"] for one in record["problems"]] in ([], ["object 2, frame 3"])
+
+
+@pytest.mark.parametrize("size", [(64, 3), (3, 64), (8, 8)])
+def test_pictures_a_few_pixels_high(size: tuple[int, int], tmp_path: Path) -> None:
+    (tmp_path / "thin").mkdir()
+    for number in range(3):
+        Image.new("RGB", size, (200, 30, 30) if number else (90, 90, 90)).save(tmp_path / "thin" / f"{number}.png")
+    (tmp_path / "out").mkdir()
+    record = track_video(_request(tmp_path / "thin"), tmp_path / "out", lambda done, expected: None)
+    assert record["frames"] == 3
+
+
+def test_a_link_to_nowhere_among_images_is_no_image(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for number in range(3):
+        Image.new("RGB", (64, 48), (90, 90, 90)).save(tmp_path / "images" / f"{number}.png")
+    (tmp_path / "images" / "latest").symlink_to("nowhere")
+    (tmp_path / "out").mkdir()
+    assert track_video(_request(tmp_path / "images"), tmp_path / "out", lambda *_: None)["frames"] == 3
+    (tmp_path / "images" / "latest.png").symlink_to("nowhere")
+    with pytest.raises(BadMedia, match=r"latest\.png: a link to what does not exist"):
+        track_video(_request(tmp_path / "images"), tmp_path / "out", lambda *_: None)

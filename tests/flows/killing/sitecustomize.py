@@ -1,6 +1,7 @@
-"""Kills the whole run at a chosen moment. Python imports this module by itself where it is on the path.
+"""Kills or hangs a run at a chosen moment. Python imports this module by itself where it is on the path.
 
-`KILL_AT=module:function:n` kills the process group at the n-th call of that function, in whichever process.
+`KILL_AT=module:function:n` kills the process group at the n-th call of that function, in whichever process;
+`HANG_AT=module:function:n` never returns from it.
 """
 
 import importlib.abc
@@ -8,14 +9,16 @@ import importlib.util
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 
-class _Killer(importlib.abc.MetaPathFinder):
-    def __init__(self, module: str, function: str, nth: int) -> None:
-        self._module, self._function, self._nth = module, function, nth
+class _AtCall(importlib.abc.MetaPathFinder):
+    def __init__(self, fate: Callable[[], None], module: str, function: str, nth: str) -> None:
+        self._fate, self._module, self._function, self._nth = fate, module, function, int(nth)
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         if name != self._module:
@@ -41,12 +44,21 @@ class _Killer(importlib.abc.MetaPathFinder):
             nonlocal calls
             calls += 1
             if calls == self._nth:
-                os.killpg(os.getpgid(0), signal.SIGKILL)
+                self._fate()
             return real(*args, **kwargs)
 
         setattr(module, self._function, deadly)
 
 
-if "KILL_AT" in os.environ:
-    _module, _function, _nth = os.environ["KILL_AT"].split(":")
-    sys.meta_path.insert(0, _Killer(_module, _function, int(_nth)))
+def _kill() -> None:
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+def _hang() -> None:
+    while True:
+        time.sleep(1)
+
+
+for _variable, _fate in {"KILL_AT": _kill, "HANG_AT": _hang}.items():
+    if _variable in os.environ:
+        sys.meta_path.insert(0, _AtCall(_fate, *os.environ[_variable].split(":")))

@@ -28,6 +28,14 @@ class NVMLError(Exception):
     """As NVIDIA's library raises."""
 
 
+class LibraryNotFound(NVMLError):
+    """A machine without NVIDIA's driver."""
+
+
+class DriverNotLoaded(NVMLError):
+    """The library without its driver."""
+
+
 def _library(cards: list[_Card]) -> ModuleType:
     """NVIDIA's library on a machine with these cards."""
 
@@ -55,6 +63,8 @@ def _library(cards: list[_Card]) -> ModuleType:
         "nvmlDeviceGetComputeInstanceId": lambda part: part.ci,
         "nvmlDeviceGetMemoryInfo": lambda one: SimpleNamespace(free=8 * 2**30),
         "NVMLError": NVMLError,
+        "NVMLError_LibraryNotFound": LibraryNotFound,
+        "NVMLError_DriverNotLoaded": DriverNotLoaded,
     }
     vars(library).update(functions)
     return library
@@ -62,7 +72,8 @@ def _library(cards: list[_Card]) -> ModuleType:
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for variable in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PATH", "/nonexistent")
 
 
@@ -77,14 +88,18 @@ def divided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", _library([_Card(A, [M1, M2]), _Card(C)]))
 
 
-@pytest.fixture
-def nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def no_library() -> None:
-        raise NVMLError("NVML Shared Library Not Found")
+def _does_not_start(error: NVMLError) -> ModuleType:
+    def start() -> None:
+        raise error
 
     library = _library([])
-    vars(library)["nvmlInit"] = no_library
-    monkeypatch.setitem(sys.modules, "pynvml", library)
+    vars(library)["nvmlInit"] = start
+    return library
+
+
+@pytest.fixture
+def nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", _does_not_start(LibraryNotFound("NVML Shared Library Not Found")))
     monkeypatch.setattr(gpus, "_AMD_NODES", tmp_path)
 
 
@@ -99,7 +114,7 @@ def nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (A, [A]),
         (f"{C},{A}", [C, A]),
         ("GPU-893", [A]),
-        ("gpu-c0ffee".replace("gpu", "GPU"), [C]),
+        ("gpu-C0FFEE", [C]),
         (f"1,{C}", [B, C]),
         ("1,-1,0", [B]),
         ("0,0", [A]),
@@ -117,7 +132,7 @@ def test_visible_devices_in_their_order(given: str | None, chosen: list[str], mo
 
 
 @pytest.mark.usefixtures("three")
-@pytest.mark.parametrize("given", ["7", "0,7", "GPU-dead", "GPU-89", "GPU-", M1, "all", "0 1", "cuda:0"])
+@pytest.mark.parametrize("given", ["7", "0,7", "GPU-dead", "GPU-89", "GPU-", M1, "all", "0 1", "cuda:0", "²"])
 def test_what_cannot_be_matched_is_refused_with_what_is_there(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
     with pytest.raises(RefusedInput, match=f"CUDA_VISIBLE_DEVICES.*there is 0 \\({A}\\), 1"):
@@ -172,6 +187,37 @@ def test_the_drivers_tool_where_the_library_is_missing(tmp_path: Path, monkeypat
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", A)
     with pytest.raises(RefusedInput, match="there is 0, 1"):
         plan_slots(None, None)
+
+
+def test_a_driver_that_does_not_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an update of the driver without a restart; computing on the CPU without a word would take days."""
+    monkeypatch.setitem(sys.modules, "pynvml", _does_not_start(NVMLError("Driver/library version mismatch")))
+    with pytest.raises(RefusedInput, match=r"version mismatch.*CUDA_VISIBLE_DEVICES="):
+        plan_slots(None, None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert usable_gpus() == []
+
+
+@pytest.mark.usefixtures("nothing")
+@pytest.mark.parametrize(
+    ("environment", "left"),
+    [
+        ({"HIP_VISIBLE_DEVICES": "1"}, [1]),
+        ({"CUDA_VISIBLE_DEVICES": "0"}, [0]),
+        ({"ROCR_VISIBLE_DEVICES": ""}, []),
+        ({"HIP_VISIBLE_DEVICES": "-1"}, []),
+    ],
+)
+def test_what_hides_amds_gpus(
+    environment: dict[str, str], left: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for node in range(2):
+        (tmp_path / str(node)).mkdir()
+        (tmp_path / str(node) / "properties").write_text("simd_count 304\n")
+    monkeypatch.setattr(gpus, "version", lambda _: "2.11.0+rocm6.3")
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    assert [gpu.index for gpu in usable_gpus()] == left
 
 
 @pytest.mark.usefixtures("nothing")

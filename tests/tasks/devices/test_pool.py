@@ -14,6 +14,7 @@ from tasks.devices.pool import DeviceSlots, SlotsClosed, threads_each
 from tasks.devices.process import WorkerDied
 from tasks.devices.slots import Slot
 from tasks.devices.timeouts import TimedOut
+from tasks.devices.worker import ItemCrashed
 
 
 @pytest.mark.parametrize(("items", "threads"), [(None, 2), (1, 4), (2, 2), (500, 2)])
@@ -138,14 +139,21 @@ def test_slots_are_not_lost_under_strain() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [WorkerDied("killed"), TimedOut("no progress"), BadMedia("broken"), RuntimeError("odd"), KeyboardInterrupt()],
+    [
+        WorkerDied("killed"),
+        TimedOut("no progress"),
+        ItemCrashed("CUDA error", ""),
+        BadMedia("broken"),
+        RuntimeError("odd"),
+        KeyboardInterrupt(),
+    ],
 )
 def test_whatever_an_item_raises_its_slot_comes_back(error: BaseException) -> None:
     limits = _Limits()
     with _slots(1, limits) as slots:
         assert _run_all(slots, [error]) == [error]
-        # A worker that died or hung is gone; one whose item failed is kept.
-        assert bool(_Worker.alive) == (not isinstance(error, WorkerDied | TimedOut))
+        # A worker that died, hung or may have a broken device is gone; one whose item was refused is kept.
+        assert bool(_Worker.alive) == (not isinstance(error, WorkerDied | TimedOut | ItemCrashed))
         assert _run_all(slots, [0.0]) == [{"made": 0.0}]
         assert len(slots._free) == 1
     assert limits.in_use == 0
@@ -186,6 +194,18 @@ def test_a_limit_that_is_raised_is_used_soon() -> None:
 
         threading.Timer(0.3, raise_limit).start()
         assert all(isinstance(one, dict) for one in _run_all(slots, [0.0] * 6))
+
+
+def test_a_lease_whose_return_raises_does_not_lose_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = _Limits()
+
+    def broken(lease: str) -> bool:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(limits, "release", broken)
+    with _slots(1, limits) as slots:
+        assert _run_all(slots, [0.0, 0.0]) == [{"made": 0.0}] * 2
+        assert len(slots._free) == 1
 
 
 def test_a_lease_that_could_not_be_returned_is_returned_by_the_next_holder() -> None:
