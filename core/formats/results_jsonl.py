@@ -39,7 +39,11 @@ def write_results(path: Path, videos: Iterable[TrackedVideo], schema: Schema, ma
         schema: which of the two documented shapes.
         masks: whether each box comes with its COCO RLE.
     """
-    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
+    # What of a file's name is no valid UTF-8 is written as JSON's own escapes.
+    with (
+        atomic_file(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as out,
+    ):
         for video in videos:
             head = {
                 "video_path": video.video_path,

@@ -36,13 +36,13 @@ def _folder(folder: Path, video: list[list[ObjectRecord]]) -> Path:
 @given(video=_videos, masks=st.booleans())
 def test_both_shapes_tell_the_same(tmp_path_factory: object, video: list[list[ObjectRecord]], masks: bool) -> None:
     root: Path = tmp_path_factory.mktemp("results")  # type: ignore[attr-defined]
-    tracked = [TrackedVideo("a/猫.mp4", "cat\u2028", _folder(root / "item", video))] * 2
+    tracked = [TrackedVideo("a/猫\udce9.mp4", "cat\u2028", _folder(root / "item", video))] * 2
     write_results(root / "frames.jsonl", tracked, "frames", masks)
     write_results(root / "objects.jsonl", tracked, "objects", masks)
     by_frame, again = read_results(root / "frames.jsonl")
     assert by_frame == again
     by_object = next(read_results(root / "objects.jsonl"))
-    assert by_frame["video_path"] == "a/猫.mp4"
+    assert by_frame["video_path"] == "a/猫\udce9.mp4"
     assert by_frame["video_info"] == by_object["video_info"]
     assert [frame["frame_idx"] for frame in by_frame["frames"]] == list(range(len(video)))
     boxes = {(f["frame_idx"], o["obj_id"]): (o["bbox"], o["score"]) for f in by_frame["frames"] for o in f["objects"]}

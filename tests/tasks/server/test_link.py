@@ -1,5 +1,6 @@
 """A server that dies, hangs, is busy, or comes back: calls end in time, and what waits is recorded in the end."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -61,7 +62,9 @@ def link(server: _Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServerLin
         monkeypatch.setattr(link_module, name, seconds)
     url = f"http://127.0.0.1:{server.server_address[1]}/api"
     with temporary_settings(updates={PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 20}):
-        yield ServerLink(url)
+        link = ServerLink(url)
+        yield link
+        link.lost, link._failing_since_s, link._asked_s = False, None, math.inf  # its monitor has nothing to do
 
 
 def _hello(client: SyncPrefectClient) -> int:
