@@ -82,6 +82,8 @@ def free_unused() -> None:
 def in_batches(items: Sequence[T], most: int, work: Callable[[Sequence[T]], list[R]]) -> Iterator[R]:
     """Results of `work` on batches of at most `most` items, halved for good each time memory runs out.
 
+    A batch may have one result for each of its items, or fewer.
+
     Raises:
         torch.OutOfMemoryError: one item alone is too much.
     """
@@ -93,7 +95,7 @@ def in_batches(items: Sequence[T], most: int, work: Callable[[Sequence[T]], list
             lambda start=start: _halve(sizes, len(items) - start),  # type: ignore[misc]
         )
         yield from done
-        start += len(done)
+        start += sizes.objects  # what fitted
 
 
 def _halve(sizes: Sizes, left: int) -> bool:

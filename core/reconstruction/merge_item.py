@@ -142,8 +142,10 @@ def _finish(
     if asked.matches:
         for _ in range(_ROUNDS if adjust else 1):
             complete(merged, asked.frames, asked.camera, asked.matches)
+            report(3, 5)  # the same again: each of these may take minutes, and silence is taken for a hang
             if adjust:
                 bundle_adjust(merged, asked.camera.fixed, limit)
+                report(3, 5)
         colour_points(merged, asked.frames)
     merged.update_point_3d_errors()
     report(4, 5)

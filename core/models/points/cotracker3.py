@@ -11,6 +11,7 @@ import torch
 
 from core.errors import BadMedia, Unavailable
 from core.geometry.sim3 import Array
+from core.models.backoff import is_out_of_memory
 from core.models.device import default_device
 from core.models.points.one_view import best_cameras, lift, track_in_best_cameras
 from core.models.points.parts import Parts
@@ -90,7 +91,9 @@ class CoTracker3:
         height, width = self._predictor.interp_shape
         try:
             self._whole(view.of_size((width, height)), int(best_cameras(view, queries)[0].min()))
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             told = f"{view.frames} frames do not fit into memory: use cotracker3_online, or a --temporal-stride"
             raise BadMedia(told) from None
 

@@ -4,10 +4,9 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 
 from core.geometry.sim3 import Array
-from core.models.backoff import in_batches
+from core.models.backoff import in_batches, is_out_of_memory
 from core.models.roles import PointTracks
 
 
@@ -37,8 +36,9 @@ class Parts:
             points = np.concatenate([queries[np.array(chosen)], support])
             try:
                 tracks = work(points)
-            except torch.OutOfMemoryError:
-                self._too_many = min(self._too_many, len(chosen))
+            except RuntimeError as error:
+                if is_out_of_memory(error):
+                    self._too_many = min(self._too_many, len(chosen))
                 raise
             own, everyone = points[:, 0].astype(np.int64), np.arange(len(points))
             tracks.xyz[own, everyone], tracks.visible[own, everyone] = points[:, 1:], True

@@ -15,7 +15,8 @@ from sam2.utils.amg import remove_small_regions
 from torch.nn import functional
 
 from core.masks.region import Region
-from core.models.backoff import in_batches
+from core.memory import note_memory
+from core.models.backoff import in_batches, until_it_fits
 from core.models.device import half_precision
 from core.models.roles import GeneratedMask, Prompt, TrackedMask
 from core.models.spec import GeneratorSettings
@@ -39,21 +40,25 @@ class Sam2MaskGenerator:
 
     def generate(self, image: RGB) -> list[GeneratedMask]:
         """See `MaskGenerator.generate`. Raises `torch.OutOfMemoryError` where even one point at a time is too much."""
-        while True:
-            try:
-                with half_precision(self._model.device):
-                    found: list[dict[str, Any]] = self._generator.generate(image)
-                return [_generated(one, self._least_area) for one in found]
-            except IndexError:  # with crops, the package trips over a picture in which it finds nothing
-                if self._generator.crop_n_layers == 0:
-                    raise
-                return []
-            except torch.OutOfMemoryError:
-                if self._generator.points_per_batch == 1:
-                    raise
-            # Out here, where the error no longer holds the failed try's tensors.
-            self._generator.points_per_batch = (self._generator.points_per_batch + 1) // 2
-            torch.cuda.empty_cache()
+        return until_it_fits(lambda: self._generate(image), self._fewer_points)
+
+    def _generate(self, image: RGB) -> list[GeneratedMask]:
+        try:
+            with half_precision(self._model.device):
+                found: list[dict[str, Any]] = self._generator.generate(image)
+        except IndexError:  # with crops, the package trips over a picture in which it finds nothing
+            if self._generator.crop_n_layers == 0:
+                raise
+            return []
+        return [_generated(one, self._least_area) for one in found]
+
+    def _fewer_points(self) -> bool:
+        points = self._generator.points_per_batch
+        if points == 1:
+            return False
+        self._generator.points_per_batch = (points + 1) // 2
+        note_memory(f"points at once: {(points + 1) // 2} instead of {points} (results equal but for float rounding)")
+        return True
 
 
 class Sam2PromptedSegmenter:

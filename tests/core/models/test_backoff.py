@@ -156,6 +156,12 @@ def test_batches_are_halved_until_they_fit(fits: int, most: int) -> None:
     assert list(in_batches(range(11), most, full)) == [2 * item for item in range(11)]
 
 
+@pytest.mark.parametrize(("fits", "sizes"), [(99, [11]), (4, [3, 3, 3, 2]), (1, [1] * 11)])
+def test_a_batch_may_have_one_result_for_all_its_items(fits: int, sizes: list[int]) -> None:
+    full = _Full(lambda items: [len(items)], fits=lambda items: len(items) <= fits)
+    assert list(in_batches(range(11), 11, full)) == sizes
+
+
 def test_a_frame_that_does_not_fit_ahead_is_encoded_in_its_turn(
     model: SAM2Base, frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
