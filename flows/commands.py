@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from inspect import Parameter, signature
 from typing import Any, cast, get_type_hints
 
-import httpx
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
@@ -35,6 +34,8 @@ from tasks.devices.slots import plan_slots
 from tasks.progress import shown_on
 from tasks.server.link import NoAnswer, server_link
 from tasks.server.temporary import ensure_server
+
+_CLIENT = {"prefect", "httpx", "httpcore", "h11", "anyio"}  # whose errors tell of a lost server
 
 
 def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str, Any]) -> int:
@@ -91,7 +92,8 @@ def _run(flow: Flow[..., Any], given: dict[str, Any]) -> State[Any] | None:
             raise
         # What went wrong in the run itself comes first; that it could not be recorded either is told anyway.
         for cause in _causes(error):
-            if not isinstance(cause, httpx.HTTPError | OSError | AssertionError | NoAnswer):
+            of_the_link = type(cause).__module__.partition(".")[0] in _CLIENT
+            if not of_the_link and not isinstance(cause, OSError | AssertionError | NoAnswer):
                 raise cause from None
         return None
 

@@ -118,12 +118,17 @@ class VideoFile:
         keys = np.flatnonzero(found.keys)
         until = min(_HEAD_FRAMES, int(keys[1]) if len(keys) > 1 else len(found))
         shown: list[int] = []
-        with VideoFile(self._path, self._on_read) as again:
-            for decoded, _, _ in again._decode():
-                if decoded.pts is None or decoded.pts >= found.pts[until - 1]:
-                    break
-                shown.append(decoded.pts)
         told = found.pts[: until - 1].tolist()
+        with VideoFile(self._path, self._on_read) as again:
+            try:
+                for decoded, _, _ in again._decode():
+                    if decoded.pts is None or decoded.pts >= found.pts[until - 1]:
+                        break
+                    shown.append(decoded.pts)
+            except BadMedia:  # damaged further on: it is those who ask for these frames that it concerns
+                if not shown or shown[0] not in told:
+                    return found
+                told = told[: told.index(shown[0]) + len(shown)]
         hidden = len(told) - len(shown)
         if hidden < 0 or told[hidden:] != shown or not found.keys[hidden]:
             return None
