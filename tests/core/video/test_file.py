@@ -198,3 +198,33 @@ def test_wav_is_no_video(tmp_path: Path) -> None:
         audio.writeframes(bytes(16000))
     with pytest.raises(BadMedia):
         VideoFile(tmp_path / "a.wav")
+
+
+def test_damage_in_the_middle_concerns_only_the_frames_that_need_it(tmp_path: Path, make_video: MakeVideo) -> None:
+    """The index is there, and what lies before the damage comes out."""
+    path = make_video(tmp_path / "a.mp4", frames=100)
+    with VideoFile(path) as video:
+        whole = [frame.image for frame in video.frames()]
+    data = bytearray(path.read_bytes())
+    damaged = len(data) * 3 // 4
+    data[damaged : damaged + 200] = bytes(200)
+    path.write_bytes(data)
+    with VideoFile(path) as video:
+        index = video.index()
+        assert len(index) == 100
+        assert np.array_equal(next(iter(video.frames_at(index, [20]))).image, whole[20])
+    with VideoFile(path) as video, pytest.raises(BadMedia, match="corrupt"):
+        list(video.frames())
+
+
+@pytest.mark.parametrize("missing", [20, 1500])
+def test_a_file_that_is_cut_is_refused_by_both_ways_of_reading(
+    missing: int, tmp_path: Path, make_video: MakeVideo
+) -> None:
+    for name in ("a.mp4", "a.mkv"):
+        path = make_video(tmp_path / name, frames=60)
+        path.write_bytes(path.read_bytes()[:-missing])
+        with pytest.raises(BadMedia), open_video(path) as video:
+            list(video.frames())
+        with pytest.raises(BadMedia), open_video(path) as video:
+            video.index()
