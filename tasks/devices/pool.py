@@ -5,7 +5,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -180,7 +180,7 @@ class DeviceSlots:
             return None
         try:
             left = lock.left_lease()
-            if left is not None and self._limits.release(left):
+            if left is not None and self._returned(left):
                 lock.remember_lease(None)
             limit_lease = self._limits.acquire(slot.limit)
             if limit_lease:
@@ -210,18 +210,22 @@ class DeviceSlots:
         return kept
 
     def _release(self, lease: _Lease) -> None:
-        try:
-            # One that cannot be returned now stays noted in the lock's file: the next holder returns it.
-            if not lease.limit_lease or self._limits.release(lease.limit_lease):
+        # One that cannot be returned now stays noted in the lock's file: the next holder returns it.
+        if not lease.limit_lease or self._returned(lease.limit_lease):
+            with suppress(OSError):  # a lease that is noted and gone does no harm
                 lease.lock.remember_lease(None)
-        except Exception as error:  # noqa: BLE001 - the item is made, whatever becomes of its lease
-            _log.warning("A lease on %s could not be returned: %s", lease.slot.limit, error)
-        finally:
-            lease.lock.release()
-            with self._changed:
-                self._free.add(lease.slot)
-                self._refused_until_s.pop(lease.slot.limit, None)
-                self._changed.notify_all()
+        lease.lock.release()
+        with self._changed:
+            self._free.add(lease.slot)
+            self._refused_until_s.pop(lease.slot.limit, None)
+            self._changed.notify_all()
+
+    def _returned(self, limit_lease: str) -> bool:
+        try:
+            return self._limits.release(limit_lease)
+        except Exception as error:  # noqa: BLE001 - items are made, whatever becomes of a lease
+            _log.warning("A lease on a device's limit could not be returned: %s", error)
+            return False
 
     def _worker(self, slot: Slot) -> WorkerProcess:
         with self._changed:
