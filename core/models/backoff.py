@@ -39,7 +39,7 @@ class Sizes:
                 return True
             if name != "ahead" and (size := getattr(self, name)) > 1:
                 setattr(self, name, size // 2)
-                note_memory(f"{name} at once: {size // 2} instead of {size} (results equal but for float rounding)")
+                note_smaller(name, size // 2, size)
                 return True
         return False
 
@@ -74,6 +74,11 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in told or "alloc_failed" in told
 
 
+def note_smaller(what: str, size: int, before: int) -> None:
+    """Note that fewer of something go through a model at once from now on."""
+    note_memory(f"{what} at once: {size} instead of {before} (results equal but for float rounding)")
+
+
 def free_unused() -> None:
     """Give back what torch keeps for later."""
     torch.cuda.empty_cache()
@@ -103,5 +108,5 @@ def _halve(sizes: Sizes, left: int) -> bool:
     if sizes.objects == 1:
         return False
     size, sizes.objects = sizes.objects, (sizes.objects + 1) // 2
-    note_memory(f"items at once: {sizes.objects} instead of {size} (results equal but for float rounding)")
+    note_smaller("items", sizes.objects, size)
     return True

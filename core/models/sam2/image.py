@@ -15,8 +15,7 @@ from sam2.utils.amg import remove_small_regions
 from torch.nn import functional
 
 from core.masks.region import Region
-from core.memory import note_memory
-from core.models.backoff import in_batches, until_it_fits
+from core.models.backoff import in_batches, note_smaller, until_it_fits
 from core.models.device import half_precision
 from core.models.roles import GeneratedMask, Prompt, TrackedMask
 from core.models.spec import GeneratorSettings
@@ -57,7 +56,7 @@ class Sam2MaskGenerator:
         if points == 1:
             return False
         self._generator.points_per_batch = (points + 1) // 2
-        note_memory(f"points at once: {(points + 1) // 2} instead of {points} (results equal but for float rounding)")
+        note_smaller("points", self._generator.points_per_batch, points)
         return True
 
 
