@@ -32,7 +32,7 @@ class VggtSettings(BaseModel):
     """How VGGT's tracks and depth are used; the names are those of the tool this replaces.
 
     Attributes:
-        vis_thresh: visibility above which a track's view counts, 0..1.
+        vis_thresh: visibility above which a track's view counts, 0..1; matched features have 0 or 1.
         query_frame_num: frames whose features are matched with all others.
         max_query_pts: features of each of them.
         conf_thres_value: without bundle adjustment, depth confidence (1 and up) above which points are kept.

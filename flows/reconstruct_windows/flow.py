@@ -112,7 +112,7 @@ def reconstruct_windows(
         loops: match frames far apart that look alike, too.
         max_image_size: longer sides are scaled down to this, in pixels, to find features.
         max_features: features kept in a frame.
-        vis_thresh: vggt: visibility above which a track's view counts.
+        vis_thresh: vggt: without effect below 1: matched features are seen or not, nothing in between.
         query_frame_num: vggt: frames whose features are matched with all others, for bundle adjustment.
         max_query_pts: vggt: features of each of them.
         fine_tracking: without effect: features are matched to parts of a pixel as they are.
