@@ -162,7 +162,7 @@ DETECTORS: Sequence[Backend[Detector]] = (
 SEGMENTERS: Sequence[Backend[VideoSegmenter]] = (
     Backend("sam2", "1", loaders.sam2, _sam2_weights, _sam2_variant, loaders.check_sam2),
     Backend("sam3", "1", loaders.sam3_segmenter, _sam3_segmenter_weights, check_weights=loaders.check_sam3),
-    Backend("classical", "1", loaders.classical_segmenter),
+    Backend("classical", "2", loaders.classical_segmenter),
 )
 GENERATORS: Sequence[Backend[MaskGenerator]] = (
     Backend("sam2", "1", loaders.sam2_generator, _sam2_weights, _generator_variant, loaders.check_sam2),

@@ -35,3 +35,8 @@ def log_ratio(bins: Bins, foreground: Floats, background: Floats, limit: float) 
     """Log likelihood ratio of each pixel's colour [H, W], clipped to +-`limit`."""
     table = np.log((foreground + _SMALL) / (background + _SMALL))
     return np.asarray(np.clip(table, -limit, limit)[bins], np.float32)
+
+
+def separability(foreground: Floats, background: Floats) -> float:
+    """How little two colour distributions share: 1 minus their Bhattacharyya coefficient, from 0 (equal) to 1."""
+    return 1 - min(1.0, float(np.sqrt(foreground * background).sum()))

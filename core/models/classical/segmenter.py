@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from core.errors import UnsafeFile
 from core.masks import Mask
-from core.models.classical.colour import Bins, Floats, colour_bins, histogram, log_ratio
+from core.models.classical.colour import Bins, Floats, colour_bins, histogram, log_ratio, separability
 from core.models.classical.filters import crop_around, grab_cut, guided_filter, sigmoid
 from core.models.classical.motion import Grey, Motion, MotionEstimator
 from core.models.classical.prompted import prompted_mask
@@ -24,12 +24,14 @@ _MIN_PIXELS = 15  # at working size; below it an object is gone
 _ANCHOR = 0.5  # weight of the colours seen when the object was prompted, against those of late
 _ADAPT = 0.05  # how fast the colours of late follow
 _COLOUR_WEIGHT, _COLOUR_LIMIT = 0.8, 3.0
+_SEPARABILITY_POWER = 16  # colour counts up to twice where it separates almost perfectly; flow drags along what an
+# object that moves fast uncovers, and colour alone can tell
 _MOTION_WEIGHT, _MOTION_LIMIT = 0.7, 2.0
 _EDGE_SOFTNESS = 0.15  # of the object's size: how far its outline may move beside the flow in one frame
 _DOUBT = (0.25, 0.75)  # probabilities between these are settled by the graph cut
 
 
-_NAME = "classical 1"
+_NAME = "classical 2"
 _STATE = ("probability", "anchor_inside", "anchor_outside", "recent_inside", "recent_outside")
 
 
@@ -170,7 +172,8 @@ class ClassicalSession:
         foreground = _ANCHOR * tracked.anchor[0] + (1 - _ANCHOR) * tracked.recent[0]
         background = _ANCHOR * tracked.anchor[1] + (1 - _ANCHOR) * tracked.recent[1]
         colour = log_ratio(bins, foreground, background, _COLOUR_LIMIT)
-        logits = place + _COLOUR_WEIGHT * colour + _MOTION_WEIGHT * _motion_ratio(own, mask, size)
+        weight = _COLOUR_WEIGHT * (1 + separability(foreground, background) ** _SEPARABILITY_POWER)
+        logits = place + weight * colour + _MOTION_WEIGHT * _motion_ratio(own, mask, size)
         guide = np.asarray(self._grey[region] / 255, np.float32)
         probability = np.clip(guided_filter(guide, sigmoid(np.asarray(logits, np.float32)), 2, 1e-3), 0, 1)
         probability = _connected_to(np.asarray(probability, np.float32), mask)

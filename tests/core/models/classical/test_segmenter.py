@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -71,3 +72,19 @@ def test_an_object_that_is_gone_has_an_empty_mask() -> None:
 def test_no_prompt_without_an_object() -> None:
     with pytest.raises(ValueError, match="a prompt needs"):
         Prompt(points=((1.0, 1.0, False),))
+
+
+@pytest.mark.parametrize("step_px", [2, 8, 11, 15])
+def test_an_object_that_moves_half_its_width_a_frame_drags_no_background(step_px: int) -> None:
+    coarse = np.random.default_rng(5).integers(60, 160, (30, 80)).astype(np.uint8)
+    wall = cv2.resize(coarse, (320, 120), interpolation=cv2.INTER_CUBIC)[..., None].repeat(3, 2)
+    session = ClassicalSegmenter().start()
+    for index, x in enumerate(range(30, 290, step_px)):
+        truth = np.zeros(wall.shape[:2], np.uint8)
+        cv2.circle(truth, (x, 60), 13, 1, -1)
+        tracked = session.advance(np.where(truth[..., None] == 1, np.array([220, 30, 30], np.uint8), wall))
+        if index == 0:
+            session.add(1, _boxed(truth == 1))
+        else:
+            x0, _, x1, _ = mask_box(tracked[1].mask) or (0, 0, 0, 0)
+            assert abs((x0 + x1) / 2 - x - 0.5) <= 1.5
