@@ -6,7 +6,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 
 from core.store.atomic import atomic_file
@@ -14,6 +13,8 @@ from core.video.frames import RGB
 
 # Ticks a second: divides every usual frame rate, so that variable rates keep their times.
 _TIME_BASE = Fraction(1, 90_000)
+# x264's bits depend on the number of its threads: a process's share of the cores must not change a file.
+_THREADS = 2
 
 
 class VideoWriter:
@@ -27,7 +28,7 @@ class VideoWriter:
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = _TIME_BASE
-        stream.codec_context.thread_count = max(1, cv2.getNumThreads())
+        stream.codec_context.thread_count = _THREADS
         stream.options = {"crf": "20", "preset": "veryfast"}
         self._stream = stream
         self._last_pts = -1

@@ -1,5 +1,7 @@
+from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -27,9 +29,20 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("a.mp4", "b.mp4"):
-        with write_video(tmp_path / name, 10, 32, 32) as video:
-            for index in range(5):
-                video.write(np.full((32, 32, 3), 40 * index, np.uint8), index / 10)
-    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+@pytest.fixture
+def share_of_cores() -> Iterator[None]:
+    before = cv2.getNumThreads()
+    yield
+    cv2.setNumThreads(before)
+
+
+@pytest.mark.usefixtures("share_of_cores")
+def test_the_same_frames_give_the_same_bytes_whatever_the_share_of_the_cores(tmp_path: Path) -> None:
+    texture = np.random.default_rng(0).integers(0, 255, (30, 40, 3)).astype(np.uint8)
+    still = cv2.resize(texture, (320, 240), interpolation=cv2.INTER_CUBIC)
+    for threads in (1, 2, 3):
+        cv2.setNumThreads(threads)
+        with write_video(tmp_path / f"{threads}.mp4", 10, 320, 240) as video:
+            for index in range(30):
+                video.write(np.roll(still, 3 * index, 1), index / 10)
+    assert len({(tmp_path / f"{threads}.mp4").read_bytes() for threads in (1, 2, 3)}) == 1
