@@ -62,7 +62,7 @@ def main() -> None:
         render_clip(SCENES[0], clip)
         video = clip_truth(clip, SCENES[0])
         for name, to, shape in _EXPORTS:
-            export([video], to, folder / "exports" / name, shape=shape, pictures=Sources(clip))
+            export([video], to, folder / "exports" / name, shape=shape, pictures=Sources(clip, alone=True))
         told = _foreign(folder, folder / "exports")
         print("| reader | frames | objects | pixels of masks | labels |\n|---|---|---|---|---|")
         for row in _rows(video, told):

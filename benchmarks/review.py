@@ -57,7 +57,7 @@ def _rank(video: VideoResults, source: Path | None, iou: Judge) -> Ranked:
     """`source`: the pictures; None: judged by shapes and scores alone."""
     objects = {(f.source_frame, o.obj_id): o for f in video.read() for o in f.objects}
     ranked = []
-    for doubt in doubts(look_through(video, None if source is None else Sources(source))):
+    for doubt in doubts(look_through(video, None if source is None else Sources(source, alone=True))):
         one = doubt.signs
         bad = iou(objects[one.source_frame, one.obj_id], one.source_frame) < _BAD
         ranked.append((doubt.suspicion, bad))
@@ -115,7 +115,7 @@ def people(folder: Path) -> Ranked:
         "video": str(folder / "video.mp4"), "text_prompt": "person", "detector": {"backend": "classical"},
         "segmenter": {"backend": "classical"}, "detection_frequency": 3, "max_frames": 60,
     }  # fmt: skip
-    (truth,) = read_results(folder / "gt.txt", "mot", Sources(folder / "video.mp4"))
+    (truth,) = read_results(folder / "gt.txt", "mot", Sources(folder / "video.mp4", alone=True))
     boxes = {frame.source_frame: [one.box_xyxy for one in frame.objects] for frame in truth.read()}
     with tempfile.TemporaryDirectory() as temporary:
         track_video(request, Path(temporary), lambda done, expected: None)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -13,12 +14,13 @@ from rich.text import Text
 from core.evaluation.as_json import as_json
 from core.evaluation.evaluate import Evaluation, How, evaluate
 from core.evaluation.page import object_name, short_table, write_evaluation
+from core.formats.exchange.model import VideoResults
 from core.formats.exchange.registry import read_results
 from core.formats.exchange.selecting import Choice
-from core.formats.exchange.sources import Sources
+from core.formats.exchange.sources import MissingFacts, Sources
 from core.store.atomic import atomic_file, write_text
 from flows.console import open_console
-from flows.exchange import check_options, one_line, progress, read_labels, there
+from flows.exchange import check_options, one_line, print_notes, progress, read_labels, there
 
 _MOST_OBJECTS = 30
 
@@ -63,21 +65,41 @@ def evaluate_results(
     renamed = read_labels(labels)
     with progress() as report, one_line():
         choice = Choice(renamed, min_score)
-        found = [choice.of(one) for one in read_results(results, format, sources)]
-        sources = Sources(sources.videos, tuple(one.path for one in found if one.path is not None))
-        right = read_results(truth.expanduser(), truth_format, sources)
+        found, right, sources = _read_both(results, format, truth.expanduser(), truth_format, sources)
+        found = [choice.of(one) for one in found]
         evaluation = evaluate(right, found, How(match, foreground, by_label, skip_ends), report)
         choice.check()
         asked = _asked(
             results=results, format=format, truth=truth, truth_format=truth_format, videos=videos, match=match,
             foreground=foreground, by_label=by_label, skip_ends=skip_ends, labels=labels, min_score=min_score,
         )  # fmt: skip
-        told = json.dumps(as_json(evaluation, asked), ensure_ascii=False, indent=1)
+        told = json.dumps(as_json(evaluation, asked, list(sources.notes)), ensure_ascii=False, indent=1)
         write_text(folder / "evaluation.json", f"{told}\n")
         with atomic_file(folder / "evaluation.html") as temporary:
             write_evaluation(temporary, evaluation, asked, sources, report)
-    _print(open_console(), evaluation, folder)
+    console = open_console()
+    _print(console, evaluation, folder)
+    print_notes(console, sources.notes)
     return 0
+
+
+def _read_both(
+    results: Path, results_format: str | None, truth: Path, truth_format: str | None, sources: Sources
+) -> tuple[list[VideoResults], list[VideoResults], Sources]:
+    """Results, truth, and where their videos are. What one of them does not tell of the videos, the other may."""
+
+    def read_truth(found: list[VideoResults]) -> tuple[list[VideoResults], Sources]:
+        known = tuple(one.path for one in found if one.path is not None)
+        more = replace(sources, known=known, like=tuple(found))
+        return read_results(truth, truth_format, more), more.of(len(found))
+
+    try:
+        found = read_results(results, results_format, sources)
+    except MissingFacts:  # as in files of a tracker, which have no sizes
+        right, _ = read_truth([])
+        found = read_results(results, results_format, replace(sources, like=tuple(right)))
+        return found, right, sources.of(len(found))
+    return found, *read_truth(found)
 
 
 def _asked(**parameters: object) -> list[tuple[str, str]]:

@@ -5,11 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from core.errors import MaskflowError, RefusedInput
 from core.formats.exchange.exporting import Report, export
 from core.formats.exchange.importing import write_prompts, write_results, write_scenes
+from core.formats.exchange.notes import Notes
 from core.formats.exchange.registry import FORMATS, READERS, read_results
 from core.formats.exchange.selecting import Choice
 from core.formats.exchange.sources import Sources
@@ -51,11 +54,12 @@ def export_results(
     check_options(format, min_score)
     shares = _shares(split)
     console = open_console()
+    sources = Sources(there(videos))
     with progress() as report, one_line():
-        found = read_results(results.expanduser(), format, Sources(there(videos)))
+        found = read_results(results.expanduser(), format, sources)
         done = export(
             found, to, output.expanduser(), shape=shape, choice=Choice(read_labels(labels), min_score), shares=shares,
-            pictures=Sources(there(videos)) if frames else None, report=report,
+            pictures=sources.of(len(found)) if frames else None, report=report,
         )  # fmt: skip
     parts = "" if len(done.parts) < 2 else " (" + ", ".join(f"{n} {part}" for part, n in done.parts.items()) + ")"
     told = f"{_count(done.videos, 'video')}{parts}, {_count(done.frames, 'frame')}, {_count(done.tracks, 'track')}, "
@@ -66,6 +70,7 @@ def export_results(
     console.print(f"Not kept by {to}: {lost}", style="dim", soft_wrap=True)
     if to == "yolo" and "val" not in done.parts:
         console.print("val in data.yaml is the training set: --split 0.8 0.2 makes one", style="yellow")
+    print_notes(console, sources.notes)
     return 0
 
 
@@ -110,6 +115,7 @@ def import_annotations(
     with progress() as report, one_line():
         choice = Choice(read_labels(labels), min_score)
         found = [choice.of(video) for video in read_results(annotations.expanduser(), format, sources)]
+        sources = sources.of(len(found))
         if to == "prompts":
             prompts, unknown = write_prompts(found, output, sources, every)
             told = ", ".join(f"{_count(number, 'prompt')} for {key}" for key, number in list(prompts.items())[:5])
@@ -126,7 +132,16 @@ def import_annotations(
         names = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
         lost = f"The video of {names} was not found; its key is a name, and track-videos wants paths: give --videos"
         console.print(lost, style="yellow", soft_wrap=True)
+    print_notes(console, sources.notes)
     return 0
+
+
+def print_notes(console: Console, notes: Notes) -> None:
+    """What readers left out or took for granted, the first few in full."""
+    if notes:
+        console.print(f"{_count(len(notes), 'note')} on what was read:", style="yellow")
+    for line in notes.summary():
+        console.print(Text(f"  {line}", "yellow"), soft_wrap=True)
 
 
 def read_labels(labels: Sequence[str] | None) -> dict[str, str]:

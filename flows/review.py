@@ -14,7 +14,7 @@ from core.quality.pictures import draw_entries, review_section
 from core.quality.review import review, worst_first
 from core.store.atomic import atomic_file
 from flows.console import open_console
-from flows.exchange import check_options, one_line, progress, there
+from flows.exchange import check_options, one_line, print_notes, progress, there
 
 _MOST_PICTURES = 24
 
@@ -42,6 +42,7 @@ def review_results(
     folder = results.parent / "review" if output is None else output.expanduser()
     with progress() as report, one_line():
         found = read_results(results, format, sources)
+        sources = sources.of(len(found))
         paths = {video.name: sources.find(video.name, video.path) for video in found}
         entries = worst_first(entry for video in found for entry in _look_through(video, paths[video.name], report))
         known = {video.name: (video, path) for video in found if (path := paths[video.name]) is not None}
@@ -54,6 +55,7 @@ def review_results(
         console.print(told, style="yellow", soft_wrap=True)
     told = f"{len(entries):,} frames of objects to look at, of {len(found):,} videos"
     console.print(f"{told}: {folder / 'review.html'}, {folder / 'review.jsonl'}", soft_wrap=True)
+    print_notes(console, sources.notes)
     return 0
 
 
@@ -61,7 +63,7 @@ def _look_through(video: VideoResults, path: Path | None, report: Report) -> lis
     def watch(frame: int) -> None:
         report(f"looking at {video.name}", frame + 1, video.length)
 
-    return review(video, None if path is None else Sources(path), watch)
+    return review(video, None if path is None else Sources(path, alone=True), watch)
 
 
 def _write(

@@ -8,8 +8,11 @@ from core.evaluation.evaluate import Evaluation, VideoScore
 from core.evaluation.mask_scores import ObjectScore
 
 
-def as_json(evaluation: Evaluation, asked: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """The figures with their names as in the field's papers; what does not apply is null. `asked`: for people."""
+def as_json(evaluation: Evaluation, asked: Sequence[tuple[str, str]], notes: Sequence[str] = ()) -> dict[str, Any]:
+    """The figures with their names as in the field's papers; what does not apply is null.
+
+    `asked` and `notes` (what readers left out or took for granted) are for people.
+    """
     return {
         "asked": dict(asked),
         "how": asdict(evaluation.how),
@@ -23,6 +26,7 @@ def as_json(evaluation: Evaluation, asked: Sequence[tuple[str, str]]) -> dict[st
         "videos": [_video(one) for one in evaluation.videos],
         "without_results": list(evaluation.without_results),
         "without_truth": list(evaluation.without_truth),
+        "notes": list(notes),
     }
 
 

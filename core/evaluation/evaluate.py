@@ -11,6 +11,7 @@ from core.evaluation.identity import IdentityScores, Overlaps, score_identity
 from core.evaluation.judging import Judged, judge, overlaps, pair_videos
 from core.evaluation.mask_scores import Matching, ObjectScore, match_ids, score_objects
 from core.formats.exchange.model import VideoResults
+from core.store.names import common_tail
 
 Report = Callable[[str, int, int], None]
 
@@ -85,8 +86,12 @@ class Evaluation:
     @property
     def other_names(self) -> list[str]:
         """Pairs of videos that were taken to be the same, though they are called differently."""
-        pairs = [(one.judged.truth.name, one.judged.found.name) for one in self.videos]
-        return [f"{right} was judged by the truth of {wrong}" for wrong, right in pairs if wrong != right]
+        pairs = [(one.judged.truth, one.judged.found) for one in self.videos]
+        return [
+            f"{found.name} was judged by the truth of {truth.name}"
+            for truth, found in pairs
+            if truth.name != found.name and not common_tail(truth.parts, found.parts)
+        ]
 
     @property
     def jf(self) -> float | None:
@@ -95,7 +100,7 @@ class Evaluation:
 
 
 def evaluate(truth: Sequence[VideoResults], found: Sequence[VideoResults], how: How, report: Report) -> Evaluation:
-    """Judge results. Memory grows with the number of sightings (some 30 MB a thousand frames of five objects).
+    """Judge results. Of each frame only ids, overlaps and scores stay in memory, which HOTA and precision need.
 
     Args:
         truth: what is right.
@@ -124,7 +129,9 @@ def evaluate(truth: Sequence[VideoResults], found: Sequence[VideoResults], how: 
         j=mean_over([one.j for one in objects]) if objects else None,
         f=mean_over(contours) if contours and len(contours) == len(objects) else None,
         identity=score_identity(tracked)[1] if tracked else None,
-        precision=average_precision(chain.from_iterable(o.judged.frames() for o in scored), masks, how.by_label),
+        precision=average_precision(
+            chain.from_iterable(one.judged.frames(but=("crowd",)) for one in scored), masks, how.by_label
+        ),
         without_results=sorted({one.name for one in truth} - {right.name for right, _ in pairs}),
         without_truth=sorted({one.name for one in found} - {other.name for _, other in pairs}),
     )

@@ -1,17 +1,19 @@
 """Results beside the truth: which video belongs to which, which frames are judged, how objects overlap on them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
-from pycocotools import mask as coco
 
 from core.errors import RefusedInput
 from core.evaluation.identity import Overlaps
-from core.formats.exchange.model import Census, SeenFrame, SeenObject, VideoResults, take_census
+from core.evaluation.ignoring import without_ignored, without_void
+from core.formats.exchange.model import OBJECT, Census, Ignored, SeenFrame, SeenObject, VideoResults, take_census
 from core.formats.exchange.shelf import Shelf
 from core.masks import rle
 from core.masks.boxes import iou_matrix
+from core.store.names import pair_up
 
 Both = tuple[SeenFrame, SeenFrame]
 """A frame of the truth, and the same of the results."""
@@ -42,8 +44,11 @@ class Judged:
         """Of the video, as the truth has it."""
         return self.truth.name
 
-    def frames(self) -> Iterator[Both]:
-        """The frames that are judged, ascending; they are read anew each time."""
+    def frames(self, but: Collection[str] = ()) -> Iterator[Both]:
+        """The frames that are judged, ascending, without what is not judged; they are read anew each time.
+
+        `but` are rules that are left to the measure, see `without_ignored`.
+        """
         held: list[Both] = []
         first = True
         for both in common_frames(self.truth, self.found):
@@ -52,24 +57,28 @@ class Judged:
                 continue
             held.append(both)
             if len(held) > self.skip_ends:
-                yield held.pop(0)
+                truth, found = without_void(*held.pop(0))
+                yield truth, without_ignored(truth, found, self.masks, but)
 
 
 def pair_videos(
     truth: Sequence[VideoResults], found: Sequence[VideoResults]
 ) -> list[tuple[VideoResults, VideoResults]]:
-    """Truth and results of the same videos: by name (of the file, without suffix); one and one go together anyway.
+    """Truth and results of the same videos, by their paths (as far as these agree from the end) and names.
 
-    Raises `RefusedInput` where no name agrees.
+    One and one go together anyway. Raises `RefusedInput` where nothing agrees.
     """
     if len(truth) == 1 == len(found):
         return [(truth[0], found[0])]
-    by_name = {video.name.casefold(): video for video in found}
-    pairs = [(video, by_name[video.name.casefold()]) for video in truth if video.name.casefold() in by_name]
-    if not pairs:
+    by_path = dict(pair_up([one.parts for one in truth], [one.parts for one in found]))
+    by_name = {found[place].name.casefold(): place for place in range(len(found)) if place not in by_path.values()}
+    for place, video in enumerate(truth):
+        if place not in by_path and video.name.casefold() in by_name:
+            by_path[place] = by_name[video.name.casefold()]
+    if not by_path:
         names = [", ".join(one.name for one in videos[:4]) + " …" * (len(videos) > 4) for videos in (truth, found)]
         raise RefusedInput(f"no video of the truth ({names[0]}) is called like one of the results ({names[1]})")
-    return pairs
+    return [(truth[place], found[by_path[place]]) for place in sorted(by_path)]
 
 
 def judge(truth: VideoResults, found: VideoResults, *, foreground: bool, by_label: bool, skip_ends: bool) -> Judged:
@@ -141,19 +150,22 @@ def _kept(video: VideoResults) -> VideoResults:
 
 
 def foreground_of(video: VideoResults) -> VideoResults:
-    """All objects of a frame as one object of id 1."""
+    """All objects of a frame as one object of id 1; what is not judged becomes void."""
 
     def read() -> Iterator[SeenFrame]:
         for frame in video.read():
             masks = [one.rle for one in frame.objects if one.rle is not None]
-            if not masks:
-                yield replace(frame, objects=())
-                continue
-            merged = coco.merge(masks)
-            union: rle.RLE = {"size": masks[0]["size"], "counts": merged["counts"].decode("ascii")}
-            yield replace(frame, objects=(SeenObject(1, "foreground", rle.box_xyxy(union), rle=union),))
+            marks = [one.rle for one in frame.ignored if one.rle is not None]
+            objects = tuple(SeenObject(1, "foreground", rle.box_xyxy(one), rle=one) for one in _union(masks))
+            ignored = tuple(Ignored("void", OBJECT, rle.box_xyxy(one), one) for one in _union(marks))
+            yield replace(frame, objects=objects, ignored=ignored)
 
     return video.with_frames(read)
+
+
+def _union(masks: Sequence[rle.RLE]) -> list[rle.RLE]:
+    """All masks as one; none where there is none."""
+    return [reduce(rle.union, masks)] if masks else []
 
 
 def overlaps(both: Both, masks: bool, by_label: bool) -> Overlaps:

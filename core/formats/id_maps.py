@@ -1,9 +1,9 @@
-"""Instance-id maps [H, W] on disk: `.pth` (a tensor or NumPy array), PNG of 8 or 16 bits, NPZ."""
+"""Instance-id maps [H, W] on disk: `.pth` (a tensor or NumPy array), PNG of 8 or 16 bits or in colour, NPZ."""
 
 import io
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from core.errors import BadMedia
+from core.formats.id_colours import ids_of_colours
 from core.store.atomic import write_bytes
 from core.store.safe_load import load_npz, load_pth
 from core.video.limits import MAX_PIXELS, check_size
@@ -23,21 +24,37 @@ _GREY = 0  # among PNG's colour types
 _MAX_BYTES = 10 * MAX_PIXELS  # 8 bytes a pixel, and room for what is around them
 
 
+class CodedMap(NamedTuple):
+    """A map, and in which way its colours were taken for ids; "" where it holds plain numbers."""
+
+    ids: IdMap
+    coding: str
+
+
 def read_id_map(path: Path) -> IdMap:
+    """As `read_coded_map`, the map alone."""
+    return read_coded_map(path).ids
+
+
+def read_coded_map(path: Path) -> CodedMap:
     """Read a map, whatever its integer type.
 
-    PNG files hold ids as grey values (8 or 16 bits) or as indices of a palette; of coloured ones the first channel is
-    read. An NPZ file holds one array.
+    PNG files hold ids as grey values (8 or 16 bits), as indices of a palette, or as colours (see
+    `core.formats.id_colours`). An NPZ file holds one array.
 
     Raises:
         UnsafeFile: a `.pth` or `.npz` file that holds more than plain arrays; nothing in it was run.
         BadMedia: the file cannot be read, or does not hold a map of integers.
     """
-    reader = {".pth": _read_pth, ".png": _read_png, ".npz": _read_npz}.get(path.suffix.lower())
-    if reader is None:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise BadMedia(f"{path.name}: not an id map ({', '.join(SUFFIXES)})")
+    coding = ""
     try:
-        values = reader(path)
+        if suffix == ".png":
+            values, coding = _read_png(path)
+        else:
+            values = _read_pth(path) if suffix == ".pth" else _read_npz(path)
     except OSError as error:
         raise BadMedia(f"{path.name}: unreadable ({error.strerror or error})") from None
     if values.ndim == 3 and 1 in (values.shape[0], values.shape[2]):
@@ -47,7 +64,7 @@ def read_id_map(path: Path) -> IdMap:
     check_size(path.name, values.shape[1], values.shape[0])
     if values.dtype == np.uint64 and int(values.max()) > np.iinfo(np.int64).max:
         raise BadMedia(f"{path.name}: ids up to {np.iinfo(np.int64).max} are read, not {values.max()}")
-    return np.ascontiguousarray(values, np.int64)
+    return CodedMap(np.ascontiguousarray(values, np.int64), coding)
 
 
 def write_id_map(path: Path, id_map: IdMap) -> None:
@@ -84,26 +101,29 @@ def _read_pth(path: Path) -> npt.NDArray[Any]:
         raise BadMedia(f"{path.name}: holds a {content.dtype} tensor that is no map") from None
 
 
-def _read_png(path: Path) -> npt.NDArray[Any]:
+def _read_png(path: Path) -> tuple[npt.NDArray[Any], str]:
     try:
         with Image.open(path, formats=("PNG",)) as image:
             check_size(path.name, *image.size)
             depth, colours = path.read_bytes()[24:26]
-            if depth == 16 and colours != _GREY:  # Pillow would keep the upper 8 bits only
-                return _first_channel_of_16_bits(path)
-            values = np.array(image)
+            deep = depth == 16 and colours != _GREY  # Pillow would keep the upper 8 bits only
+            values = _colours_of_16_bits(path) if deep else np.array(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, struct.error) as error:
         raise BadMedia(f"{path.name}: unreadable image ({error})") from None
     if colours == _GREY and 1 < depth < 8:  # Pillow spreads them over 0 .. 255
         values = values // (255 // (2**depth - 1))
-    return values[..., 0] if values.ndim == 3 else values
+    if values.ndim == 2:
+        return values, ""
+    return ids_of_colours(path.name, values)
 
 
-def _first_channel_of_16_bits(path: Path) -> npt.NDArray[Any]:
+def _colours_of_16_bits(path: Path) -> npt.NDArray[Any]:
     values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16:
         raise BadMedia(f"{path.name}: unreadable image")
-    return np.asarray(values if values.ndim == 2 else values[..., 2])  # OpenCV has blue first
+    if values.ndim == 2:
+        return values
+    return np.asarray(values[..., [2, 1, 0, 3][: values.shape[2]]])  # OpenCV has blue first
 
 
 def _read_npz(path: Path) -> npt.NDArray[Any]:

@@ -11,21 +11,20 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import BadMedia, UnsafeFile
-from core.formats.id_maps import IdMap, read_id_map, write_id_map, write_png16
+from core.formats.id_maps import IdMap, read_coded_map, write_id_map, write_png16
 from core.formats.review_jsonl import ReviewEntry, write_review
 from core.memory import PeakMemory, release_free
 from core.models.registry import load_generator
 from core.models.roles import MaskGenerator
 from core.models.spec import ModelSpec
 from core.quality.review import review_picture
+from core.refining.pictures import picture_of_map
 from core.refining.refine import Refined, Settings, refine_map
 from core.refining.scores import ImageScore, score
 from core.video.frames import RGB
-from core.video.image_file import read_image
 from core.video.source import read_ahead
 
 SCORES_FILE, REVIEW_FILE = "scores.jsonl", "review.jsonl"
-_MOST_STRETCH = 0.02  # by which an image's and its map's width to height may differ
 _AHEAD = 2
 
 
@@ -49,11 +48,12 @@ class RefineRequest(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """An image [H, W, 3] of its map's size, and its map [H, W]."""
+    """An image [H, W, 3] of its map's size, its map [H, W], and what was taken for granted ("" for nothing)."""
 
     name: str
     image: RGB
     id_map: IdMap
+    warning: str
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def refine_images(request: dict[str, Any], folder: Path, report: Callable[[int, 
             else:
                 told, warning = _refine(pair, generator, asked, folder, doubtful)
                 scores.append(told)
-                if warning:
-                    warnings[pair.name] = warning
+                if all_told := "; ".join(one for one in (pair.warning, warning) if one):
+                    warnings[pair.name] = all_told
             memory.sample()
             report(done, len(asked.images))
     lines = (told.model_dump_json() + "\n" for told in scores)
@@ -146,23 +146,13 @@ def _read(images: Sequence[ImageRequest]) -> Iterator[_Read | _Unread]:
 
 
 def _pair(files: ImageRequest) -> _Read:
-    id_map = read_id_map(files.id_map)
-    height, width = id_map.shape
-    image = read_image(files.image)
-    if _stretch(image, id_map) > _MOST_STRETCH:  # maps may have been made on the image as it is stored
-        image = read_image(files.image, upright=False)
-    if _stretch(image, id_map) > _MOST_STRETCH:
-        sizes = f"{image.shape[1]}x{image.shape[0]}, its map {width}x{height}"
-        raise BadMedia(f"{files.image.name}: the image is {sizes}: another shape")
-    if image.shape[:2] != id_map.shape:
+    coded = read_coded_map(files.id_map)
+    height, width = coded.ids.shape
+    image, turned = picture_of_map(files.image, (height, width))
+    if image.shape[:2] != (height, width):
         image = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
-    return _Read(files.image.name, image, id_map)
-
-
-def _stretch(image: RGB, id_map: IdMap) -> float:
-    """By how much the width to height of an image and its map differ, 0 for none."""
-    height, width = id_map.shape
-    return float(abs(image.shape[1] * height / (image.shape[0] * width) - 1))
+    warning = "; ".join(told for told in (coded.coding, turned) if told)
+    return _Read(files.image.name, image, coded.ids, warning)
 
 
 def read_scores(folder: Path) -> list[ImageScore]:

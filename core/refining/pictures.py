@@ -1,19 +1,50 @@
-"""An id map drawn on its photograph, before and after, and where the two differ most."""
+"""The photograph of an id map, and maps drawn on it: before and after, and where the two differ most."""
 
 from collections.abc import Collection
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from core.errors import BadMedia
 from core.formats.html_report import Picture
 from core.formats.id_maps import IdMap
 from core.masks.boundaries import boundary
 from core.masks.contingency import label
 from core.masks.draw import colour
 from core.video.frames import RGB
+from core.video.image_file import read_image, turned_upright
 
 _BLEND = 0.45
+_MOST_STRETCH = 0.02  # by which an image's and its map's width to height may differ
 _DETAIL_SHARE = 0.25  # of the longer side
+
+
+def picture_of_map(path: Path, shape: tuple[int, int]) -> tuple[RGB, str]:
+    """The photograph of a map [H, W] of this `shape`, and what was taken for granted ("" for nothing).
+
+    A map fits its photograph as it is stored, or turned upright (EXIF), whichever has the map's shape; where both do,
+    as it is stored: maps are mostly made from its pixels.
+
+    Raises:
+        BadMedia: the photograph cannot be read, or fits neither way.
+    """
+    stored = read_image(path, upright=False)
+    turned = turned_upright(path)
+    if _stretch(stored, shape) <= _MOST_STRETCH:
+        why = f"its EXIF data want it turned ({turned}); the map was taken to fit it as it is stored"
+        return stored, why if turned else ""
+    upright = read_image(path)
+    if _stretch(upright, shape) > _MOST_STRETCH:
+        sizes = f"{upright.shape[1]}x{upright.shape[0]}, its map {shape[1]}x{shape[0]}"
+        raise BadMedia(f"{path.name}: the image is {sizes}: another shape")
+    return upright, ""
+
+
+def _stretch(image: RGB, shape: tuple[int, int]) -> float:
+    """By how much the width to height of an image and its map differ, 0 for none."""
+    height, width = shape
+    return float(abs(image.shape[1] * height / (image.shape[0] * width) - 1))
 
 
 def draw_id_map(image: RGB, id_map: IdMap, background: Collection[int] | None = None) -> RGB:

@@ -13,10 +13,9 @@ from core.formats.id_maps import read_id_map
 from core.formats.review_jsonl import ReviewEntry
 from core.formats.run_facts import RunFacts, run_sections
 from core.refining.chunk_item import ImageRequest
-from core.refining.pictures import before_and_after
+from core.refining.pictures import before_and_after, picture_of_map
 from core.refining.scores import ImageScore
 from core.refining.summaries import SceneSummary
-from core.video.image_file import read_image
 
 _WORST, _SAMPLE = 4, 4
 _MOST_ROWS = 200
@@ -210,7 +209,7 @@ def _pictures(why: str, one: Shown, background: tuple[int, ...] | None) -> Secti
     try:
         truth = None if one.truth is None else read_id_map(one.truth)
         before, after = read_id_map(one.files.id_map), read_id_map(one.refined)
-        pictures = before_and_after(read_image(one.files.image), before, after, truth, background)
+        pictures = before_and_after(picture_of_map(one.files.image, before.shape)[0], before, after, truth, background)
     except (BadMedia, UnsafeFile) as error:  # changed since it was refined
         return Section(one.name, f"{why}: no pictures ({error})")
     score = one.score

@@ -14,6 +14,11 @@ from core.video.limits import check_size
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")
 _MAX_16_BIT = 65_535
+_ORIENTATION, _LYING = 0x0112, range(5, 9)  # EXIF
+_TURNS = {
+    2: "mirrored", 3: "by 180 degrees", 4: "by 180 degrees, mirrored", 5: "by 90 degrees, mirrored", 6: "by 90 degrees",
+    7: "by 270 degrees, mirrored", 8: "by 270 degrees",
+}  # fmt: skip
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
@@ -23,7 +28,10 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
 
 
 def read_image(path: Path, upright: bool = True) -> RGB:
-    """RGB [H, W, 3], turned upright or as stored; 16-bit grey and floats from 0 to 1 are scaled to 8 bits.
+    """RGB [H, W, 3] of 8 bits, turned upright (EXIF) or as stored.
+
+    16-bit grey and colour are scaled by their range (65535 becomes 255), floats from 0 to 1 likewise; black and white
+    becomes 0 and 255, palettes and CMYK their colours; alpha is left out.
 
     Raises:
         BadMedia: it cannot be read, is over the ceiling, or holds numbers that are no brightness.
@@ -38,6 +46,26 @@ def read_image(path: Path, upright: bool = True) -> RGB:
             if turned.mode == "F" or turned.mode.startswith("I"):
                 return _deep(path.name, turned)
             return np.array(turned.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, RuntimeError, struct.error, Image.DecompressionBombError) as error:
+        raise BadMedia(f"{path.name}: unreadable image ({error})") from None
+
+
+def turned_upright(path: Path) -> str:
+    """How an image is turned to be upright, in words; "" where it is stored so. Raises as `read_image`."""
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            return _TURNS.get(image.getexif().get(_ORIENTATION, 1), "")
+    except (OSError, ValueError, SyntaxError, RuntimeError, struct.error, Image.DecompressionBombError) as error:
+        raise BadMedia(f"{path.name}: unreadable image ({error})") from None
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image, turned upright, without decoding it. Raises as `read_image`."""
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            check_size(path.name, *image.size)
+            width, height = image.size
+            return (width, height) if image.getexif().get(_ORIENTATION, 1) in _LYING else (height, width)
     except (OSError, ValueError, SyntaxError, RuntimeError, struct.error, Image.DecompressionBombError) as error:
         raise BadMedia(f"{path.name}: unreadable image ({error})") from None
 

@@ -18,8 +18,16 @@ IMAGE_FOLDER_FPS = 24.0
 """Images carry no time: a folder plays at this rate."""
 
 
+def has_images(folder: Path) -> bool:
+    """Whether an image is directly in a folder; not where there is no such folder."""
+    return folder.is_dir() and any(path.suffix.lower() in SUFFIXES and path.name[0] != "." for path in folder.iterdir())
+
+
 class ImageFolder:
     """The images directly in a folder, in natural order, all of one size.
+
+    Attributes:
+        paths: of the images, in order.
 
     Raises:
         BadMedia: no image in the folder, or the first one is unreadable or over the ceiling.
@@ -27,11 +35,11 @@ class ImageFolder:
 
     def __init__(self, path: Path) -> None:
         images = (p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-        self._images = sorted(images, key=lambda p: natural_key(p.name))
-        if not self._images:
+        self.paths = sorted(images, key=lambda p: natural_key(p.name))
+        if not self.paths:
             raise BadMedia(f"{path.name}: no image in this folder ({', '.join(sorted(SUFFIXES))})")
-        height, width = read_image(self._images[0]).shape[:2]
-        count = len(self._images)
+        height, width = read_image(self.paths[0]).shape[:2]
+        count = len(self.paths)
         check_length(path.name, None, count)
         self.info = VideoInfo(width, height, IMAGE_FOLDER_FPS, count, count / IMAGE_FOLDER_FPS)
         self.frames_read = 0
@@ -41,7 +49,7 @@ class ImageFolder:
     ) -> Iterator[Frame]:
         """See `FrameSource.frames`. Raises `BadMedia` for an image that is unreadable or of another size."""
         sampler = TimeSampler(fps)
-        for index, path in enumerate(self._images):
+        for index, path in enumerate(self.paths):
             self.frames_read += 1
             time_s = index / IMAGE_FOLDER_FPS
             if sampler.keeps(time_s) or index in also:
@@ -49,13 +57,13 @@ class ImageFolder:
 
     def index(self) -> FrameIndex:
         """See `FrameSource.index`."""
-        count = len(self._images)
+        count = len(self.paths)
         return FrameIndex(np.arange(count) / IMAGE_FOLDER_FPS, np.arange(count), np.ones(count, np.bool_))
 
     def frames_at(self, index: FrameIndex, wanted: Sequence[int], max_side: int | None = None) -> Iterator[Frame]:
         """See `FrameSource.frames_at`. Raises as `frames`."""
         for number in wanted:
-            yield Frame(self._image(self._images[number], max_side), number, float(index.times_s[number]))
+            yield Frame(self._image(self.paths[number], max_side), number, float(index.times_s[number]))
 
     def _image(self, path: Path, max_side: int | None) -> RGB:
         image = read_image(path)

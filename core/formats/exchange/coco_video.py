@@ -7,18 +7,21 @@ annotations `track_id`, `name`, `scores` and `detection_score`.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from core.formats.exchange.coco import annotation, annotation_files, categories, read_annotation
-from core.formats.exchange.material import Format, Material
-from core.formats.exchange.model import BadResults, SeenObject, VideoResults
-from core.formats.exchange.parsing import checked_label, entries, frame_numbers, telling, whole
+from core.formats.exchange.coco import annotation, annotation_files, categories, crowd, read_annotation, read_crowd
+from core.formats.exchange.material import Format, Material, Shape
+from core.formats.exchange.model import BadResults, Ignored, SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.parsing import Lenient, checked_label, entries, telling, whole
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
 from core.masks import rle
-from core.store.paths import distinct, slugify
+from core.store.names import path_parts, short_names
+from core.video.frame_names import stem_of
 from core.video.image_folder import IMAGE_FOLDER_FPS
 
 
@@ -45,13 +48,36 @@ def _write_part(out: IO[str], part: str, material: Material) -> None:
     out.write('\n], "annotations": [')
     written = 0
     for number, video in enumerate(material.parts[part], 1):
-        for obj_id, track in shelf.tracks(video.name):
+        crowds = ((key[2], track) for key, track in _crowds(shelf, video.name))
+        for obj_id, track in chain(shelf.tracks(video.name), crowds):
             written += 1
             out.write(",\n" if written > 1 else "\n")
             positions = (frame for frame, _ in shelf.positions(video.name))
-            told = {"id": written, "video_id": number, "track_id": obj_id}
+            told = {"id": written, "video_id": number, **({"track_id": obj_id} if obj_id else {})}
             _write_track(out, told, _every(positions, track), video, material)
     out.write("\n]}\n")
+
+
+_Mark = tuple[str, str, int, int]
+_Track = Iterator[tuple[int, SeenObject | Ignored]]
+
+
+def _crowds(shelf: Shelf, video: str) -> Iterator[tuple[_Mark, _Track]]:
+    """What is not judged, as tracks: marks of one rule, label and id, the n-th on each frame."""
+
+    def marks(frame: SeenFrame) -> Iterator[tuple[_Mark, Ignored]]:
+        counts: Counter[tuple[str, str, int]] = Counter()
+        for one in frame.ignored:
+            alike = (one.rule, one.label, one.obj_id)
+            yield (*alike, counts[alike]), one
+            counts[alike] += 1
+
+    keys = {key: None for frame in shelf.frames(video) for key, _ in marks(frame)}
+    for wanted in keys:
+        track = (
+            (frame.source_frame, one) for frame in shelf.frames(video) for key, one in marks(frame) if key == wanted
+        )
+        yield wanted, track
 
 
 def _about(number: int, part: str, video: VideoResults, shelf: Shelf) -> dict[str, Any]:
@@ -63,6 +89,7 @@ def _about(number: int, part: str, video: VideoResults, shelf: Shelf) -> dict[st
         "height": video.height,
         "length": len(positions),
         "file_names": [picture(part, video.name, frame).removeprefix("JPEGImages/") for frame, _ in positions],
+        "source_frames": [frame for frame, _ in positions],
         "fps": video.fps,
         "times_s": [time_s for _, time_s in positions],
         "source_length": video.length,
@@ -70,7 +97,7 @@ def _about(number: int, part: str, video: VideoResults, shelf: Shelf) -> dict[st
     }
 
 
-def _every(positions: Iterator[int], track: Iterator[tuple[int, SeenObject]]) -> Iterator[SeenObject | None]:
+def _every(positions: Iterator[int], track: _Track) -> Iterator[SeenObject | Ignored | None]:
     """A track on every frame of its video: None where it is not seen."""
     frame, seen = next(track, (-1, None))
     for position in positions:
@@ -82,15 +109,21 @@ def _every(positions: Iterator[int], track: Iterator[tuple[int, SeenObject]]) ->
 
 
 def _write_track(
-    out: IO[str], told: dict[str, Any], track: Iterator[SeenObject | None], video: VideoResults, material: Material
+    out: IO[str],
+    told: dict[str, Any],
+    track: Iterator[SeenObject | Ignored | None],
+    video: VideoResults,
+    material: Material,
 ) -> None:
     """Masks go straight into the file; boxes, areas and scores, which are short, are kept until they are done."""
     lists: dict[str, list[Any]] = {"bboxes": [], "areas": [], "scores": []}
-    first: SeenObject | None = None
+    first: SeenObject | Ignored | None = None
+    about: dict[str, Any] = {}
     out.write(_dump(told)[:-1] + ', "segmentations": [')
     for index, seen in enumerate(track):
         first = first or seen
-        fields = {} if seen is None else annotation(seen, material.shape)
+        fields = _fields(seen, material.shape)
+        about = about or fields
         out.write((", " if index else "") + _dump(_unpacked(fields.get("segmentation"))))
         for name, field in (("bboxes", "bbox"), ("areas", "area"), ("scores", "score")):
             lists[name].append(fields.get(field))
@@ -98,16 +131,22 @@ def _write_track(
         raise ValueError("a track has a sighting")
     scores = [score for score in lists["scores"] if score is not None]
     more = {
-        "category_id": material.labels.index(first.label) + 1,
-        "iscrowd": 0,
+        "category_id": material.labels.index(first.label) + 1 if first.label in material.labels else 1,
+        "iscrowd": about["iscrowd"],
         "width": video.width,
         "height": video.height,
         "length": len(lists["bboxes"]),
         "score": sum(scores) / len(scores) if scores else 1.0,
-        "detection_score": first.detection_score,
-        "name": first.name,
+        **{name: about.get(name) for name in ("detection_score", "name")},
+        **({"ignored": about["ignored"]} if "ignored" in about else {}),
     }
     out.write("], " + _dump({**lists, **more})[1:])
+
+
+def _fields(seen: SeenObject | Ignored | None, shape: Shape) -> dict[str, Any]:
+    if seen is None:
+        return {}
+    return annotation(seen, shape) if isinstance(seen, SeenObject) else crowd(seen, shape)
 
 
 def _unpacked(mask: Any) -> Any:
@@ -123,13 +162,16 @@ def _dump(value: Any) -> str:
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
     """See `Format.read`. One track at a time is held in memory."""
-    del sources
     shelf = Shelf()
     videos: dict[str, Mapping[str, Any]] = {}
+    lenient = Lenient(sources.notes)
     for file in annotation_files(path):
         with telling(str(file)):
-            _read_file(file, shelf, videos)
-    names = distinct(slugify(str(entry["name"])) for entry in videos.values())
+            _read_file(file, shelf, videos, sources, lenient)
+    lenient.check()
+    parts = [path_parts(str(entry.get("path") or entry["name"])) for entry in videos.values()]
+    last = [path_parts(str(entry["name"]))[-1] for entry in videos.values()]
+    names = short_names([(*one[:-1], name) for one, name in zip(parts, last, strict=True)])
     return [_video(name, key, videos[key], shelf) for key, name in zip(videos, names, strict=True)]
 
 
@@ -143,44 +185,72 @@ def _video(name: str, key: str, entry: Mapping[str, Any], shelf: Shelf) -> Video
         read=lambda: shelf.frames(key, shift),
         length=entry.get("source_length"),
         path=entry.get("path"),
+        folders=path_parts(str(entry["name"]))[:-1],
     )
 
 
-def _read_file(file: Path, shelf: Shelf, videos: dict[str, Mapping[str, Any]]) -> None:
+def _read_file(
+    file: Path, shelf: Shelf, videos: dict[str, Mapping[str, Any]], sources: Sources, lenient: Lenient
+) -> None:
     labels = {entry["id"]: checked_label(entry.get("name")) for entry in entries(file, "categories")}
+    count = sum(1 for _ in entries(file, "videos"))
     frames: dict[int, list[int]] = {}
     for entry in entries(file, "videos"):
-        sizes = {side: whole(entry[side], side, 1) for side in ("width", "height")}
-        fps = float(entry.get("fps") or IMAGE_FOLDER_FPS)
-        name = entry.get("name") or (str(Path(entry["file_names"][0]).parent) if entry["file_names"] else entry["id"])
-        key = f"{file.name} {entry['id']}"
-        videos[key] = {**entry, **sizes, "fps": fps, "name": name}
-        frames[entry["id"]] = frame_numbers([Path(name).stem for name in entry["file_names"]])
-        times = entry.get("times_s") or [frame / fps for frame in frames[entry["id"]]]
-        for frame, time_s in zip(frames[entry["id"]], times, strict=True):
-            shelf.frame(key, frame, float(time_s))
+        with lenient.entry(f"{file}, video {entry.get('id')}", counts=False):
+            key = f"{file.name} {entry['id']}"
+            videos[key], frames[entry["id"]] = _video_entry(entry, file, sources.of(count))
+            times = entry.get("times_s") or [frame / videos[key]["fps"] for frame in frames[entry["id"]]]
+            if len(times) != len(frames[entry["id"]]):
+                raise BadResults(f"{len(times)} times_s for {len(frames[entry['id']])} file_names")
+            for frame, time_s in zip(frames[entry["id"]], times, strict=True):
+                shelf.frame(key, frame, float(time_s))
     for entry in entries(file, "annotations"):
-        if entry["video_id"] not in frames:
-            raise BadResults(f"annotation {entry.get('id')}: no video {entry['video_id']}")
-        if entry["category_id"] not in labels:
-            raise BadResults(f"annotation {entry.get('id')}: no category {entry['category_id']}")
-        with telling(f"annotation {entry.get('id')}"):
+        with lenient.entry(f"{file}, annotation {entry.get('id')}"):
+            if entry["video_id"] not in frames:
+                raise BadResults(f"no video {entry['video_id']!r}")
+            if entry["category_id"] not in labels:
+                raise BadResults(f"no category {entry['category_id']}")
             key = f"{file.name} {entry['video_id']}"
-            size = (videos[key]["height"], videos[key]["width"])
-            for frame, moment in zip(frames[entry["video_id"]], _moments(entry), strict=True):
-                if moment is not None:
-                    obj_id = whole(entry.get("track_id", entry["id"]), "track_id")
-                    shelf.put(key, frame, read_annotation(moment, obj_id, labels[entry["category_id"]], size))
+            label = labels[entry["category_id"]]
+            _put_track(entry, key, label, frames[entry["video_id"]], videos[key], shelf, sources, file)
 
 
-def _moments(entry: Mapping[str, Any]) -> Iterator[dict[str, Any] | None]:
-    """A track's fields frame by frame, as COCO has them."""
-    masks = entry.get("segmentations") or []
-    count = max(len(masks), len(entry.get("bboxes") or []))
+def _video_entry(entry: Mapping[str, Any], file: Path, sources: Sources) -> tuple[dict[str, Any], list[int]]:
+    """What is told of a video, and its source frames."""
+    sizes = {side: whole(entry[side], side, 1) for side in ("width", "height")}
+    name = entry.get("name") or (str(Path(entry["file_names"][0]).parent) if entry["file_names"] else entry["id"])
+    facts = {**entry, **sizes, "fps": float(entry.get("fps") or IMAGE_FOLDER_FPS), "name": str(name)}
+    if isinstance(entry.get("source_frames"), list):
+        return facts, [whole(frame, "source_frames") for frame in entry["source_frames"]]
+    stems = [stem_of(one) for one in entry["file_names"]]
+    where = f"{file}, video {entry['id']}"
+    return facts, sources.source_frames(where, path_parts(facts["name"])[-1], stems, entry.get("path"))
+
+
+def _put_track(
+    entry: Mapping[str, Any], key: str, label: str, frames: list[int], video: Mapping[str, Any], shelf: Shelf,
+    sources: Sources, file: Path,
+) -> None:  # fmt: skip
+    size = (video["height"], video["width"])
+    obj_id = whole(entry.get("track_id", entry["id"]), "track_id")
+    for frame, moment in zip(frames, _moments(entry, len(frames)), strict=True):
+        if moment is None:
+            continue
+        if entry.get("iscrowd"):
+            shelf.ignore(key, frame, read_crowd(moment, entry.get("track_id") or 0, label, size))
+        else:
+            shelf.put(key, frame, read_annotation(moment, obj_id, label, size, sources.notes, str(file)))
+
+
+def _moments(entry: Mapping[str, Any], count: int) -> Iterator[dict[str, Any] | None]:
+    """A track's fields frame by frame, as COCO has them. Raises `BadResults` for a list of another length."""
     absent = [None] * count
-    lists = [entry.get(name) or absent for name in ("segmentations", "bboxes", "scores")]
-    same = {"detection_score": entry.get("detection_score"), "name": entry.get("name")}
-    for mask, box, score in zip(*lists, strict=True):
+    lists = {name: entry.get(name) or absent for name in ("segmentations", "bboxes", "scores")}
+    for name, values in lists.items():
+        if len(values) != count:
+            raise BadResults(f"{len(values)} {name} for the {count} file_names of video {entry['video_id']}")
+    same = {name: entry.get(name) for name in ("id", "detection_score", "name", "ignored")}
+    for mask, box, score in zip(*lists.values(), strict=True):
         seen = mask is not None or box is not None
         yield {"segmentation": mask, "bbox": box, "score": score, **same} if seen else None
 

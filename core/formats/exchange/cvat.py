@@ -17,7 +17,9 @@ from xml.sax.saxutils import XMLGenerator
 import numpy as np
 import numpy.typing as npt
 
-from core.formats.exchange.cvat_reader import CORNERS, read
+from core.formats.exchange.cvat_reader import read
+from core.formats.exchange.cvat_shapes import CORNERS
+from core.formats.exchange.cvat_xml import OURS
 from core.formats.exchange.material import Format, Material, Shape
 from core.formats.exchange.model import SeenObject, VideoResults
 from core.formats.exchange.shelf import Shelf
@@ -106,6 +108,8 @@ def _write_meta(xml: _Writer, video: VideoResults, material: Material) -> None:
             xml.text("height", str(video.height))
         if video.path is not None:
             xml.text("source", video.path)
+        if material.shape == "mask":
+            xml.text(OURS, "masks of one group are one object")
 
 
 def _write_masks(xml: _Writer, shelf: Shelf) -> None:
@@ -145,19 +149,26 @@ def _next(looked_at: npt.NDArray[np.int64], frame: int) -> int | None:
 
 
 class _Changes:
-    """Key frames of polygons: every one that is not the one before."""
+    """Key frames of polygons: where one is not the one before, and the last frame on which it stood still.
+
+    CVAT goes from each key frame to the next in small steps: without the second, it would move all the while.
+    """
 
     def __init__(self) -> None:
-        self._last: rle.RLE | None = None
+        self._last: Key | None = None
+        self._is_key = False
 
     def push(self, frame: int, seen: SeenObject) -> Iterator[Key]:
-        if seen.rle != self._last:
-            self._last = seen.rle
+        changed = self._last is None or seen.rle != self._last[1].rle
+        if changed:
+            yield from self.finish()
             yield frame, seen
+        self._last, self._is_key = (frame, seen), changed
 
     def finish(self) -> Iterator[Key]:
+        if self._last is not None and not self._is_key:
+            yield self._last
         self._last = None
-        yield from ()
 
 
 def _write_shapes(xml: _Writer, keys: Iterable[Key], shape: Shape) -> None:

@@ -7,29 +7,35 @@ Files are named by their source frame; `480p` is what the folder is called, what
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from core.errors import BadMedia
+from core.formats.exchange import sav
 from core.formats.exchange.material import Format, Material
-from core.formats.exchange.model import OBJECT, BadResults, Census, SeenFrame, SeenObject, VideoResults
-from core.formats.exchange.parsing import frame_numbers
+from core.formats.exchange.model import OBJECT, BadResults, Census, Ignored, SeenFrame, SeenObject, VideoResults
 from core.formats.exchange.sources import Sources
-from core.formats.id_maps import read_id_map
+from core.formats.id_colours import voc_palette
+from core.formats.id_maps import read_coded_map
 from core.masks import rle
 from core.masks.flatten import flatten
-from core.store.paths import distinct, slugify, visible
+from core.store.names import short_names
+from core.store.paths import visible
 from core.store.safe_load import load_json
+from core.video.frame_names import stem_of
 from core.video.image_file import natural_key
 from core.video.image_folder import IMAGE_FOLDER_FPS
 
 _RESOLUTION = "480p"
 _SEMANTICS = "davis_semantics.json"
-_MOST, _VOID = 254, 255
+_MOST, _VOID, _FEW = 254, 255, 65_535
+_FRAME = "maskflow-source-frame"  # in our own files
 _QUICK = 1  # for zlib: id maps pack well anyway
 
 
@@ -43,7 +49,7 @@ def write(root: Path, material: Material) -> None:
     """See `Format.write`. Raises `BadResults` for a video of more than 254 objects."""
     (root / "ImageSets" / "2017").mkdir(parents=True)
     semantics: dict[str, dict[str, str]] = {}
-    palette = _palette()
+    palette = voc_palette().ravel().tolist()
     for part, videos in material.parts.items():
         (root / "ImageSets" / "2017" / f"{part}.txt").write_text("".join(f"{video.name}\n" for video in videos))
     for _, video in material.videos():
@@ -54,9 +60,15 @@ def write(root: Path, material: Material) -> None:
         folder.mkdir(parents=True)
         for frame in video.read():
             masks = [(numbers[one.obj_id], one.rle, one.score) for one in frame.objects if one.rle is not None]
-            image = Image.fromarray(flatten(masks, video.height, video.width).astype(np.uint8), "P")
+            ids = flatten(masks, video.height, video.width).astype(np.uint8)
+            for one in frame.ignored:
+                if one.rle is not None:
+                    ids[rle.decode(one.rle) & (ids == 0)] = _VOID
+            image = Image.fromarray(ids, "P")
             image.putpalette(palette)
-            image.save(folder / f"{frame.source_frame:05}.png", compress_level=_QUICK)
+            about = PngInfo()
+            about.add_text(_FRAME, str(frame.source_frame))
+            image.save(folder / f"{frame.source_frame:05}.png", compress_level=_QUICK, pnginfo=about)
     (root / _SEMANTICS).write_text(json.dumps(semantics, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
@@ -68,27 +80,24 @@ def _numbers(census: Census, video: str) -> Mapping[int, int]:
     return {obj_id: obj_id if fit else number for number, obj_id in enumerate(census.tracks, 1)}
 
 
-def _palette() -> list[int]:
-    """The colours of PASCAL VOC, which DAVIS uses: the bits of an id dealt out to red, green and blue in turn."""
-    colours = []
-    for number in range(256):
-        for channel in range(3):
-            bits = (number >> (3 * bit + channel) & 1 for bit in range(8))
-            colours.append(sum(bit << (7 - place) for place, bit in enumerate(bits)))
-    return colours
-
-
 def read(path: Path, sources: Sources) -> list[VideoResults]:
-    """See `Format.read`: a DAVIS folder, or any folder with PNGs in it or below; a folder of PNGs is a video."""
+    """See `Format.read`: a DAVIS folder, or any folder with PNGs in it or below; a folder of PNGs is a video.
+
+    Folders of black and white masks, one for each object of a video (`VIDEO/000/00000.png`), are SA-V's.
+    """
     root = path / "Annotations" if (path / "Annotations").is_dir() else path
     folders = sorted({file.parent for file in visible(root, "**/*.png")}, key=lambda p: natural_key(p.name))
     if not folders:
         raise BadResults(f"{path}: no folder of PNG masks in it")
     semantics = load_json(path / _SEMANTICS) if (path / _SEMANTICS).is_file() else {}
-    names = distinct(slugify(folder.name) for folder in folders)
+    by_video: dict[Path, list[Path]] = {}
+    for folder in folders:
+        by_video.setdefault(folder.parent if sav.is_object(folder, root) else folder, []).append(folder)
+    parts = [folder.relative_to(root).parts or (root.absolute().name,) for folder in by_video]
+    sources = sources.of(len(by_video))
     return [
-        _video(folder, name, _labels(semantics, folder.name), sources)
-        for folder, name in zip(folders, names, strict=True)
+        _video(own, name, place, _labels(semantics, place[-1]), sources)
+        for own, name, place in zip(by_video.items(), short_names(parts), parts, strict=True)
     ]
 
 
@@ -101,41 +110,74 @@ def _maps(folder: Path) -> list[Path]:
     return sorted(visible(folder, "*.png"), key=lambda p: natural_key(p.name))
 
 
-def _video(folder: Path, name: str, labels: Mapping[str, str], sources: Sources) -> VideoResults:
-    maps = _maps(folder)
-    height, width = _read_mask(maps[0])[0].shape
-    source = sources.describe(name)
+def _video(
+    folders: tuple[Path, list[Path]], name: str, place: tuple[str, ...], labels: Mapping[str, str], sources: Sources
+) -> VideoResults:
+    folder, own = folders
+    in_one = own == [folder]
+    maps = {stem_of(file.name): file for one in own for file in _maps(one)}
+    stems = sorted(maps, key=natural_key)
+    height, width = _read_mask(maps[stems[0]]).ids.shape
+    source = sources.describe(place[-1])
     fps = source.fps if source is not None else IMAGE_FOLDER_FPS
+    told = _told_frames([maps[stem] for stem in stems])
+    frames = told if told is not None else sources.source_frames(str(folder), place[-1], stems)
+    numbered = dict(zip(frames, stems, strict=True))
+
+    def read() -> Iterator[SeenFrame]:
+        if in_one:
+            return _frames(
+                {frame: maps[stem] for frame, stem in numbered.items()}, labels, (height, width), fps, sources
+            )
+        return sav.frames(own, numbered, (height, width), fps)
+
     return VideoResults(
-        name=name,
-        width=width,
-        height=height,
-        fps=fps,
-        read=lambda: _frames(maps, labels, (height, width), fps),
-        length=None if source is None else source.declared_frames,
-    )
+        name=name, width=width, height=height, fps=fps, read=read,
+        length=None if source is None else source.declared_frames, folders=place[:-1],
+    )  # fmt: skip
 
 
-def _frames(maps: list[Path], labels: Mapping[str, str], size: tuple[int, int], fps: float) -> Iterator[SeenFrame]:
+def _told_frames(maps: Sequence[Path]) -> list[int] | None:
+    """Source frames, where these are our own files: they tell, whatever the names look like."""
+    with Image.open(maps[0], formats=("PNG",)) as image:
+        if _FRAME not in getattr(image, "text", {}):
+            return None
+    return [int(path.stem) for path in maps] if all(path.stem.isdigit() for path in maps) else None
+
+
+def _frames(
+    maps: Mapping[int, Path], labels: Mapping[str, str], size: tuple[int, int], fps: float, sources: Sources
+) -> Iterator[SeenFrame]:
     """DAVIS 2016 is black and white: 255 is its one object. In a palette 255 is what is not to be judged."""
     black_and_white: bool | None = None
-    for frame, path in zip(frame_numbers([path.stem for path in maps]), maps, strict=True):
-        ids, palette = _read_mask(path)
+    codings: dict[str, Path] = {}
+    for frame, path in maps.items():
+        ids, palette, coding = _read_mask(path)
         if ids.shape != size:
             raise BadResults(f"{path}: {ids.shape[1]}x{ids.shape[0]} pixels, the first is {size[1]}x{size[0]}")
+        if coding:
+            codings.setdefault(coding, path)
+            sources.notes.add(str(path.parent), coding)
+            if len(codings) > 1:
+                raise BadResults(f"{path}: {coding}; but {codings.popitem()[1].name} … save all maps as grey ids")
         present = [one for one in _present(ids) if one]
-        if palette:
+        ignored: tuple[Ignored, ...] = ()
+        if palette and _VOID in present:
+            void = rle.encode(np.asarray(ids == _VOID, np.bool_))
+            ignored = (Ignored("void", OBJECT, rle.box_xyxy(void), void),)
             ids[ids == _VOID] = 0
-        elif present:
+        elif present and not palette:
             black_and_white = present == [_VOID] if black_and_white is None else black_and_white
             if black_and_white and present != [_VOID]:
                 raise BadResults(f"{path}: ids {present[:5]} after frames in black and white")
             if black_and_white:
                 ids[ids == _VOID] = 1
-        yield SeenFrame(frame, frame / fps, tuple(_objects(ids, labels)))
+        yield SeenFrame(frame, frame / fps, tuple(_objects(ids, labels)), ignored)
 
 
 def _present(ids: npt.NDArray[np.int64]) -> list[int]:
+    if ids.max() > _FEW:  # colours as numbers: counting would take their range
+        return [int(one) for one in np.unique(ids)]
     return np.flatnonzero(np.bincount(ids.ravel())).tolist()
 
 
@@ -146,17 +188,25 @@ def _objects(ids: npt.NDArray[np.int64], labels: Mapping[str, str]) -> Iterator[
             yield SeenObject(obj_id, labels.get(str(obj_id), OBJECT), rle.box_xyxy(mask), rle=mask)
 
 
-def _read_mask(path: Path) -> tuple[npt.NDArray[np.int64], bool]:
-    """Ids [H, W] of a PNG, and whether it has a palette. Raises `BadResults` where it cannot be read."""
+class _Mask(NamedTuple):
+    """Ids [H, W] of a PNG, whether it has a palette, and how its colours were taken for ids."""
+
+    ids: npt.NDArray[np.int64]
+    palette: bool
+    coding: str
+
+
+def _read_mask(path: Path) -> _Mask:
+    """Raises `BadResults` where it cannot be read."""
     try:
-        ids = read_id_map(path)
+        ids, coding = read_coded_map(path)
         with Image.open(path, formats=("PNG",)) as image:
-            palette = image.mode == "P"
+            palette = image.mode == "P" or "palette" in coding
     except (BadMedia, OSError) as error:
         raise BadResults(f"{path}: {error}") from None
-    if ids.min() < 0 or ids.max() > np.iinfo(np.uint16).max:
-        raise BadResults(f"{path}: ids from 0 to 65535 are read, not {ids.min()} to {ids.max()}")
-    return ids, palette
+    if ids.min() < 0 or ids.max() >= 2**31:
+        raise BadResults(f"{path}: ids from 0 to 2,147,483,647 are read, not {ids.min()} to {ids.max()}")
+    return _Mask(ids, palette, coding)
 
 
 FORMAT = Format(

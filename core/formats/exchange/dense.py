@@ -28,7 +28,7 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
     """The annotations in a file, or in all in a folder. Raises `BadResults` for a line cut short or of another form."""
     files = [path] if path.is_file() else visible(path, f"**/{_PREFIX}*.jsonl")
     names = distinct(slugify(file.stem.removeprefix(_PREFIX)) for file in files)
-    return [_video(file, name, sources) for file, name in zip(files, names, strict=True)]
+    return [_video(file, name, sources.of(len(files))) for file, name in zip(files, names, strict=True)]
 
 
 def _video(file: Path, name: str, sources: Sources) -> VideoResults:

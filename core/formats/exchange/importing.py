@@ -89,5 +89,6 @@ def write_scenes(videos: Sequence[VideoResults], output: Path, sources: Sources,
 def _write_scene(folder: Path, video: VideoResults, sources: Sources) -> None:
     shown = video.with_frames(lambda: (frame for frame in video.read() if frame.objects))
     (folder / id_map_scenes.MAPS).mkdir(parents=True)
-    id_map_scenes.write_maps(folder / id_map_scenes.MAPS, shown)
-    write_pictures(folder / id_map_scenes.IMAGES, shown, sources, id_map_scenes.picture_name)
+    called = id_map_scenes.picture_names(sources.pictures(video.name, video.path))
+    id_map_scenes.write_maps(folder / id_map_scenes.MAPS, shown, called)
+    write_pictures(folder / id_map_scenes.IMAGES, shown, sources, called)

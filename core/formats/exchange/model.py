@@ -6,10 +6,12 @@ Frames come one at a time, as often as they are asked for, so that an hour of vi
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from core.errors import MaskflowError
 from core.masks import Box
 from core.masks.rle import RLE
+from core.store.names import Parts, path_parts
 from core.video.limits import MAX_FRAMES, MAX_PIXELS
 
 _MAX_FPS = 100_000
@@ -45,6 +47,34 @@ class SeenObject:
     name: str | None = None
 
 
+Rule = Literal["crowd", "region", "distractor", "unjudged", "void"]
+"""What a mark of the truth that is not judged means for results, see `Ignored`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A place of the truth where results are not judged. Results themselves have none.
+
+    Attributes:
+        rule: what becomes of a result there.
+            *crowd* (COCO's `iscrowd`): several objects in one mark; any number of results that lie in it are left out.
+            *region* (MOTS' class 10): results without an object of the truth, more than half in it, are left out.
+            *distractor* (MOT17): an object that is not judged; neither is the one result that is matched with it.
+            *unjudged* (MOT's flag 0): an object that is not judged; a result matched with it is a false one.
+            *void* (DAVIS' 255): pixels that count for nobody.
+        label: never empty.
+        box_xyxy: as in `SeenObject`.
+        rle: its mask, COCO RLE of the whole picture.
+        obj_id: its id in the source; 0 where it has none.
+    """
+
+    rule: Rule
+    label: str
+    box_xyxy: Box
+    rle: RLE | None = None
+    obj_id: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class SeenFrame:
     """A frame that was looked at, also where nothing was found; no two objects of one id.
@@ -53,11 +83,13 @@ class SeenFrame:
         source_frame: 0-based, in presentation order in the source.
         time_s: when it is shown.
         objects: in the order in which the source tells them.
+        ignored: what is not judged here.
     """
 
     source_frame: int
     time_s: float
     objects: tuple[SeenObject, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +107,7 @@ class VideoResults:
         process_fps: frames a second that were looked at; None: not told.
         tracked: whether ids mean the same object from frame to frame.
         complete: whether `read` gives every frame that was looked at; else those on which nothing was found may lack.
+        folders: those its name stood in, outermost first, where there is no path: they tell it from others of its name.
 
     Raises:
         BadResults: sizes, rate or length are not what a video can have.
@@ -91,6 +124,7 @@ class VideoResults:
     process_fps: float | None = None
     tracked: bool = True
     complete: bool = True
+    folders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for what, told, least, most in (
@@ -107,6 +141,11 @@ class VideoResults:
                 raise BadResults(f"{self.name}: {what} is a number above 0, not {rate!r}")
         if self.path is not None and not isinstance(self.path, str):
             raise BadResults(f"{self.name}: its path is text, not {self.path!r}")
+
+    @property
+    def parts(self) -> Parts:
+        """Its path, or its name with the folders it stood in: what it is paired with others by."""
+        return path_parts(self.path) if self.path else (*self.folders, self.name)
 
     def with_frames(self, read: Callable[[], Iterator[SeenFrame]], name: str | None = None) -> "VideoResults":
         """The same video with other frames."""
@@ -130,7 +169,7 @@ class Census:
         first, last: source frames; 0 where there is none.
         step: distance of frames looked at, where it is always the same; else 1.
         tracks: by id, in the order of first sight.
-        labels: all of them, sorted.
+        labels: all of them, those of what is not judged too, sorted.
         masks: whether every object has a mask (and there is one).
     """
 
@@ -162,5 +201,6 @@ def take_census(video: VideoResults) -> Census:
             labels.add(one.label)
             objects += 1
             masks += one.rle is not None
+        labels |= {one.label for one in frame.ignored if one.rule != "void"}
     step = steps.pop() if len(steps) == 1 else 1
     return Census(frames, first, last, max(1, step), tracks, sorted(labels), 0 < objects == masks)

@@ -6,16 +6,21 @@
 `gt.txt` is what trackers are trained and judged with, and what CVAT reads; `results/` is what a tracker hands in.
 Frames and pixels count from 1 (frames) and 0 (pixels, upper edges exclusive). Class 1 is `pedestrian` (or person), as
 the benchmark has it; others follow, `labels.txt` names them. Ids of -1 are detections of nobody in particular.
+
+In `gt.txt` rows whose seventh number is 0 are not judged. Of these, and of any row where no `labels.txt` gives the
+classes another meaning, persons on vehicles, static persons, distractors and reflections (in MOT20 vehicles without a
+motor, too) excuse what is found on them; see TrackEval's `MotChallenge2DBox`.
 """
 
 import csv
 from collections.abc import Iterator
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.formats.exchange.material import Format, Material
-from core.formats.exchange.model import OBJECT, BadResults, SeenFrame, SeenObject, VideoResults
-from core.formats.exchange.parsing import box_from_xywh, checked_label, telling, whole
+from core.formats.exchange.model import OBJECT, BadResults, Census, Ignored, SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.notes import Notes
+from core.formats.exchange.parsing import Lenient, box_from_xywh, checked_label, whole
 from core.formats.exchange.sequences import (
     SequenceFiles,
     class_names,
@@ -24,6 +29,7 @@ from core.formats.exchange.sequences import (
     picture,
     rate,
     read_rows,
+    source_frame,
     write_about,
 )
 from core.formats.exchange.shelf import Shelf
@@ -31,8 +37,10 @@ from core.formats.exchange.sources import Sources
 
 _MOT17 = (
     "pedestrian", "person on vehicle", "car", "bicycle", "motorbike", "non motorized vehicle", "static person",
-    "distractor", "occluder", "occluder on the ground", "occluder full", "reflection",
+    "distractor", "occluder", "occluder on the ground", "occluder full", "reflection", "crowd",
 )  # fmt: skip
+_DISTRACTORS = frozenset({"person on vehicle", "static person", "distractor", "reflection"})
+_VEHICLE = "non motorized vehicle"
 
 
 def write(root: Path, material: Material) -> None:
@@ -51,16 +59,26 @@ def write(root: Path, material: Material) -> None:
                     place = (frame.source_frame + 1, one.obj_id, x0, y0, x1, y1)
                     truth.writerow((*place, 1, numbers[one.label], 1))
                     tracked.writerow((*place, 1 if one.score is None else one.score, -1, -1, -1))
+                for number, mark in enumerate(frame.ignored, _first_free(material.census[video.name])):
+                    if mark.rule in ("distractor", "unjudged"):
+                        sides = (f"{v:.10g}" for v in _xywh(mark))
+                        row = (frame.source_frame + 1, mark.obj_id or number, *sides, 0, numbers[mark.label], 1)
+                        truth.writerow(row)
 
 
-def _xywh(one: SeenObject) -> tuple[float, float, float, float]:
+def _first_free(census: Census) -> int:
+    return max(census.tracks, default=0) + 1
+
+
+def _xywh(one: SeenObject | Ignored) -> tuple[float, float, float, float]:
     x0, y0, x1, y1 = one.box_xyxy
     return x0, y0, x1 - x0, y1 - y0
 
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
-    """See `Format.read`. Rows whose seventh number is 0 are not to be judged: they are left out."""
-    return [_video(sequence, sources) for sequence in find_sequences(path, sources)]
+    """See `Format.read`."""
+    sequences = find_sequences(path, sources)
+    return [_video(sequence, sources.of(len(sequences))) for sequence in sequences]
 
 
 def _video(sequence: SequenceFiles, sources: Sources) -> VideoResults:
@@ -68,52 +86,82 @@ def _video(sequence: SequenceFiles, sources: Sources) -> VideoResults:
     if size is None:
         info = sources.need(sequence.name, "the size of its pictures (no seqinfo.ini)")
         size = (info.height, info.width)
+    ids = _Ids.of(sequence.rows)
+    if ids.free:
+        sources.notes.add(str(sequence.rows), "rows without an id (-1) among others: each is an object of its own")
     return VideoResults(
         name=sequence.name,
         width=size[1],
         height=size[0],
         fps=rate(sequence),
-        read=lambda: _frames(sequence),
+        read=lambda: _frames(sequence, ids, sources.notes),
         length=sequence.length,
-        tracked=not _without_ids(sequence.rows),
+        tracked=ids.tracked,
         complete=sequence.length is not None,
+        folders=sequence.folders,
     )
 
 
-def _frames(sequence: SequenceFiles) -> Iterator[SeenFrame]:
+@dataclass(frozen=True)
+class _Ids:
+    """What the ids of a file mean: whether there are any, and the first free one for rows without (0: none needed)."""
+
+    tracked: bool
+    free: int
+
+    @classmethod
+    def of(cls, rows: Path) -> "_Ids":
+        some = nobody = False
+        highest = 0
+        for _, line in read_rows(rows):
+            try:
+                one = float(line.split(",")[1])
+            except (IndexError, ValueError):
+                continue  # noted when rows are read
+            some, nobody = some or one >= 0, nobody or one < 0
+            highest = max(highest, int(one))
+        return cls(some or not nobody, highest + 1 if some and nobody else 0)
+
+
+def _frames(sequence: SequenceFiles, ids: _Ids, notes: Notes) -> Iterator[SeenFrame]:
     """Rows may be in any order, often they are by track; every frame of the sequence was looked at."""
     shelf = Shelf()
     fps = rate(sequence)
     for frame in range(sequence.length or 0):
         shelf.frame("", frame, frame / fps)
-    is_truth, untracked = sequence.rows.stem == "gt", _without_ids(sequence.rows)
+    lenient = Lenient(notes)
     for number, line in read_rows(sequence.rows):
-        with telling(f"{sequence.rows}, line {number}"):
+        with lenient.entry(f"{sequence.rows}, line {number}"):
             values = [float(value) for value in line.rstrip(" ,").split(",")]
             if len(values) < 6:
                 raise BadResults(f"frame, id, left, top, width, height are wanted, not {line[:60]!r}")
-            if is_truth and len(values) > 6 and values[6] == 0:
-                continue
-            frame = whole(values[0], "frame", 1) - 1
-            if sequence.length is not None and frame >= sequence.length:
-                raise BadResults(f"frame {frame + 1} of a sequence of {sequence.length}")
+            frame = source_frame(values[0], sequence)
+            seen = _seen(values, ids.free + number if values[1] < 0 else None, sequence)
             shelf.frame("", frame, frame / fps)
-            shelf.put("", frame, _seen(values, number if untracked else None, sequence, is_truth))
+            if isinstance(seen, Ignored):
+                shelf.ignore("", frame, seen)
+            else:
+                shelf.put("", frame, seen)
+    lenient.check()
     yield from shelf.frames("", shelf.shift(""))
 
 
-def _without_ids(rows: Path) -> bool:
-    """Whether these are detections: their ids are -1."""
-    return any(line.split(",")[1:2] == ["-1"] for _, line in islice(read_rows(rows), 1))
-
-
-def _seen(values: list[float], row: int | None, sequence: SequenceFiles, is_truth: bool) -> SeenObject:
+def _seen(values: list[float], otherwise: int | None, sequence: SequenceFiles) -> SeenObject | Ignored:
+    """A row's object; its id is `otherwise` where it has none."""
+    is_truth = sequence.rows.stem == "gt"
     score = None if is_truth or len(values) < 7 or values[6] < 0 else values[6]
     number = int(values[7]) if len(values) > 7 else -1
     names = sequence.labels or (_MOT17 if is_truth else ())
-    label = names[number - 1] if 1 <= number <= len(names) else OBJECT
-    obj_id = whole(values[1], "id") if row is None else row
-    return SeenObject(obj_id, checked_label(label), box_from_xywh(values[2:6]), score)
+    label = checked_label(names[number - 1] if 1 <= number <= len(names) else OBJECT)
+    obj_id = whole(values[1], "id") if otherwise is None else otherwise
+    box = box_from_xywh(values[2:6])
+    if is_truth and len(values) > 6:
+        excuses = label in _DISTRACTORS or (label == _VEHICLE and sequence.name.startswith("MOT20"))
+        if excuses and (values[6] == 0 or not sequence.labels):
+            return Ignored("distractor", label, box, obj_id=obj_id)
+        if values[6] == 0:
+            return Ignored("unjudged", label, box, obj_id=obj_id)
+    return SeenObject(obj_id, label, box, score)
 
 
 FORMAT = Format(

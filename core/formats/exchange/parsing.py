@@ -1,9 +1,8 @@
 """What readers of other people's files share: parts of files, numbers that are numbers, masks that are masks."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,11 +11,12 @@ from pycocotools import mask as coco
 
 from core.errors import MaskflowError
 from core.formats.exchange.model import OBJECT, BadResults
+from core.formats.exchange.notes import Notes
 from core.masks import Box, rle
+from core.store.shallow_json import json_items
 
 _LARGEST = 1e7  # pixels: no picture is as wide
 _MOST = 2**31
-_DEEPEST = 20
 
 
 class Part:
@@ -53,28 +53,38 @@ def telling(where: str) -> Iterator[None]:
         raise BadResults(f"{where}: {(str(error) or type(error).__name__).splitlines()[0]}") from None
 
 
-def events(stream: Any, **more: Any) -> Iterator[tuple[str, str, Any]]:
-    """What `ijson.parse` tells of JSON, but no deeper than any of these formats goes. Raises `ValueError`."""
-    for prefix, event, value in ijson.parse(stream, use_float=True, **more):
-        if prefix.count(".") > _DEEPEST:
-            raise ValueError("nested too deep")
-        yield prefix, event, value
+class Lenient:
+    """Entries of a file of which one that cannot be used costs itself alone: it is noted, and left out."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._used = 0
+        self._first: BadResults | None = None
+
+    @contextmanager
+    def entry(self, where: str, counts: bool = True) -> Iterator[None]:
+        """Read one entry; whatever is wrong with it is noted with its place. `counts`: it is of use by itself."""
+        try:
+            with telling(where):
+                yield
+            self._used += counts
+        except BadResults as error:
+            self._first = self._first or error
+            self._notes.add(where, f"left out: {str(error).removeprefix(f'{where}: ')}")
+
+    def check(self) -> None:
+        """All entries have been read. Raises what was wrong with the first where none could be used."""
+        if self._first is not None and not self._used:
+            raise self._first
 
 
 def entries(file: Path, what: str) -> Iterator[dict[str, Any]]:
     """The objects of a list in a JSON file, one in memory at a time. Raises `BadResults` for anything else in it."""
     with file.open("rb") as stream:
-        for entry in ijson.items(stream, f"{what}.item", use_float=True):
+        for entry in json_items(stream, f"{what}.item"):
             if not isinstance(entry, dict):
                 raise BadResults(f"{what} holds objects, not {str(entry)[:40]!r}")
             yield entry
-
-
-def frame_numbers(stems: Sequence[str]) -> list[int]:
-    """Source frames by the names of files: their numbers, where all are numbers and ascend; else their order."""
-    numbers = [int(stem) for stem in stems if stem.isascii() and stem.isdigit() and len(stem) < 10]
-    ascending = all(first < second for first, second in pairwise(numbers))
-    return numbers if ascending and len(numbers) == len(stems) else list(range(len(stems)))
 
 
 def whole(value: Any, what: str, least: int = 0) -> int:

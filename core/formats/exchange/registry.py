@@ -14,17 +14,20 @@ from core.formats.exchange import (
     id_map_scenes,
     mot,
     mots,
+    mots_png,
     rerun,
     results_lines,
     yolo,
+    yolo_reader,
 )  # fmt: skip
 from core.formats.exchange.material import Format
 from core.formats.exchange.model import BadResults, VideoResults
-from core.formats.exchange.parsing import events
 from core.formats.exchange.sequences import read_rows
 from core.formats.exchange.sources import Sources
 from core.store.paths import visible
+from core.store.shallow_json import parse_json
 
+_LOOKED_AT = 20
 Reader = Callable[[Path, Sources], list[VideoResults]]
 
 FORMATS: dict[str, Format] = {
@@ -94,7 +97,7 @@ def _of_file(path: Path) -> str | None:
 def _kind_of_jsonl(path: Path) -> str | None:
     with path.open("rb") as stream:
         try:
-            for prefix, event, value in events(stream, multiple_values=True):
+            for prefix, event, value in parse_json(stream, multiple_values=True):
                 if prefix == "" and event == "map_key":
                     if value in ("video_path", "text_prompt", "video_info"):
                         return "results"
@@ -110,7 +113,7 @@ def _kind_of_json(path: Path) -> str | None:
     """COCO's two kinds by their annotations: of images, or of videos."""
     with path.open("rb") as stream:
         try:
-            for prefix, event, value in events(stream):
+            for prefix, event, value in parse_json(stream):
                 if prefix in ("images.item", "annotations.item") and event == "map_key" and value in (
                     "file_name", "image_id", "video_id"
                 ):  # fmt: skip
@@ -125,12 +128,12 @@ def _kind_of_json(path: Path) -> str | None:
 def _kind_of_rows(path: Path) -> str | None:
     """Rows of MOT have commas, those of MOTS have not."""
     for _, line in read_rows(path):
-        return "mot" if line.count(",") >= 5 else "mots" if len(line.split(" ")) == 6 else None
+        return "mot" if line.count(",") >= 5 else "mots" if len(line.split()) == 6 else None
     return "mot"
 
 
 def _of_folder(path: Path) -> str | None:
-    if (path / "data.yaml").is_file():
+    if yolo_reader.about_file(path) is not None or visible(path, "labels/**/*.txt"):
         return "yolo"
     if (path / results_lines.RESULTS).is_file():
         return "results"
@@ -148,4 +151,7 @@ def _of_folder(path: Path) -> str | None:
     kinds = [kind for kind in map(_of_file, files) if kind is not None]
     if kinds:
         return kinds[0]
-    return "davis" if visible(path, "**/*.png") else None
+    if visible(path, "**/*.png"):
+        return "mots" if mots_png.is_coded(path) else "davis"
+    below = [kind for kind in map(_kind_of_rows, visible(path, "**/*.txt")[:_LOOKED_AT]) if kind is not None]
+    return below[0] if below else None

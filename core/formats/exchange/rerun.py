@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.formats.exchange.material import Format, Material
-from core.formats.exchange.model import BadResults, SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.model import BadResults, Ignored, SeenFrame, SeenObject, VideoResults
 from core.formats.exchange.parsing import box_from_xyxy, checked_rle, telling, whole
 from core.formats.exchange.pictures import with_pictures
 from core.formats.exchange.shelf import Shelf
@@ -39,7 +39,8 @@ def write(root: Path, material: Material) -> None:
 
 def _dump(frame: SeenFrame) -> str:
     objects = [[o.obj_id, o.label, o.box_xyxy, o.score, o.rle, o.detection_score, o.name] for o in frame.objects]
-    return json.dumps([frame.source_frame, frame.time_s, objects], ensure_ascii=False)
+    ignored = [[o.rule, o.label, o.box_xyxy, o.rle, o.obj_id] for o in frame.ignored]
+    return json.dumps([frame.source_frame, frame.time_s, objects, ignored], ensure_ascii=False)
 
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
@@ -86,12 +87,15 @@ def _frames(file: Path, size: tuple[int, int]) -> Iterator[SeenFrame]:
     shelf = Shelf()  # chunks come in any order
     with telling(str(file)):
         for record in _values(file, _OBJECTS, "record"):
-            frame, time_s, objects = json.loads(record)
+            frame, time_s, objects, *ignored = json.loads(record)  # recordings of old have no fourth
             shelf.frame("", frame, time_s)
             for obj_id, label, box, score, mask, detection_score, name in objects:
                 packed = None if mask is None else checked_rle(mask, size)
                 one = SeenObject(obj_id, label, box_from_xyxy(box), score, packed, detection_score, name)
                 shelf.put("", frame, one)
+            for rule, label, box, mask, obj_id in ignored[0] if ignored else ():
+                packed = None if mask is None else checked_rle(mask, size)
+                shelf.ignore("", frame, Ignored(rule, label, box_from_xyxy(box), packed, obj_id))
     yield from shelf.frames("")
 
 

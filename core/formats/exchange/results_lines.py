@@ -19,7 +19,6 @@ from core.formats.exchange.parsing import (
     checked_label,
     checked_rle,
     checked_score,
-    events,
     telling,
     whole,
 )
@@ -29,7 +28,9 @@ from core.formats.results_jsonl import Schema
 from core.formats.tracks import VideoHead
 from core.masks import rle
 from core.masks.boxes import documented_xywh
-from core.store.paths import distinct, slugify, visible
+from core.store.names import path_parts, short_names
+from core.store.paths import visible
+from core.store.shallow_json import json_items, parse_json
 
 RESULTS = "results.jsonl"
 _READ_BYTES = 2**20
@@ -57,7 +58,7 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
     del sources  # the file tells all
     files = [path] if path.is_file() else [p for p in [path / RESULTS] if p.is_file()]
     lines = [(line, *_head(line)) for file in files or visible(path, "*.jsonl") for line in _lines(file)]
-    names = distinct(slugify(Path(head["video_path"]).stem) for _, head, _ in lines)
+    names = short_names([path_parts(head["video_path"]) for _, head, _ in lines])
     videos = []
     for name, (line, head, schema) in zip(names, lines, strict=True):
         with telling(line.where):
@@ -102,7 +103,7 @@ def _head(line: _Line) -> tuple[dict[str, Any], Schema]:
     """What stands in a line before its frames, and which shape it has."""
     builder = ijson.ObjectBuilder()
     with telling(line.where), line.path.open("rb") as stream:
-        for prefix, event, value in events(Part(stream, line.start, line.end)):
+        for prefix, event, value in parse_json(Part(stream, line.start, line.end)):
             if prefix in ("frames", "objects") and event == "start_array":
                 VideoHead.model_validate(builder.value["video_info"])
                 if not isinstance(builder.value["video_path"], str):
@@ -116,7 +117,7 @@ def _head(line: _Line) -> tuple[dict[str, Any], Schema]:
 def _frames(line: _Line, size: tuple[int, int]) -> Iterator[SeenFrame]:
     with telling(line.where), line.path.open("rb") as stream:
         last = -1
-        for entry in ijson.items(Part(stream, line.start, line.end), "frames.item", use_float=True):
+        for entry in json_items(Part(stream, line.start, line.end), "frames.item"):
             frame = whole(entry["source_frame"], "source_frame")
             if frame <= last:
                 raise BadResults(f"frame {frame} after frame {last}")
@@ -133,7 +134,7 @@ def _objects(line: _Line, size: tuple[int, int]) -> Iterator[SeenFrame]:
     with telling(line.where), line.path.open("rb") as stream:
         head: dict[str, Any] = {}
         builder: ijson.ObjectBuilder | None = None
-        for prefix, event, value in events(Part(stream, line.start, line.end)):
+        for prefix, event, value in parse_json(Part(stream, line.start, line.end)):
             if prefix == "objects.item" and event == "start_map":
                 head = {}
             elif prefix == "objects.item.frames.item" and event == "start_map":

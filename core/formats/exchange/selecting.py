@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from core.errors import RefusedInput
-from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.model import Ignored, SeenFrame, SeenObject, VideoResults
 from core.masks import rle
 
 PARTS = ("train", "val", "test")
@@ -30,7 +30,9 @@ class Choice:
 
         def read() -> Iterator[SeenFrame]:
             for frame in video.read():
-                yield replace(frame, objects=tuple(one for one in map(self._chosen, frame.objects) if one is not None))
+                objects = tuple(one for one in map(self._chosen, frame.objects) if one is not None)
+                ignored = tuple(one for one in map(self._relabelled, frame.ignored) if one is not None)
+                yield replace(frame, objects=objects, ignored=ignored)
 
         return video.with_frames(read)
 
@@ -41,6 +43,11 @@ class Choice:
         if not label or unsure or (one.rle is not None and rle.area(one.rle) == 0):
             return None
         return one if label == one.label else replace(one, label=label)
+
+    def _relabelled(self, one: Ignored) -> Ignored | None:
+        self.seen.add(one.label)
+        label = self.labels.get(one.label, one.label)
+        return replace(one, label=label) if label else None
 
     def check(self) -> None:
         """Raises `RefusedInput` for a label that never came by, once all frames have been read."""

@@ -2,7 +2,7 @@
 
     PART/VIDEO/seqinfo.ini     PART/VIDEO/gt/gt.txt     PART/VIDEO/gt/labels.txt     PART/VIDEO/img1/000001.jpg
 
-Frames count from 1: frame 1 is source frame 0.
+Frames count from 1: frame 1 is source frame 0; in files that have a frame 0 (KITTI) from 0.
 """
 
 import configparser
@@ -14,11 +14,13 @@ from pathlib import Path
 from core.formats.exchange.model import BadResults, Census, VideoResults
 from core.formats.exchange.parsing import telling, whole
 from core.formats.exchange.sources import Sources
-from core.store.paths import distinct, slugify, visible
+from core.store.names import short_names
+from core.store.paths import visible
 from core.video.image_folder import IMAGE_FOLDER_FPS
 from core.video.limits import MAX_FRAMES
 
 _INFO, _LABELS = "seqinfo.ini", "labels.txt"
+_NO_ROWS = (_LABELS, "classes.txt", "readme.txt")
 _LONGEST_LINE = 2**22
 
 
@@ -66,11 +68,14 @@ def write_about(folder: Path, video: VideoResults, census: Census, labels: Seque
 
 @dataclass(frozen=True)
 class SequenceFiles:
-    """A sequence: its name, rows and labels, and what its `seqinfo.ini` or its video tells."""
+    """A sequence: its name, the folders it stood in, rows and labels, the number of its first frame (0 or 1), and what
+    its `seqinfo.ini` or its video tells."""
 
     name: str
+    folders: tuple[str, ...]
     rows: Path
     labels: Sequence[str]
+    first_frame: int
     fps: float | None
     length: int | None
     size: tuple[int, int] | None
@@ -79,13 +84,26 @@ class SequenceFiles:
 def find_sequences(path: Path, sources: Sources) -> list[SequenceFiles]:
     """The sequences in a folder, at any depth, or of a file of rows. Raises `BadResults` where there is none."""
     if path.is_file():
-        files = [path]
+        files, root = [path], path.parent
     else:
-        files = visible(path, "**/gt/gt.txt") or [p for p in visible(path, "*.txt") if p.name != _LABELS]
+        patterns = ("**/gt/gt.txt", "*.txt", "**/*.txt")
+        found = ([p for p in visible(path, pattern) if p.name not in _NO_ROWS] for pattern in patterns)
+        files, root = next((files for files in found if files), []), path
     if not files:
         raise BadResults(f"{path}: no gt/gt.txt in it, and no .txt files of rows")
-    names = distinct(slugify(_name(file)) for file in files)
-    return [_sequence(file, name, sources) for file, name in zip(files, names, strict=True)]
+    places = [(*_folder(file).relative_to(root.absolute()).parts, _name(file)) for file in files]
+    return [
+        _sequence(file, name, place[:-1], sources.of(len(files)))
+        for file, name, place in zip(files, short_names(places), places, strict=True)
+    ]
+
+
+def _folder(rows: Path) -> Path:
+    """The folder that a sequence is in: of `A/gt/gt.txt` the one that holds `A`."""
+    parent = rows.absolute().parent
+    if rows.stem not in ("gt", "det"):
+        return parent
+    return parent.parent.parent if parent.name in ("gt", "det") else parent.parent
 
 
 def _name(rows: Path) -> str:
@@ -95,15 +113,17 @@ def _name(rows: Path) -> str:
     return rows.stem
 
 
-def _sequence(rows: Path, name: str, sources: Sources) -> SequenceFiles:
+def _sequence(rows: Path, name: str, folders: tuple[str, ...], sources: Sources) -> SequenceFiles:
     info = next((p for p in (rows.parent / _INFO, rows.parent.parent / _INFO) if p.is_file()), None)
     labels = rows.parent / _LABELS
     names = labels.read_text(encoding="utf-8").splitlines() if labels.is_file() else []
+    first = _first_frame(rows)
     if info is None:
-        source = sources.describe(name)
+        source = sources.describe(_name(rows))
         if source is None:
-            return SequenceFiles(name, rows, names, None, None, None)
-        return SequenceFiles(name, rows, names, source.fps, source.declared_frames, (source.height, source.width))
+            return SequenceFiles(name, folders, rows, names, first, None, None, None)
+        size = (source.height, source.width)
+        return SequenceFiles(name, folders, rows, names, first, source.fps, source.declared_frames, size)
     with telling(str(info)):
         parser = configparser.ConfigParser(interpolation=None)
         try:
@@ -113,9 +133,26 @@ def _sequence(rows: Path, name: str, sources: Sources) -> SequenceFiles:
             length = whole(int(told["seqLength"]), "seqLength")
             if length > MAX_FRAMES:
                 raise BadResults(f"{length:,} frames, more than the {MAX_FRAMES:,} accepted")
-            return SequenceFiles(name, rows, names, float(told["frameRate"]), length, size)
+            return SequenceFiles(name, folders, rows, names, first, float(told["frameRate"]), length, size)
         except configparser.Error as error:
             raise BadResults(str(error).splitlines()[0]) from None
+
+
+def _first_frame(rows: Path) -> int:
+    """What number the first frame of a sequence has: 0 where a row or a picture has it (KITTI), else 1."""
+    pictures = (rows.parent.parent / "img1" / f"000000{suffix}" for suffix in (".jpg", ".png"))
+    if any(path.is_file() for path in pictures):
+        return 0
+    numbers = (line.replace(",", " ").split()[0] for _, line in read_rows(rows))
+    return 0 if any(number.strip("0.") == "" for number in numbers) else 1
+
+
+def source_frame(told: float, sequence: SequenceFiles) -> int:
+    """The source frame of a row. Raises `ValueError` or `BadResults` for a number that the sequence has not."""
+    frame = whole(told, "frame", sequence.first_frame) - sequence.first_frame
+    if sequence.length is not None and frame >= sequence.length:
+        raise BadResults(f"frame {told:g} of a sequence of {sequence.length}")
+    return frame
 
 
 def rate(sequence: SequenceFiles) -> float:

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Iterator
 from itertools import groupby
 
-from core.formats.exchange.model import BadResults, SeenFrame, SeenObject
+from core.formats.exchange.model import BadResults, Ignored, SeenFrame, SeenObject
 from core.video.limits import MAX_FRAMES
 
 _AT_ONCE = 500
@@ -25,6 +25,8 @@ class Shelf:
             "CREATE TABLE objects (video TEXT, frame INT, id INT, place INT, content TEXT,"
             " PRIMARY KEY (video, frame, id)) WITHOUT ROWID"
         )
+        self._db.execute("CREATE TABLE ignored (video TEXT, frame INT, place INTEGER PRIMARY KEY, content TEXT)")
+        self._db.execute("CREATE INDEX ignored_by_frame ON ignored (video, frame)")
         self._placed = 0
 
     def frame(self, video: str, source_frame: int, time_s: float) -> None:
@@ -48,12 +50,20 @@ class Shelf:
         except sqlite3.IntegrityError:
             raise BadResults(f"object {one.obj_id} is twice on frame {source_frame}") from None
 
+    def ignore(self, video: str, source_frame: int, one: Ignored) -> None:
+        """Put down what is not judged on a frame."""
+        content = json.dumps((one.rule, one.label, one.box_xyxy, one.rle, one.obj_id), ensure_ascii=False)
+        row = (video, source_frame, content)
+        self._db.execute("INSERT INTO ignored (video, frame, content) VALUES (?, ?, ?)", row)
+
     def put_frames(self, video: str, frames: Iterator[SeenFrame]) -> None:
         """Put down frames with all their objects."""
         for frame in frames:
             self.frame(video, frame.source_frame, frame.time_s)
             for one in frame.objects:
                 self.put(video, frame.source_frame, one)
+            for mark in frame.ignored:
+                self.ignore(video, frame.source_frame, mark)
 
     def frames(self, video: str, shift: int = 0) -> Iterator[SeenFrame]:
         """The frames of a video, ascending, each with its objects in the order in which they were put down.
@@ -65,10 +75,16 @@ class Shelf:
             " ON o.video = f.video AND o.frame = f.frame WHERE f.video = ? ORDER BY f.frame, o.place",
             video,
         )
+        query = "SELECT frame, content FROM ignored WHERE video = ? ORDER BY frame, place"
+        marks = groupby(self._rows(query, video), key=lambda row: row[0])
+        marked, ignored = next(marks, (None, iter(())))
         for (frame, time_s), group in groupby(rows, key=lambda row: row[:2]):
-            yield SeenFrame(
-                frame, time_s, tuple(_object(row[2] + shift, row[3]) for row in group if row[2] is not None)
-            )
+            seen = tuple(_object(row[2] + shift, row[3]) for row in group if row[2] is not None)
+            if frame == marked:
+                yield SeenFrame(frame, time_s, seen, tuple(_ignored(row[1]) for row in ignored))
+                marked, ignored = next(marks, (None, iter(())))
+            else:
+                yield SeenFrame(frame, time_s, seen)
 
     def tracks(self, video: str) -> Iterator[tuple[int, Iterator[tuple[int, SeenObject]]]]:
         """The tracks of a video by id, each with its source frames and sightings, ascending."""
@@ -99,3 +115,8 @@ class Shelf:
 def _object(obj_id: int, content: str) -> SeenObject:
     label, box, score, rle, detection_score, name = json.loads(content)
     return SeenObject(obj_id, label, tuple(box), score, rle, detection_score, name)
+
+
+def _ignored(content: str) -> Ignored:
+    rule, label, box, rle, obj_id = json.loads(content)
+    return Ignored(rule, label, tuple(box), rle, obj_id)

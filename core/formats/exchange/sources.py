@@ -1,17 +1,27 @@
 """Where the videos are that results are about, and what formats that do not tell it have to know of them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from core.errors import BadMedia
-from core.formats.exchange.model import BadResults
+from core.formats.exchange.model import BadResults, VideoResults
+from core.formats.exchange.notes import Notes
+from core.store.names import Parts, common_tail, pair_up, path_parts, short_names
 from core.store.paths import visible
+from core.video.frame_names import frame_numbers, match_names, stem_of
 from core.video.frames import VideoInfo
 from core.video.image_file import SUFFIXES as IMAGE_SUFFIXES
+from core.video.image_file import upright_size
+from core.video.image_folder import ImageFolder, has_images
 from core.video.source import open_video
 
 _VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts"})
+
+
+class MissingFacts(BadResults):
+    """Nothing tells size or rate of a video: neither its results, nor the video itself, nor other results of it."""
 
 
 @dataclass(frozen=True)
@@ -19,32 +29,48 @@ class Sources:
     """Videos a user pointed at.
 
     Attributes:
-        videos: a video, a folder of images, or a folder of either; None: none.
+        videos: a video, a folder of images, or a folder of either, at any depth; None: none.
         known: other videos, as results name them, to be looked among where `videos` is None.
+        like: other results of the same videos, for what neither files nor videos tell.
+        alone: the results are of one video: a single video that was pointed at is that one, whatever it is called.
+        notes: what is noted while results are read.
     """
 
     videos: Path | None = None
     known: tuple[str, ...] = ()
+    like: tuple[VideoResults, ...] = ()
+    alone: bool = False
+    notes: Notes = field(default_factory=Notes)
+
+    def of(self, count: int) -> "Sources":
+        """The same for results of `count` videos."""
+        return replace(self, alone=count == 1)
 
     @cached_property
-    def _by_name(self) -> dict[str, Path]:
+    def _paths(self) -> list[tuple[str, Parts, Path]]:
+        """All videos: short name, parts below the folder, path."""
         if self.videos is None:
-            paths = (Path(path).expanduser() for path in self.known)
-            return {path.stem: path for path in paths if path.exists()}
-        if self.videos.is_file() or _has_images(self.videos):
-            return {self.videos.stem: self.videos}
-        found = _inside(self.videos)
-        while len(found) == 1 and found[0].is_dir() and not _has_images(found[0]):  # as DAVIS has JPEGImages/480p
-            found = _inside(found[0])
-        return {path.stem if path.is_file() else path.name: path for path in found}
+            there = [path for path in (Path(path).expanduser() for path in self.known) if path.exists()]
+        elif self.videos.is_file() or has_images(self.videos):
+            there = [self.videos]
+        else:
+            there = _inside(self.videos)
+        parts = [path_parts(str(path)) if path.is_file() else path.absolute().parts for path in there]
+        return list(zip(short_names(parts), parts, there, strict=True))
 
     def find(self, name: str, told: str | None = None) -> Path | None:
-        """The source of a video: the one called `name` or as the results tell it; the only one there is; as told."""
-        for wanted in (name, Path(told).stem if told else name):
-            if wanted in self._by_name:
-                return self._by_name[wanted]
-        if len(self._by_name) == 1:
-            return next(iter(self._by_name.values()))
+        """The source of a video: the one that results name by its path, or by name; the only one; as told."""
+        wanted = path_parts(told) if told else None
+        for parts in (wanted, (name,)):
+            scores = [common_tail(parts, own) if parts else 0 for _, own, _ in self._paths]
+            best = max(scores, default=0)
+            if best and scores.count(best) == 1:
+                return self._paths[scores.index(best)][2]
+        called = [path for short, _, path in self._paths if short.casefold() == name.casefold()]
+        if len(called) == 1:
+            return called[0]
+        if len(self._paths) == 1 and self.alone:
+            return self._paths[0][2]
         try:
             path = Path(told).expanduser() if told else None
             return path if path is not None and path.exists() else None
@@ -55,26 +81,91 @@ class Sources:
         """Size, rate and length of a video; None where it is not there. Raises `BadResults` where it is unreadable."""
         path = self.find(name, told)
         if path is None:
-            return None
+            return self._as_others(name, told)
         try:
             with open_video(path) as source:
                 return source.info
         except (BadMedia, OSError) as error:
             raise BadResults(f"{path}: {error}") from None
 
+    def _as_others(self, name: str, told: str | None) -> VideoInfo | None:
+        """What other results tell of a video."""
+        wanted = path_parts(told) if told else (name,)
+        paired = [self.like[other] for _, other in pair_up([wanted], [one.parts for one in self.like])]
+        paired = paired or [one for one in self.like if one.name.casefold() == name.casefold()]
+        if not paired and self.alone and len(self.like) == 1:
+            paired = list(self.like)
+        if len(paired) != 1:
+            return None
+        one = paired[0]
+        return VideoInfo(one.width, one.height, one.fps, one.length, one.length / one.fps if one.length else None)
+
     def need(self, name: str, what: str, told: str | None = None) -> VideoInfo:
-        """As `describe`. Raises `BadResults` where the video is not there; `what` is what nothing else tells."""
+        """As `describe`. Raises `MissingFacts` where the video is not there; `what` is what nothing else tells."""
         info = self.describe(name, told)
         if info is None:
-            there = f"; those given are {', '.join(list(self._by_name)[:5])}" if self._by_name else ""
-            raise BadResults(f"{name}: nothing tells {what}: name its video with --videos{there}")
+            given = [short for short, _, _ in self._paths]
+            there = f"; those given are {', '.join(given[:5])}" if given else ""
+            raise MissingFacts(f"{name}: nothing tells {what}: name its video with --videos{there}")
         return info
 
+    def pictures(self, name: str, told: str | None = None) -> list[Path]:
+        """The pictures of a video that is a folder of images, in their order; none where it is no such folder."""
+        path = self.find(name, told)
+        if path is None or not path.is_dir():
+            return []
+        try:
+            return list(ImageFolder(path).paths)
+        except BadMedia as error:
+            raise BadResults(f"{path}: {error}") from None
 
-def _has_images(folder: Path) -> bool:
-    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.iterdir())
+    def picture_size(self, folder: Path, name: str) -> tuple[int, int]:
+        """Height and width of a picture by its name, below a folder of annotations or the videos' own.
+
+        Raises `BadResults` where it is not there.
+        """
+        roots = [folder, folder / "images", folder.parent, folder.parent / "images"]
+        for root in [*roots, *([self.videos] if self.videos is not None else [])]:
+            for path in (root / name, root / PurePath(name).name):
+                if name and path.is_file():
+                    try:
+                        return upright_size(path)
+                    except BadMedia as error:
+                        raise BadResults(f"{path}: {error}") from None
+        raise BadResults(f"{name}: nothing tells its size: width and height are missing, and the picture is not there")
+
+    def source_frames(self, where: str, name: str, stems: Sequence[str], told: str | None = None) -> list[int]:
+        """Which source frame each file of a video is of.
+
+        By name where the video is a folder of pictures that are called so; else by the number in the name, see
+        `core.video.frame_names`.
+
+        Args:
+            where: the files' place, for notes and messages.
+            name: of the video.
+            stems: of the files' names, in natural order.
+            told: the video's path, as the results have it.
+
+        Raises:
+            BadResults: some of the files are called like pictures of the video, and others are not.
+        """
+        pictures = [stem_of(path.name) for path in self.pictures(name, told)]
+        places = match_names(stems, pictures)
+        found = [place for place in places if place is not None]
+        if found:
+            lost = [stem for stem, place in zip(stems, places, strict=True) if place is None]
+            if lost or len(set(found)) < len(stems):
+                missing = lost[0] if lost else stems[-1]
+                raise BadResults(f"{where}: no picture is called {missing!r} among {pictures[0]} … {pictures[-1]}")
+            return found
+        numbered = frame_numbers(stems)
+        if numbered.assumed:
+            self.notes.add(where, numbered.assumed)
+        return list(numbered.frames)
 
 
 def _inside(folder: Path) -> list[Path]:
-    """What may be a video in a folder."""
-    return [path for path in visible(folder, "*") if path.is_dir() or path.suffix.lower() in _VIDEO_SUFFIXES]
+    """Video files and folders of images below a folder."""
+    found = [path for path in visible(folder, "**/*") if path.suffix.lower() in _VIDEO_SUFFIXES and path.is_file()]
+    folders = {path.parent for path in visible(folder, "**/*") if path.suffix.lower() in IMAGE_SUFFIXES}
+    return sorted([*found, *folders])

@@ -56,7 +56,6 @@ def _annotation(**changed: Any) -> str:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("a.xml", _cvat(_track(_SHAPE.format(5, "") + _SHAPE.format(2, ""))), "frame 2 after frame 5"),
         ("a.xml", _cvat(_track(_SHAPE.format(50, ""))), "frame 50 after the last, 8"),
         ("a.xml", _cvat('<track id="0" label="x"><polygon frame="1" outside="0"/></track>'), "not made as"),
         ("a.xml", _cvat('<track id="0" label="x"><mask frame="1" outside="0" left="0"/></track>'), "track 0"),
@@ -70,7 +69,7 @@ def _annotation(**changed: Any) -> str:
         ("a.json", _annotation(bbox=[1, 2, -3, 4]), "annotation 1: not a box"),
         ("a.json", _annotation(image_id=7), "annotation 1: no image 7"),
         ("a.json", _annotation(category_id=7), "annotation 1: no category 7"),
-        ("a.json", _annotation(segmentation=[[1, 2, 3]]), "annotation 1: a polygon is"),
+        ("a.json", _annotation(segmentation=[[1, 2, 3]], bbox=None), "annotation 1: a polygon is"),
         ("a.json", _annotation(segmentation={"size": [24, 32], "counts": [1, 2]}), "runs fill its size"),
         ("a.json", _annotation(score="high"), "a score is a number"),
         ("a.json", _coco(images=_COCO["images"] * 2), "two images have the id 1"),
@@ -118,7 +117,7 @@ def test_rows_of_mot_and_names_of_yolo(tmp_path: Path) -> None:
     rows.parent.mkdir(parents=True)
     info = "[Sequence]\nname=a\nframeRate={}\nseqLength={}\nimWidth=32\nimHeight={}\n"
     rows.with_name("seqinfo.ini").write_text(info.format(25, 9, 24))
-    for row in ("1,1,1,,3,3,1,1", "0,1,1,2,3,3,1,1", "11,1,1,2,3,3,1,1", "1,1,1,2,-3,3,1,1"):
+    for row in ("1,1,1,,3,3,1,1", "-1,1,1,2,3,3,1,1", "11,1,1,2,3,3,1,1", "1,1,1,2,-3,3,1,1"):
         rows.write_text(row)
         with pytest.raises(MaskflowError, match=r"gt\.txt, line 1: "):
             list(read_results(tmp_path / "mot")[0].read())

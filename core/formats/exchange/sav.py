@@ -1,0 +1,56 @@
+"""SA-V: a folder for each video, in it one for each object with its masks in black and white (Ravi et al., 2024).
+
+VIDEO/000/00000.png     VIDEO/001/00000.png
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import BadMedia
+from core.formats.exchange.model import OBJECT, BadResults, SeenFrame, SeenObject
+from core.formats.id_maps import IdMap, read_id_map
+from core.masks import rle
+from core.store.paths import visible
+
+_DIGITS = 3
+
+
+def is_object(folder: Path, root: Path) -> bool:
+    """Whether a folder of PNGs below `root` is one object of a video: called `000`, and in black and white."""
+    numbered = len(folder.name) == _DIGITS and folder.name.isascii() and folder.name.isdigit()
+    if not numbered or folder == root or (folder.parent == root and not root.name.startswith("sav_")):
+        return False
+    return len(np.unique(_read(visible(folder, "*.png")[0]))) <= 2
+
+
+def frames(folders: Sequence[Path], stems: Mapping[int, str], size: tuple[int, int], fps: float) -> Iterator[SeenFrame]:
+    """The frames of a video; object 000 gets id 1.
+
+    Args:
+        folders: of its objects.
+        stems: names of the masks by source frame; an object without a mask of that name is not seen.
+        size: height and width.
+        fps: of the video.
+    """
+    for frame, stem in stems.items():
+        objects = []
+        for folder in folders:
+            path = folder / f"{stem}.png"
+            if not path.is_file():
+                continue
+            ids = _read(path)
+            if ids.shape != size:
+                raise BadResults(f"{path}: {ids.shape[1]}x{ids.shape[0]} pixels, the first is {size[1]}x{size[0]}")
+            if ids.any():
+                mask = rle.encode(np.asarray(ids != 0, np.bool_))
+                objects.append(SeenObject(int(folder.name) + 1, OBJECT, rle.box_xyxy(mask), rle=mask, name=folder.name))
+        yield SeenFrame(frame, frame / fps, tuple(objects))
+
+
+def _read(path: Path) -> IdMap:
+    try:
+        return read_id_map(path)
+    except (BadMedia, OSError) as error:
+        raise BadResults(f"{path}: {error}") from None
