@@ -1,6 +1,8 @@
 """What each case of `shared/data/faults/formats` has to come to."""
 
 import json
+import shlex
+import sys
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -13,7 +15,7 @@ from core.video.image_file import read_image
 
 _POSES = (
     "from pathlib import Path; from core.formats.reference_poses import read_reference_poses as read; "
-    "print([None if (pose := read(Path('poses', file)).find(name)) is None else float(pose.translation[0]) "
+    "print([None if (pose := read(Path('poses', file)).find(name)) is None else float(pose.position[0]) "
     "for file, name in (('tum.txt', '1305031102.175304.png'), ('tum1hz.txt', '1305031102.911214.png'), "
     "('dots2.txt', 'cam.right.jpg'))])"
 )
@@ -36,7 +38,7 @@ COMMANDS = {
         "--max-points-per-frame 200; echo exit $?"
         for name in ("ok", "opengl_w2c", "opengl_c2w")
     ),
-    "H12a-dotted-pose-names": f'python -c "{_POSES}"',
+    "H12a-dotted-pose-names": f'{shlex.quote(sys.executable)} -c "{_POSES}"',
     "M12-one-bad-polygon": (
         "maskflow import c_2pt.json --to results --output OUT/results.jsonl && "
         "maskflow import c_emptyinner.json --to results --output OUT/inner.jsonl"
@@ -161,7 +163,7 @@ JUDGES: dict[str, Callable[[Ran], bool]] = {
     ),
     "H8d-yolo-pose": lambda ran: ran.code == 2 or _is_box(_objects(ran)[0], [40, 24, 60, 56]),
     "H9-yolo-sizes": lambda ran: any(_is_box(one, [80, 20, 120, 30]) for one in _objects(ran)),
-    "H10a-opengl-axes": lambda ran: ran.text.count("exit 2") == 2 and "OpenGL" in ran.text,
+    "H10a-opengl-axes": lambda ran: ran.text.count("exit 1") == 2 and "OpenGL" in ran.text,
     "H11-sav-layout": lambda ran: (
         [video["name"] for video in _figures(ran)["videos"]] == ["sav_000002"] and len(_prompts(ran)) == 4
     ),

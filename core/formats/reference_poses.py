@@ -1,17 +1,20 @@
 """Reference camera poses: a COLMAP model, a text file, or a folder of matrices. Metres, if that is what they are in."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
 from core.errors import BadMedia
 from core.geometry.sim3 import Array
 from core.text import one_line
+from core.video.image_file import SUFFIXES
 
 _MAX_BYTES = 64_000_000
+_ENDINGS = frozenset({*SUFFIXES, ".txt"})
+_KINDS = frozenset({".pose", ".color", ".colour", ".rgb", ".image", ".depth"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,41 +26,65 @@ class ReferencePose:
 
 
 class ReferencePoses:
-    """Poses by image name; where the whole name has no entry, by what stands before its first dot, if only one has."""
+    """Poses by image name: the whole one, else without folders, ending, and the words for what a file holds.
 
-    def __init__(self, poses: dict[str, ReferencePose]) -> None:
-        times = Counter(_stem(name) for name in poses)
-        self._poses = {_stem(name): pose for name, pose in poses.items() if times[_stem(name)] == 1} | poses
+    `frame-1.pose.txt` is of `frame-1.color.jpg`; `cam.left.jpg` is not of `cam.right.jpg`. Where two entries could be
+    meant, none is.
+
+    Attributes:
+        notes: entries that were left out, and why.
+    """
+
+    def __init__(self, poses: dict[str, ReferencePose], notes: Sequence[str] = ()) -> None:
+        self.notes = list(notes)
+        self._poses = poses
+        alike = Counter(_key(name) for name in poses)
+        self._by_key = {_key(name): pose for name, pose in poses.items() if alike[_key(name)] == 1}
 
     def find(self, name: str) -> ReferencePose | None:
         """The pose of an image."""
-        return self._poses.get(name) or self._poses.get(_stem(name))
+        return self._poses.get(name) or self._by_key.get(_key(name))
 
 
-def _stem(name: str) -> str:
-    return Path(name).name.partition(".")[0]
+def _key(name: str) -> str:
+    """A name without folders, the ending of an image or text file, and a last word for what is in the file."""
+    name = PurePath(name).name
+    for endings in (_ENDINGS, _KINDS):
+        stem, dot, last = name.rpartition(".")
+        if dot and f".{last.lower()}" in endings:
+            name = stem
+    return name
 
 
 def read_reference_poses(path: Path) -> ReferencePoses:
-    """Read poses.
+    """Read poses; those that are lost (not finite) or no rotations are left out, and noted.
 
     A folder with `images.bin` or `images.txt` is a COLMAP model. Another folder has a text file for each image, with
-    a 4x4 world-from-camera matrix, called as the image up to the first dot. A text file has a line for each image:
-    `name x y z`, or `name x y z qx qy qz qw` (TUM's order, world from camera); lines that begin with `#` are skipped.
+    a 4x4 world-from-camera matrix. A text file has a line for each image: `name x y z`, or `name x y z qx qy qz qw`
+    (TUM's order, world from camera); names may have blanks; lines that begin with `#` are skipped.
 
     Raises:
         BadMedia: it cannot be read, or holds no pose; the message tells where.
     """
+    notes: list[str] = []
     if not path.is_dir():
-        poses = _text(path)
+        poses = _text(path, notes)
     elif (path / "images.bin").is_file() or (path / "images.txt").is_file():
         poses = _model(path)
     else:
         files = [file for file in sorted(path.glob("*.txt")) if not file.name.startswith(".")]
-        poses = {file.name: pose for file in files if (pose := _matrix(file)) is not None}
+        poses = {file.name: pose for file in files if (pose := _matrix(file, notes)) is not None}
     if not poses:
-        raise BadMedia(f"{path}: no poses; a COLMAP model, a file of `name x y z qx qy qz qw`, or a folder of matrices")
-    return ReferencePoses(poses)
+        wanted = "no poses; a COLMAP model, a file of `name x y z qx qy qz qw`, or a folder of matrices"
+        raise BadMedia(notes[0] if notes else f"{path}: {wanted}")
+    return ReferencePoses(poses, notes)
+
+
+def lost_poses(name: str, poses: ReferencePoses) -> list[str]:
+    """What to tell of entries that were left out of the file or folder called `name`; nothing where there are none."""
+    if not poses.notes:
+        return []
+    return [f"{name}: {len(poses.notes)} entries have no pose and are left out; the first: {poses.notes[0]}"]
 
 
 def _model(path: Path) -> dict[str, ReferencePose]:
@@ -75,16 +102,30 @@ def _model(path: Path) -> dict[str, ReferencePose]:
     return found
 
 
-def _text(path: Path) -> dict[str, ReferencePose]:
+def _text(path: Path, notes: list[str]) -> dict[str, ReferencePose]:
     found = {}
     for number, line in enumerate(_read(path).splitlines(), 1):
-        name, *values = line.split() or ["#"]
-        if name.startswith("#"):
+        if not line.strip() or line.lstrip().startswith("#"):
             continue
-        if len(values) not in (3, 7):
-            raise BadMedia(f"{path}, line {number}: {len(values)} numbers after the name, not 3 or 7")
-        found[name] = _numbers(path, number, values, _posed)
+        words = line.split()
+        count = next((count for count in (7, 3) if _are_numbers(words[1:][-count:], count)), None)
+        where = f"{path}, line {number}"
+        if count is None:
+            notes.append(f"{where}: not a pose: `name x y z` or `name x y z qx qy qz qw` is wanted: left out")
+            continue
+        name = line.strip().rsplit(maxsplit=count)[0]
+        if name in found:
+            notes.append(f"{where}: {one_line(name, 80)} has a pose already: left out")
+        elif (pose := _numbers(where, words[-count:], _posed, notes)) is not None:
+            found[name] = pose
     return found
+
+
+def _are_numbers(words: Sequence[str], count: int) -> bool:
+    try:
+        return len([float(word) for word in words]) == count
+    except ValueError:
+        return False
 
 
 def _posed(values: Array) -> ReferencePose:
@@ -101,37 +142,44 @@ def _posed(values: Array) -> ReferencePose:
     return ReferencePose(values[:3], rotation)
 
 
-def _matrix(path: Path) -> ReferencePose | None:
-    """None where the file is something else."""
+def _matrix(path: Path, notes: list[str]) -> ReferencePose | None:
+    """None where the file is something else, or no pose."""
     values = _read(path).split()
     if len(values) != 16:
         return None
-    return _numbers(path, 1, values, lambda v: ReferencePose(v.reshape(4, 4)[:3, 3], _rotation(v.reshape(4, 4))))
+    return _numbers(
+        str(path), values, lambda v: ReferencePose(v.reshape(4, 4)[:3, 3], _rotation(v.reshape(4, 4))), notes
+    )
 
 
 def _rotation(matrix: Array) -> Array:
     rotation = matrix[:3, :3]
     if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2):
-        raise ValueError("not a rotation")
+        raise ValueError("its 3x3 part is no rotation")
+    if np.linalg.det(rotation) < 0:
+        raise ValueError("its 3x3 part is mirrored (determinant -1), no rotation")
     return rotation
 
 
-def _numbers(path: Path, line: int, values: list[str], make: Callable[[Array], ReferencePose]) -> ReferencePose:
+def _numbers(
+    where: str, values: Sequence[str], make: Callable[[Array], ReferencePose], notes: list[str]
+) -> ReferencePose | None:
+    """The pose of some numbers; None where they are none, with a note."""
     try:
         numbers = np.array([float(value) for value in values])
-        with np.errstate(invalid="raise", divide="raise"):
-            pose = make(numbers)
         if not np.isfinite(numbers).all():
-            raise ValueError("not finite")
+            raise ValueError("not finite: the pose is lost")
+        with np.errstate(invalid="raise", divide="raise"):
+            return make(numbers)
     except (ValueError, FloatingPointError) as error:
-        raise BadMedia(f"{path}, line {line}: not a pose ({one_line(str(error), 200)})") from None
-    return pose
+        notes.append(f"{where}: not a pose ({one_line(str(error), 200)}): left out")
+    return None
 
 
 def _read(path: Path) -> str:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise BadMedia(f"{path}: {path.stat().st_size:,} bytes, more than the {_MAX_BYTES:,} accepted")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadMedia(f"{path}: cannot be read ({error})") from None

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadMedia, UnsafeFile
-from core.points.axes import check_direction
+from core.points.axes import check_geometry
 from core.points.clip import Clip
 from core.points.settings import ClipRequest
 from core.points.unpack import unpack_clip
@@ -28,7 +28,7 @@ def unpack(request: dict[str, Any], folder: Path, report: Callable[[int, int | N
     asked = ClipRequest.model_validate(request)
     try:
         info = unpack_clip(asked.npz, asked.mask_key, folder, report)
-        check_direction(Clip(folder), asked.npz.name)
+        told = check_geometry(Clip(folder), asked.npz.name)
     except (BadMedia, UnsafeFile) as error:  # whose item is called as the file
         raise type(error)(str(error).removeprefix(f"{asked.npz}: ").removeprefix(f"{asked.npz.name}: ")) from None
-    return info.model_dump(mode="json")
+    return info.model_copy(update={"warnings": [*info.warnings, *told]}).model_dump(mode="json")

@@ -53,7 +53,7 @@ def map_window(
         for _, model in found:
             clean(model, max_reproj_error)
         best = max(found, key=lambda pair: _size(pair[1]), default=None)
-        if best is None or not _solved(best[1], usable):
+        if best is None or not is_solved(best[1], usable):
             return Mapped(None, mapper, counts)
         return Mapped(best[1], best[0], counts)
 
@@ -116,5 +116,9 @@ def _size(model: pycolmap.Reconstruction) -> tuple[int, int]:
     return model.num_reg_images(), model.num_points3D()
 
 
-def _solved(model: pycolmap.Reconstruction, usable: int) -> bool:
+def is_solved(model: pycolmap.Reconstruction, usable: int) -> bool:
+    """Whether a model holds together: enough frames of those that match others (`usable`), and enough points.
+
+    To be asked after the last filter, see `clean`: a model can fall apart in bundle adjustment.
+    """
     return model.num_reg_images() >= min(3, max(usable, 2)) and model.num_points3D() >= _LEAST_POINTS

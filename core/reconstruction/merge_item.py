@@ -16,11 +16,12 @@ from core.geometry.sim3 import Array
 from core.reconstruction.anchors import read_anchors, renumber
 from core.reconstruction.bundle import bundle_adjust
 from core.reconstruction.complete import complete
+from core.reconstruction.mapping import clean, is_solved
 from core.reconstruction.merge import merge_models
 from core.reconstruction.reference import align_with_reference
 from core.reconstruction.settings import ALIGNMENT, SPARSE, CameraSettings, FrameRequest, MatchFile, SolveSettings
 from core.reconstruction.shared_points import Aligned, WindowModel, align, find_shared, read_window
-from core.reconstruction.window_item import colour_points, write_model
+from core.reconstruction.window_item import NO_DEPTH, colour_points, write_model
 
 _ROUNDS = 2
 
@@ -71,7 +72,7 @@ def merge_windows(request: dict[str, Any], folder: Path, report: Callable[[int, 
         The `Alignment` without its lists of pairs and frame errors.
 
     Raises:
-        BadMedia: nothing to merge.
+        BadMedia: nothing to merge, or what was merged does not hold together.
     """
     asked = MergeRequest.model_validate(request)
     if not asked.windows:
@@ -95,6 +96,11 @@ def merge_windows(request: dict[str, Any], folder: Path, report: Callable[[int, 
     merged = merge_models(windows, models, placement.world_from_model, points_xy, single_views=any(anchors))
     before = set(merged.reg_image_ids())
     notes = _finish(merged, asked, report)
+    if asked.matches:
+        clean(merged, asked.settings.max_reproj_error)
+        if not is_solved(merged, len(before)):
+            left = f"{merged.num_reg_images()} frames and {merged.num_points3D()} points"
+            raise BadMedia(f"the merged model falls apart: {left} are left: {NO_DEPTH}")
     notes += _back_to(merged, windows[sorted(models).index(min(placement.world_from_model))])
     reference = None if asked.reference is None else align_with_reference(merged, asked.reference)
     write_model(merged, folder / SPARSE)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from core.formats.alignment_json import FrameError, ReferenceErrors
-from core.formats.reference_poses import read_reference_poses
+from core.formats.reference_poses import lost_poses, read_reference_poses
 from core.geometry.cameras import Poses, align_poses, pose_errors
 from core.geometry.colmap import pycolmap
 
@@ -16,8 +16,10 @@ def align_with_reference(model: pycolmap.Reconstruction, path: Path) -> dict[str
     reference = read_reference_poses(path)
     images = [model.image(image_id) for image_id in sorted(model.reg_image_ids())]
     known = [(image, pose) for image in images if (pose := reference.find(image.name)) is not None]
+    notes = lost_poses(path.name, reference)
     if len(known) < 3:
-        return {"notes": [f"{path.name} has poses for {len(known)} of its images, three are needed: not aligned"]}
+        few = f"{path.name} has poses for {len(known)} of its images, three are needed: not aligned"
+        return {"notes": [*notes, few]}
     turned = [pose.rotation for _, pose in known if pose.rotation is not None]
     own = Poses(
         np.array([image.cam_from_world().rotation.matrix().T for image, _ in known]),
@@ -29,12 +31,13 @@ def align_with_reference(model: pycolmap.Reconstruction, path: Path) -> dict[str
     try:
         sim3 = align_poses(own, wanted)
     except ValueError as error:
-        return {"notes": [f"not aligned with {path.name}: {error}"]}
+        return {"notes": [*notes, f"not aligned with {path.name}: {error}"]}
     model.transform(pycolmap.Sim3d(sim3.scale, pycolmap.Rotation3d(sim3.rotation), sim3.translation))
     errors = pose_errors(own, wanted, sim3)
     away, turned_deg = errors.position, errors.rotation_deg
     angles = [None] * len(known) if turned_deg is None else turned_deg.tolist()
     return {
+        "notes": notes,
         "frame": f"that of {path.name}, in its unit",
         "reference": ReferenceErrors(
             images=len(known),

@@ -16,9 +16,14 @@ from core.reconstruction.bundle import bundle_adjust
 from core.reconstruction.complete import complete
 from core.reconstruction.describe import describe, why_not_placed, why_unsolved
 from core.reconstruction.features import Features
-from core.reconstruction.mapping import map_window
+from core.reconstruction.mapping import Mapped, clean, is_solved, map_window
 from core.reconstruction.reversal import better_reversed
 from core.reconstruction.settings import SPARSE, CameraSettings, FrameRequest, MatchFile, SolveSettings
+from core.reconstruction.turning import parallax_px
+
+NO_DEPTH = "the camera hardly moves, or only turns (try larger windows)"
+_NO_PARALLAX_PX, _PARALLAX_PX = 0.25, 0.5  # less, and more, than matches are off by anyway
+_A_PAIR = 2
 
 
 class WindowRequest(BaseModel):
@@ -52,21 +57,18 @@ def solve_window(request: dict[str, Any], folder: Path, report: Callable[[int, i
     report(0, len(asked.frames))
     limit = asked.settings.max_reproj_error
     placed, total = count(1), len(asked.frames)
+    parallax = parallax_px(asked.frames, asked.matches, _focal_px(asked))
+    if parallax is not None and parallax < _NO_PARALLAX_PX:
+        raise BadMedia(f"{NO_DEPTH}: one rotation explains the matches of each pair to within {parallax:.2f} px")
     mapped = map_window(
         asked.frames, asked.camera, asked.matches, asked.settings.mapper, limit, lambda: report(next(placed), total)
     )
     if mapped.model is None:
         raise BadMedia(why_unsolved(asked.frames, mapped.matches))
-    model, notes = mapped.model, []
+    model: pycolmap.Reconstruction = mapped.model
+    notes: list[str] = []
     if asked.settings.bundle_adjustment:
-        bundle_adjust(model, asked.camera.fixed, limit)
-        other = better_reversed(model)
-        if other is not None:
-            complete(other, asked.frames, asked.camera, asked.matches)
-            bundle_adjust(other, asked.camera.fixed, limit)
-            model, notes = other, ["depth reversed: that explains the small motion better than what the mapper found"]
-    if model.num_points3D() == 0:
-        raise BadMedia("no point is seen under half a degree or more: the camera hardly moves; try larger windows")
+        model, notes = _adjusted(mapped, asked, sure=parallax is not None and parallax >= _PARALLAX_PX)
     colour_points(model, asked.frames)
     write_model(model, folder / SPARSE)
     reasons = {frame.image_id: why_not_placed(frame, mapped.matches) for frame in asked.frames}
@@ -74,6 +76,37 @@ def solve_window(request: dict[str, Any], folder: Path, report: Callable[[int, i
     write_window_info(folder, info)
     report(info.registered, len(asked.frames))
     return info.model_dump(mode="json")
+
+
+def _focal_px(asked: WindowRequest) -> float:
+    largest = max(max(frame.width, frame.height) for frame in asked.frames)
+    return asked.camera.focal_px or asked.camera.focal * largest
+
+
+def _adjusted(mapped: Mapped, asked: WindowRequest, sure: bool) -> tuple[pycolmap.Reconstruction, list[str]]:
+    """A model after bundle adjustment, and what is to be noted of it.
+
+    Two views under small angles hold so loosely that adjusting can let go of them: where it is `sure` that the camera
+    moves, they stay as they were mapped. Raises `BadMedia` where the model falls apart otherwise.
+    """
+    assert mapped.model is not None
+    limit = asked.settings.max_reproj_error
+    model = pycolmap.Reconstruction(mapped.model)
+    notes: list[str] = []
+    bundle_adjust(model, asked.camera.fixed, limit)
+    other = better_reversed(model)
+    if other is not None:
+        complete(other, asked.frames, asked.camera, asked.matches)
+        bundle_adjust(other, asked.camera.fixed, limit)
+        model, notes = other, ["depth reversed: that explains the small motion better than what the mapper found"]
+    clean(model, limit)
+    usable = len({number for pair in mapped.matches for number in pair})
+    if is_solved(model, usable):
+        return model, notes
+    if sure and usable == _A_PAIR:
+        return mapped.model, ["not adjusted: two views under small angles do not hold each other"]
+    left = f"{model.num_reg_images()} of {len(asked.frames)} frames and {model.num_points3D()} points"
+    raise BadMedia(f"{NO_DEPTH}: {left} are left after bundle adjustment")
 
 
 def colour_points(model: pycolmap.Reconstruction, frames: Sequence[FrameRequest]) -> None:

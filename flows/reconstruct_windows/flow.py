@@ -144,7 +144,7 @@ def reconstruct_windows(
         stall_timeout=stall_timeout,
         item_timeout=item_timeout,
     )
-    notes = choice_notes("Reconstructor", backend, plan.backend, RECONSTRUCTORS)
+    notes = [*choice_notes("Reconstructor", backend, plan.backend, RECONSTRUCTORS), *plan.notes]
     ignored = (
         {"mask_dir": mask_dir, "focal_length": focal_length} if plan.backend.uses_gpu else {"model_path": model_path}
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import MaskflowError, RefusedInput
-from core.formats.reference_poses import read_reference_poses
+from core.formats.reference_poses import lost_poses, read_reference_poses
 from core.models.installed import RECONSTRUCTORS, Installed, choose_installed
 from core.video.image_file import SUFFIXES, natural_key
 from tasks.devices.choice import Devices, choose_devices
@@ -26,6 +26,7 @@ class Plan:
         mask_dir, reference: where given.
         backend: what reconstructs windows.
         devices: where.
+        notes: what is to be told of the input.
     """
 
     source: Path
@@ -35,6 +36,7 @@ class Plan:
     reference: Path | None
     backend: Installed
     devices: Devices
+    notes: Sequence[str] = ()
 
 
 def check(
@@ -72,16 +74,17 @@ def check(
     if masks is not None and not masks.is_dir():
         raise RefusedInput.of("mask_dir", str(mask_dir), "a folder with NAME.png for each image NAME")
     reference = None if reference_poses is None else reference_poses.expanduser()
+    notes: list[str] = []
     if reference is not None:
         try:
-            read_reference_poses(reference)
+            notes = lost_poses(reference.name, read_reference_poses(reference))
         except MaskflowError as error:
             raise RefusedInput(f"reference_poses cannot be used: {error}") from None
     timeouts = Timeouts(stall_timeout, item_timeout)
     devices = choose_devices(gpu_ids, num_workers, cluster, timeouts, chosen.uses_gpu)
     output = output_dir.expanduser()
     check_writable("output_dir", output)
-    return Plan(source, images, output, masks, reference, chosen, devices)
+    return Plan(source, images, output, masks, reference, chosen, devices, notes)
 
 
 def _images(source: Path) -> list[Path] | None:

@@ -38,11 +38,39 @@ def test_matrices_by_name_up_to_the_first_dot(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.position, [7, 8, 9])
 
 
-def test_what_stands_before_the_dot_must_tell_them_apart(tmp_path: Path) -> None:
-    (tmp_path / "poses.txt").write_text("cam.1.jpg 1 1 1\ncam.2.jpg 2 2 2\n")
+@pytest.mark.parametrize(
+    ("text", "name", "x"),
+    [
+        ("cam.1.jpg 1 1 1\ncam.2.jpg 2 2 2\n", "cam.2.jpg", 2),
+        ("cam.1.jpg 1 1 1\n", "cam.3.jpg", None),
+        ("cam.left.jpg 1 0 0\n", "cam.right.jpg", None),
+        ("1305031102.175304 1 0 0 0 0 0 1\n1305031102.211214 2 0 0 0 0 0 1\n", "1305031102.211214.png", 2),
+        ("1305031102.0 1 0 0 0 0 0 1\n", "1305031102.911214.png", None),
+        ("left/a.jpg 1 0 0\nright/a.jpg 2 0 0\n", "a.jpg", None),
+        ("left/a.jpg 1 0 0\nright/a.jpg 2 0 0\n", "right/a.jpg", 2),
+        ("images/a.jpg 1 0 0\n", "a.jpg", 1),
+        ("\ufeffa.jpg 1 0 0\n", "a.jpg", 1),
+        ("my photo 1.jpg 1 0 0\nmy photo 2.jpg 2 0 0\n", "my photo 2.jpg", 2),
+    ],
+)
+def test_names_are_whole(tmp_path: Path, text: str, name: str, x: float | None) -> None:
+    (tmp_path / "poses.txt").write_text(text)
+    found = read_reference_poses(tmp_path / "poses.txt").find(name)
+    assert (None if found is None else found.position[0]) == x
+
+
+def test_a_lost_pose_costs_itself(tmp_path: Path) -> None:
+    matrix = np.eye(4)
+    for number, content in enumerate((matrix, np.full((4, 4), -np.inf), np.diag([1.0, 1, -1, 1]), 2 * matrix)):
+        np.savetxt(tmp_path / f"{number}.txt", content)
+    found = read_reference_poses(tmp_path)
+    assert [found.find(f"{number}.jpg") is not None for number in range(4)] == [True, False, False, False]
+    for note, why in zip(found.notes, ("lost", "mirrored", "no rotation"), strict=True):
+        assert why in note
+    (tmp_path / "poses.txt").write_text("a 1 2 3\nb 1 2 x\nc nan 0 0\na 9 9 9\n")
     found = read_reference_poses(tmp_path / "poses.txt")
-    assert found.find("cam.1.jpg") is not None
-    assert found.find("cam.3.jpg") is None
+    assert len(found.notes) == 3
+    assert found.find("a.jpg") is not None
 
 
 def test_a_colmap_model(tmp_path: Path) -> None:
@@ -64,8 +92,8 @@ def test_a_colmap_model(tmp_path: Path) -> None:
     ("text", "reason"),
     [
         ("", "no poses"),
-        ("a 1 2\n", "line 1: 2 numbers after the name"),
-        ("a 1 2 3\nb 1 2 x\n", "line 2: not a pose"),
+        ("a 1 2\n", "line 1: not a pose"),
+        ("b 1 2 x\n", "line 1: not a pose"),
         ("a 1 2 nan\n", "line 1: not a pose"),
         ("a 1 2 3 0 0 0 0\n", "line 1: not a pose"),
     ],

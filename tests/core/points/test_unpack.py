@@ -1,5 +1,6 @@
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from rgbd_clips import (
 
 from core.errors import MaskflowError, UnsafeFile
 from core.formats.clip_npz import read_header
-from core.points.axes import check_direction
+from core.points.axes import check_geometry
 from core.points.clip import Clip, ClipView
 from core.points.unpack import unpack_clip
 from core.store.npz import NpzReader
@@ -244,16 +245,53 @@ def test_timestamps_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     assert "timestamps are not used" in clip.info.warnings[0]
 
 
-def test_inverted_poses_are_noticed(tmp_path: Path) -> None:
-    arrays = walls(2, 12, step=0.3)
-    right = unpacked(tmp_path / "right", arrays, box_masks(arrays))
-    check_direction(right, "right.npz")
-    back = arrays["extrs"].copy()
-    back[..., :3] = arrays["extrs"][..., :3].swapaxes(-1, -2)
-    back[..., 3] = -np.einsum("ctji,ctj->cti", arrays["extrs"][..., :3], arrays["extrs"][..., 3])
-    inverted = unpacked(tmp_path / "inverted", {**arrays, "extrs": back}, box_masks(arrays))
-    with pytest.raises(MaskflowError, match=r"inverted\.npz: extrs look inverted"):
-        check_direction(inverted, "inverted.npz")
+_FLIP = np.diag([1.0, -1.0, -1.0])
+
+
+def _inverse(poses: np.ndarray) -> np.ndarray:
+    back = poses.copy()
+    back[..., :3] = poses[..., :3].swapaxes(-1, -2)
+    back[..., 3] = -np.einsum("ctji,ctj->cti", poses[..., :3], poses[..., 3])
+    return back
+
+
+@pytest.mark.parametrize(
+    ("reading", "told"),
+    [
+        (_inverse, r"extrs look like inverted"),
+        (lambda poses: _FLIP @ poses, "extrs look like OpenGL's axes"),
+        (
+            lambda poses: np.concatenate([_inverse(poses)[..., :3] @ _FLIP, _inverse(poses)[..., 3:]], -1),
+            "extrs look like world from camera in OpenGL's axes",
+        ),
+    ],
+)
+@pytest.mark.parametrize("cameras", [1, 2])
+def test_poses_in_another_convention_are_noticed(
+    tmp_path: Path, reading: Callable[[np.ndarray], np.ndarray], told: str, cameras: int
+) -> None:
+    arrays = walls(cameras, 12, step=0.3)
+    assert check_geometry(unpacked(tmp_path / "right", arrays, box_masks(arrays)), "right.npz") == []
+    other = unpacked(tmp_path / "other", {**arrays, "extrs": reading(arrays["extrs"])}, box_masks(arrays))
+    with pytest.raises(MaskflowError, match=rf"other\.npz: {told}"):
+        check_geometry(other, "other.npz")
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_intrinsics_of_another_resolution_are_noticed(tmp_path: Path, factor: float) -> None:
+    arrays = walls(1, 3)
+    scaled = arrays["intrs"].copy()
+    scaled[..., :2, :] *= factor
+    clip = unpacked(tmp_path / "clip", {**arrays, "intrs": scaled}, box_masks(arrays))
+    with pytest.raises(MaskflowError, match=rf"scale the first two rows by {1 / factor:.1g}"):
+        check_geometry(clip, "a.npz")
+
+
+def test_views_that_do_not_agree_are_told(tmp_path: Path) -> None:
+    arrays = walls(1, 12, step=0.3)
+    breathing = np.linspace(1, 2, 12, dtype=np.float32)[:, None, None, None]
+    clip = unpacked(tmp_path / "clip", {**arrays, "depths": arrays["depths"] * breathing}, box_masks(arrays))
+    assert "agree between views" in check_geometry(clip, "a.npz")[0]
 
 
 def test_headers_are_read_without_the_pictures(tmp_path: Path) -> None:

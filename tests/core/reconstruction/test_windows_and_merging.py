@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from photographs import FOCAL, WIDTH, photographs, poses, write_photographs, write_reference
@@ -258,3 +259,41 @@ def test_photographs_are_what_they_claim() -> None:
     x, y = FOCAL * corner[:2] / corner[2] + [WIDTH / 2, image.shape[0] / 2]
     step = np.abs(image[int(y) + 4, int(x) - 4].astype(int) - image[int(y) + 4, int(x) + 4])
     assert step.sum() > 30
+
+
+def _turned(folder: Path, count: int, step_deg: float, focal_px: float, noise: float = 0.0) -> list[Path]:
+    """Photographs of one far picture by a camera that only turns, about an axis that is not quite upright."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(3)
+    coarse = rng.integers(0, 255, (160, 240, 3)).astype(np.uint8)
+    far = cv2.resize(coarse, (1440, 960), interpolation=cv2.INTER_CUBIC)
+    k = np.array([[focal_px, 0, 160], [0, focal_px, 120], [0, 0, 1]])
+    k_far = np.array([[focal_px, 0, 720], [0, focal_px, 480], [0, 0, 1]])
+    paths = []
+    for number in range(count):
+        angle = np.radians(step_deg * (number - count / 2))
+        rotation = cv2.Rodrigues(np.array([0.15, 1.0, 0.05]) * angle)[0]
+        image = cv2.warpPerspective(far, k @ rotation @ np.linalg.inv(k_far), (320, 240)).astype(np.float64)
+        image = np.clip(image + rng.normal(0, noise, image.shape), 0, 255) if noise else image
+        paths.append(folder / f"f_{number}.png")
+        Image.fromarray(image.astype(np.uint8)).save(paths[-1])
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("count", "step_deg", "focal_px", "noise"), [(8, 2.0, 380, 0), (6, 5.0, 300, 4), (2, 4.0, 380, 0), (4, 1.0, 420, 0)]
+)
+@pytest.mark.parametrize("bundle_adjustment", [True, False])
+def test_a_camera_that_only_turns_gives_no_model(
+    tmp_path: Path, count: int, step_deg: float, focal_px: float, noise: float, bundle_adjustment: bool
+) -> None:
+    solving = Solving(_turned(tmp_path / "images", count, step_deg, focal_px, noise), tmp_path / "work", count)
+    with pytest.raises(BadMedia, match="only turns"):
+        solving.solve(0, range(count), bundle_adjustment=bundle_adjustment)
+
+
+def test_two_neighbouring_frames_with_parallax_are_a_model(tmp_path: Path) -> None:
+    images = write_photographs(tmp_path / "images", 2)
+    info, _ = Solving(images, tmp_path / "work", 2).solve(0, range(2))
+    assert info["points"] > 100
+    assert all(frame["registered"] for frame in info["frames"])
