@@ -9,7 +9,8 @@ import numpy as np
 
 from core.evaluation.clips import truth_file
 from core.evaluation.davis import JF, mean_jf, object_jf
-from core.formats.results_jsonl import read_results
+from core.formats.exchange import results_lines
+from core.formats.exchange.sources import Sources
 from core.masks import Mask, rle
 from core.store.safe_load import load_json
 from core.tracking.association import assign
@@ -33,8 +34,12 @@ def score_clip(results: Path, clip: Path) -> ClipScore:
     empty masks.
     """
     truth: list[dict[str, rle.RLE]] = load_json(truth_file(clip))
-    line = next(line for line in read_results(results) if line["video_path"] == str(clip))
-    return score_frames(truth, line["frames"])
+    video = next(video for video in results_lines.read(results, Sources()) if video.path == str(clip))
+    frames = [
+        {"objects": [{"obj_id": one.obj_id, "segmentation": one.rle} for one in frame.objects]}
+        for frame in video.read()
+    ]
+    return score_frames(truth, frames)
 
 
 def score_frames(truth: Sequence[dict[str, rle.RLE]], frames: Sequence[dict[str, Any]]) -> ClipScore:

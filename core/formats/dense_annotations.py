@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from core.errors import BadMedia
 from core.masks.rle import RLE
 
 
@@ -54,7 +55,24 @@ def dense_line(frame: DenseFrame) -> str:
 
 
 def read_dense(path: Path) -> Iterator[DenseFrame]:
-    """The frames of such a file, one in memory at a time."""
-    with path.open(encoding="utf-8") as stream:
-        for line in stream:
-            yield DenseFrame.model_validate_json(line)
+    """The frames of such a file, one in memory at a time.
+
+    Raises:
+        BadMedia: a line is cut short, of another form, or not after the one before; the message tells which.
+    """
+    last = -1
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            where = f"{path}, line {number}"
+            if not line.endswith(b"\n"):
+                raise BadMedia(f"{where}: cut short (no end of line): write or copy the file again")
+            try:
+                frame = DenseFrame.model_validate_json(line)
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = " / ".join(str(part) for part in first["loc"])
+                raise BadMedia(f"{where}: not a line of annotations: {place}: {first['msg']}") from None
+            if frame.frame_number <= last:
+                raise BadMedia(f"{where}: frame {frame.frame_number} after frame {last}")
+            last = frame.frame_number
+            yield frame

@@ -1,4 +1,4 @@
-"""`results.jsonl`: one line per video in either documented shape, assembled from tracked videos' folders.
+"""`results.jsonl`: one line per video in either documented shape. It is read by `core.formats.exchange.results_lines`.
 
 *frames*: `{video_path, text_prompt, video_info, frames: [{frame_idx, source_frame, time_s, objects: [...]}]}`
 *objects*: `{video_path, text_prompt, video_info, objects: [{obj_id, label, score, frames: [...]}]}`
@@ -7,14 +7,15 @@ Both are written piece by piece, so that an hour of video never stands in memory
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Literal
 
-from core.formats.tracks import FrameRecord, ObjectRecord, read_frames, read_head
+from core.formats.tracks import VideoHead, read_frames, read_head
+from core.masks.rle import RLE
 from core.store.atomic import atomic_file
 
 Schema = Literal["frames", "objects"]
@@ -30,8 +31,29 @@ class TrackedVideo:
     folder: Path
 
 
+@dataclass(frozen=True, slots=True)
+class LineObject:
+    """An object on a frame, as a line has it: `bbox` is documented `[x, y, w, h]`; without `mask` none is written."""
+
+    obj_id: int
+    bbox: Sequence[int]
+    label: str | None
+    score: float | None
+    detection_score: float | None
+    mask: RLE | None
+
+
+@dataclass(frozen=True, slots=True)
+class LineFrame:
+    """A frame of a line."""
+
+    source_frame: int
+    time_s: float
+    objects: Sequence[LineObject]
+
+
 def write_results(path: Path, videos: Iterable[TrackedVideo], schema: Schema, masks: bool) -> None:
-    """Assemble the JSONL atomically, in the order given; the same videos give the same bytes.
+    """Assemble the JSONL atomically from tracked videos, in the order given; the same videos give the same bytes.
 
     Args:
         path: the file to make.
@@ -45,33 +67,44 @@ def write_results(path: Path, videos: Iterable[TrackedVideo], schema: Schema, ma
         temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as out,
     ):
         for video in videos:
-            head = {
-                "video_path": video.video_path,
-                "text_prompt": video.text_prompt,
-                "video_info": read_head(video.folder).model_dump(),
-            }
-            out.write(_dump(head)[:-1])
-            if schema == "frames":
-                _write_frames(out, video.folder, masks)
-            else:
-                _write_objects(out, video.folder, masks)
-            out.write("}\n")
+            frames = _tracked_frames(video.folder, masks)
+            write_line(out, video.video_path, video.text_prompt, read_head(video.folder), frames, schema)
 
 
-def read_results(path: Path) -> Iterator[dict[str, Any]]:
-    """The videos of a results file, one line in memory at a time."""
-    with path.open(encoding="utf-8") as stream:
-        for line in stream:
-            yield json.loads(line)
+def _tracked_frames(folder: Path, masks: bool) -> Iterator[LineFrame]:
+    for frame in read_frames(folder):
+        objects = [
+            LineObject(one.obj_id, one.bbox, one.label, one.score, one.detection_score, one.rle if masks else None)
+            for one in frame.objects
+        ]
+        yield LineFrame(frame.source_frame, frame.time_s, objects)
+
+
+def write_line(
+    out: IO[str],
+    video_path: str,
+    text_prompt: str | None,
+    head: VideoHead,
+    frames: Iterable[LineFrame],
+    schema: Schema,
+) -> None:
+    """Write the line of one video; `frames` are taken one at a time."""
+    told = {"video_path": video_path, "text_prompt": text_prompt, "video_info": head.model_dump()}
+    out.write(_dump(told)[:-1])
+    if schema == "frames":
+        _write_frames(out, frames)
+    else:
+        _write_objects(out, frames)
+    out.write("}\n")
 
 
 def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
 
 
-def _write_frames(out: IO[str], folder: Path, masks: bool) -> None:
+def _write_frames(out: IO[str], frames: Iterable[LineFrame]) -> None:
     out.write(', "frames": [')
-    for index, frame in enumerate(read_frames(folder)):
+    for index, frame in enumerate(frames):
         objects = [
             {
                 "obj_id": one.obj_id,
@@ -79,20 +112,20 @@ def _write_frames(out: IO[str], folder: Path, masks: bool) -> None:
                 "label": one.label,
                 "score": one.score,
                 "detection_score": one.detection_score,
-                **_mask(one, masks),
+                **_mask(one),
             }
             for one in frame.objects
         ]
-        out.write((", " if index else "") + _dump({**_moment(frame), "objects": objects}))
+        out.write((", " if index else "") + _dump({**_moment(index, frame), "objects": objects}))
     out.write("]")
 
 
-def _write_objects(out: IO[str], folder: Path, masks: bool) -> None:
+def _write_objects(out: IO[str], frames: Iterable[LineFrame]) -> None:
     """Group by object: each object's frames go to a spool of their own (on disk once it has grown) first."""
     heads: dict[int, dict[str, Any]] = {}
     spools: dict[int, IO[str]] = {}
     with ExitStack() as stack:
-        for frame in read_frames(folder):
+        for index, frame in enumerate(frames):
             for one in frame.objects:
                 if one.obj_id not in spools:
                     spools[one.obj_id] = stack.enter_context(
@@ -101,7 +134,7 @@ def _write_objects(out: IO[str], folder: Path, masks: bool) -> None:
                     heads[one.obj_id] = {"obj_id": one.obj_id, "label": one.label, "score": one.detection_score}
                 else:
                     spools[one.obj_id].write(", ")
-                moment = {**_moment(frame), "bbox": one.bbox, "score": one.score, **_mask(one, masks)}
+                moment = {**_moment(index, frame), "bbox": one.bbox, "score": one.score, **_mask(one)}
                 spools[one.obj_id].write(_dump(moment))
         out.write(', "objects": [')
         for index, obj_id in enumerate(sorted(spools)):
@@ -113,9 +146,9 @@ def _write_objects(out: IO[str], folder: Path, masks: bool) -> None:
         out.write("]")
 
 
-def _moment(frame: FrameRecord) -> dict[str, Any]:
-    return {"frame_idx": frame.frame_idx, "source_frame": frame.source_frame, "time_s": frame.time_s}
+def _moment(index: int, frame: LineFrame) -> dict[str, Any]:
+    return {"frame_idx": index, "source_frame": frame.source_frame, "time_s": frame.time_s}
 
 
-def _mask(one: ObjectRecord, masks: bool) -> dict[str, Any]:
-    return {"segmentation": one.rle} if masks else {}
+def _mask(one: LineObject) -> dict[str, Any]:
+    return {} if one.mask is None else {"segmentation": one.mask}

@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import BadMedia
+from core.formats.exchange import results_lines
+from core.formats.exchange.model import BadResults
+from core.formats.exchange.sources import Sources
 from core.formats.id_maps import SUFFIXES as MAP_SUFFIXES
 from core.formats.id_maps import read_id_map
-from core.formats.results_jsonl import read_results
 from core.formats.rgbd_folder import (
     RgbdFrame,
     list_frames,
@@ -169,20 +171,20 @@ def _from_maps(folder: Path, frames: Sequence[RgbdFrame], size: tuple[int, int])
 
 def _from_results(path: Path, frames: int, size: tuple[int, int]) -> Packed:
     """The objects of the one video in a `results.jsonl` that `track_videos` wrote with `--masks`."""
+    found: Packed = {}
     try:
-        videos = list(read_results(path))
-        found: Packed = {}
-        for frame in videos[0]["frames"] if len(videos) == 1 else ():
-            number = int(frame["source_frame"])
-            for one in frame["objects"] if 0 <= number < frames else ():
-                mask = rle.decode(rle.check(one["segmentation"]))
+        videos = results_lines.read(path, Sources())
+        if len(videos) != 1:
+            raise BadMedia(f"{path}: holds {len(videos)} videos; give the results of one")
+        for frame in videos[0].read():
+            for one in frame.objects if frame.source_frame < frames else ():
+                if one.rle is None:
+                    raise BadMedia(f"{path}: frame {frame.source_frame}: no mask: track with --masks")
+                mask = rle.decode(one.rle)
                 _checked(mask, size, path)
-                found.setdefault(f"instance_{int(one['obj_id'])}", {})[number] = np.packbits(mask, axis=-1)
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        told = f"{type(error).__name__}: {error}"
-        raise BadMedia(f"{path}: not the results of track_videos with --schema frames --masks ({told})") from None
-    if len(videos) != 1:
-        raise BadMedia(f"{path}: holds {len(videos)} videos; give the results of one")
+                found.setdefault(f"instance_{one.obj_id}", {})[frame.source_frame] = np.packbits(mask, axis=-1)
+    except BadResults as error:
+        raise BadMedia(str(error)) from None
     return found
 
 

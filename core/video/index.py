@@ -57,6 +57,11 @@ class FrameIndex:
         """Mean time from one frame to the next; 0 where there is only one."""
         return float(self.times_s[-1] - self.times_s[0]) / max(1, len(self) - 1)
 
+    @property
+    def fps(self) -> float:
+        """Mean number of frames a second; 1 where there is only one frame."""
+        return 1 / self.mean_step_s if self.mean_step_s > 0 else 1.0
+
     def key_before(self, frame: int) -> int:
         """The key frame from which `frame` is decoded."""
         place = int(np.searchsorted(self._key_frames, frame, side="right")) - 1

@@ -110,8 +110,8 @@ def assemble_video(request: dict[str, Any], folder: Path, report: Callable[[int,
     links = annotation_links(asked.shards, names) + recognised_links(asked.shards, names)
     links += segment_links(asked.pairs, names)
     write_links(folder / LINKS_FILE, links)
-    rate = 1 / (index.mean_step_s or 1.0)  # of a single frame any
-    seen = VideoResults(asked.video_id, *asked.size, rate, lambda: _seen(asked, annotator, names))
+    width, height = asked.size
+    seen = VideoResults(asked.video_id, width, height, index.fps, lambda: _seen(asked, annotator, names))
     doubtful = worst_first([*review(seen, None), *link_entries(links, asked.video_id, index)])
     write_review(folder / REVIEW_FILE, doubtful)
     judged = hold_out.judged(asked.objects)

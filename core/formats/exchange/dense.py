@@ -6,9 +6,8 @@ Beside it `video_info_ID.json`, the video's size and rate; where it is missing, 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from core.formats.dense_annotations import DenseFrame, DenseObject, dense_line
+from core.errors import BadMedia
+from core.formats.dense_annotations import DenseFrame, DenseObject, dense_line, read_dense
 from core.formats.exchange.material import Format, Material
 from core.formats.exchange.model import BadResults, SeenFrame, SeenObject, VideoResults
 from core.formats.exchange.parsing import checked_box, checked_label, checked_rle, telling
@@ -64,25 +63,6 @@ def _head(path: Path, video_id: str, sources: Sources) -> tuple[VideoHead, str |
     return head, str(found), None
 
 
-def _lines(path: Path) -> Iterator[DenseFrame]:
-    last = -1
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            where = f"{path}, line {number}"
-            if not line.endswith(b"\n"):
-                raise BadResults(f"{where}: cut short (no end of line): write or copy the file again")
-            try:
-                frame = DenseFrame.model_validate_json(line)
-            except ValidationError as error:
-                first = error.errors()[0]
-                place = " / ".join(str(part) for part in first["loc"])
-                raise BadResults(f"{where}: not a line of annotations: {place}: {first['msg']}") from None
-            if frame.frame_number <= last:
-                raise BadResults(f"{where}: frame {frame.frame_number} after frame {last}")
-            last = frame.frame_number
-            yield frame
-
-
 def _frames(path: Path, head: VideoHead, grid: range) -> Iterator[SeenFrame]:
     """Frames with objects, and those of the grid without; objects are numbered in the order of first sight."""
     numbers = iter(grid)
@@ -108,6 +88,13 @@ def _objects(path: Path, head: VideoHead) -> Iterator[SeenFrame]:
             if len({one.obj_id for one in objects}) < len(objects):
                 raise BadResults("two objects of one assoc_id")
             yield SeenFrame(frame.frame_number, frame.frame_number / head.original_fps, objects)
+
+
+def _lines(path: Path) -> Iterator[DenseFrame]:
+    try:
+        yield from read_dense(path)
+    except BadMedia as error:
+        raise BadResults(str(error)) from None
 
 
 def _seen(one: DenseObject, obj_id: int, head: VideoHead) -> SeenObject:

@@ -3,11 +3,10 @@
 *frames* holds everything. *objects* names neither frames on which nothing was found, nor their order of objects.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import ijson
 
@@ -24,9 +23,8 @@ from core.formats.exchange.parsing import (
 )
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
-from core.formats.results_jsonl import Schema
+from core.formats.results_jsonl import LineFrame, LineObject, Schema, write_line
 from core.formats.tracks import VideoHead
-from core.masks import rle
 from core.masks.boxes import documented_xywh
 from core.store.names import path_parts, short_names
 from core.store.paths import visible
@@ -182,16 +180,12 @@ def write(path: Path, videos: Sequence[VideoResults], schema: Schema = "frames")
         for video in videos:
             span = _Span()
             frames = span.watch(video.read())
-            shelf = Shelf()
-            if video.process_fps is None or video.length is None or schema == "objects":
+            if video.process_fps is None or video.length is None:  # the frames tell, and come after the head
+                shelf = Shelf()
                 shelf.put_frames("", frames)
                 frames = shelf.frames("")
-            out.write(_dump(_line_head(video, span))[:-1])
-            if schema == "frames":
-                _write_frames(out, frames)
-            else:
-                _write_objects(out, shelf)
-            out.write("}\n")
+            head = _line_head(video, span)
+            write_line(out, video.path or video.name, video.text_prompt, head, map(_line_frame, frames), schema)
 
 
 class _Span:
@@ -214,59 +208,22 @@ class _Span:
         return (self._count - 1) / span_s if span_s > 0 else otherwise
 
 
-def _line_head(video: VideoResults, span: _Span) -> dict[str, Any]:
-    head = VideoHead(
+def _line_head(video: VideoResults, span: _Span) -> VideoHead:
+    return VideoHead(
         width=video.width,
         height=video.height,
         original_fps=video.fps,
         process_fps=video.process_fps or round(span.rate(video.fps), 6),
         total_frames=video.length or span.length,
     )
-    path = video.path or video.name
-    return {"video_path": path, "text_prompt": video.text_prompt, "video_info": head.model_dump()}
 
 
-def _write_frames(out: IO[str], frames: Iterator[SeenFrame]) -> None:
-    out.write(', "frames": [')
-    for index, frame in enumerate(frames):
-        objects = [
-            {
-                "obj_id": one.obj_id,
-                "bbox": documented_xywh(one.box_xyxy),
-                "label": one.label,
-                "score": one.score,
-                "detection_score": one.detection_score,
-                **_mask(one.rle),
-            }
-            for one in frame.objects
-        ]
-        moment = {"frame_idx": index, "source_frame": frame.source_frame, "time_s": frame.time_s, "objects": objects}
-        out.write((", " if index else "") + _dump(moment))
-    out.write("]")
-
-
-def _write_objects(out: IO[str], shelf: Shelf) -> None:
-    out.write(', "objects": [')
-    moments = {frame: (index, time_s) for index, (frame, time_s) in enumerate(shelf.positions(""))}
-    for index, (obj_id, track) in enumerate(shelf.tracks("")):
-        for place, (frame, one) in enumerate(track):
-            if place == 0:
-                head = {"obj_id": obj_id, "label": one.label, "score": one.detection_score}
-                out.write((", " if index else "") + _dump(head)[:-1] + ', "frames": [')
-            frame_idx, time_s = moments[frame]
-            moment = {"frame_idx": frame_idx, "source_frame": frame, "time_s": time_s}
-            box = documented_xywh(one.box_xyxy)
-            out.write((", " if place else "") + _dump({**moment, "bbox": box, "score": one.score, **_mask(one.rle)}))
-        out.write("]}")
-    out.write("]")
-
-
-def _mask(mask: rle.RLE | None) -> dict[str, Any]:
-    return {} if mask is None else {"segmentation": mask}
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+def _line_frame(frame: SeenFrame) -> LineFrame:
+    objects = [
+        LineObject(o.obj_id, documented_xywh(o.box_xyxy), o.label, o.score, o.detection_score, o.rle)
+        for o in frame.objects
+    ]
+    return LineFrame(frame.source_frame, frame.time_s, objects)
 
 
 def _write_parts(root: Path, material: Material) -> None:

@@ -1,11 +1,12 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.formats.results_jsonl import TrackedVideo, read_results, write_results
+from core.formats.results_jsonl import TrackedVideo, write_results
 from core.formats.tracks import FRAMES_FILE, FrameRecord, ObjectRecord, VideoHead, read_frames, write_frames, write_head
 from core.masks import rle
 
@@ -33,15 +34,20 @@ def _folder(folder: Path, video: list[list[ObjectRecord]]) -> Path:
     return folder
 
 
+def _lines(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8") as stream:
+        return [json.loads(line) for line in stream]
+
+
 @given(video=_videos, masks=st.booleans())
 def test_both_shapes_tell_the_same(tmp_path_factory: object, video: list[list[ObjectRecord]], masks: bool) -> None:
     root: Path = tmp_path_factory.mktemp("results")  # type: ignore[attr-defined]
     tracked = [TrackedVideo("a/猫\udce9.mp4", "cat\u2028", _folder(root / "item", video))] * 2
     write_results(root / "frames.jsonl", tracked, "frames", masks)
     write_results(root / "objects.jsonl", tracked, "objects", masks)
-    by_frame, again = read_results(root / "frames.jsonl")
+    by_frame, again = _lines(root / "frames.jsonl")
     assert by_frame == again
-    by_object = next(read_results(root / "objects.jsonl"))
+    by_object = _lines(root / "objects.jsonl")[0]
     assert by_frame["video_path"] == "a/猫\udce9.mp4"
     assert by_frame["video_info"] == by_object["video_info"]
     assert [frame["frame_idx"] for frame in by_frame["frames"]] == list(range(len(video)))

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import cv2
@@ -7,6 +6,8 @@ import pytest
 from rgbd_clips import walls
 
 from core.errors import BadMedia
+from core.formats.exchange import results_lines
+from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
 from core.formats.rgbd_folder import read_depth, register_depth
 from core.masks import rle
 from core.points.clip import Clip
@@ -83,9 +84,10 @@ def test_masks_come_from_tracked_videos_too(tmp_path: Path) -> None:
     camera = _write(tmp_path / "cam", arrays)
     mask = np.zeros((240, 320), bool)
     mask[5:9, 7:20] = True
-    frames = [{"frame_idx": 0, "source_frame": 2, "objects": [{"obj_id": 4, "segmentation": rle.encode(mask)}]}]
+    seen = SeenObject(4, "thing", (7, 5, 20, 9), 0.9, rle.encode(mask))
+    video = VideoResults("cam", 320, 240, 25.0, lambda: iter([SeenFrame(2, 0.08, (seen,))]), 3, "cam")
     results = tmp_path / "results.jsonl"
-    results.write_text(json.dumps({"video_path": "cam", "frames": frames}) + "\n")
+    results_lines.write(results, [video])
     clip = _convert([CameraFiles(camera.folder, camera.intrinsics, masks=results)], tmp_path / "clip")
     np.testing.assert_array_equal(clip.mask("instance_4", 0, 2), mask)
     assert not clip.mask("instance_4", 0, 0).any()
