@@ -1,11 +1,12 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from core.errors import BadMedia
-from core.video.image_file import read_image
+from core.video.image_file import read_image, turned_upright, upright_size
 
 
 def test_16_bit_grey_is_scaled(tmp_path: Path) -> None:
@@ -51,3 +52,35 @@ def test_a_dangling_link_is_named(tmp_path: Path) -> None:
 def test_avif_is_read(tmp_path: Path) -> None:
     Image.new("RGB", (32, 16), (200, 30, 30)).save(tmp_path / "a.avif")
     assert read_image(tmp_path / "a.avif").shape == (16, 32, 3)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_every_depth_becomes_8_bit_rgb(tmp_path: Path, ending: str) -> None:
+    half = np.array([[False, True]])
+    images = {
+        "black and white": Image.fromarray(half),
+        "palette": Image.fromarray(np.array([[0, 255]], np.uint8)).convert("P"),
+        "alpha": Image.fromarray(np.array([[[0, 0, 0, 9], [255, 255, 255, 200]]], np.uint8)),
+        "grey with alpha": Image.fromarray(np.array([[[0, 9], [255, 200]]], np.uint8), "LA"),
+    }
+    if ending == "tif":
+        images["cmyk"] = Image.fromarray(np.array([[[0, 0, 0, 255], [0, 0, 0, 0]]], np.uint8), "CMYK")
+    for name, image in images.items():
+        image.save(tmp_path / f"{name}.{ending}")
+        read = read_image(tmp_path / f"{name}.{ending}")
+        assert read.dtype == np.uint8
+        assert read.tolist() == [[[0, 0, 0], [255, 255, 255]]], name
+
+
+def test_16_bit_colour_is_scaled(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.array([[[0, 32_896, 65_535]]], np.uint16))
+    assert read_image(tmp_path / "a.png").tolist() == [[[255, 128, 0]]]
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (2, 3)), (3, (2, 3)), (6, (3, 2)), (8, (3, 2))])
+def test_sizes_are_told_without_decoding(tmp_path: Path, orientation: int, size: tuple[int, int]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (3, 2)).save(tmp_path / "a.jpg", exif=exif)
+    assert upright_size(tmp_path / "a.jpg") == size == read_image(tmp_path / "a.jpg").shape[:2]
+    assert bool(turned_upright(tmp_path / "a.jpg")) == (orientation != 1)
