@@ -313,7 +313,7 @@ def fill_disk(bench: Bench) -> Iterator[Row]:
             if row.code not in (0, 1, 2):
                 row.wrong += f"; exit {row.code}"
             yield row
-            subprocess.run(["mount", "-o", f"remount,size={4 * used + 2**22}", str(out)], check=True)
+            subprocess.run(["mount", "-o", f"remount,size={4 * used + 2**31}", str(out)], check=True)
             yield bench.again(f"disk of {percent} %, then enough", out)
 
 

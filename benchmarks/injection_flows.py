@@ -60,7 +60,7 @@ def _annotate(folder: Path) -> Case:
 
 
 def _refine(folder: Path) -> Case:
-    for scene in ("a", "b"):
+    for scene in ("a", "b", "c", "d", "e", "f"):
         for sub in ("images", "obj_ids"):
             (folder / "scenes" / scene / sub).mkdir(parents=True)
         for number in range(3):

@@ -86,7 +86,7 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
     Folders of black and white masks, one for each object of a video (`VIDEO/000/00000.png`), are SA-V's.
     """
     root = path / "Annotations" if (path / "Annotations").is_dir() else path
-    folders = sorted({file.parent for file in visible(root, "**/*.png")}, key=lambda p: natural_key(p.name))
+    folders = sorted({file.parent for file in visible(root, "**/*.png")}, key=lambda p: natural_key(str(p)))
     if not folders:
         raise BadResults(f"{path}: no folder of PNG masks in it")
     semantics = load_json(path / _SEMANTICS) if (path / _SEMANTICS).is_file() else {}

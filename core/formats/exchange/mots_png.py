@@ -43,7 +43,7 @@ def is_coded(folder: Path) -> bool:
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
     """The videos in a folder, one for each folder of PNGs. Raises `BadResults`."""
-    folders = sorted({file.parent for file in visible(path, "**/*.png")})
+    folders = sorted({file.parent for file in visible(path, "**/*.png")}, key=lambda p: natural_key(str(p)))
     parts = [folder.relative_to(path).parts or (path.absolute().name,) for folder in folders]
     sources.notes.add(str(path), "ids taken as MOTS has them: 1000 x class + number, 10000 is not judged")
     return [
