@@ -209,7 +209,8 @@ def _polygon(mask: Mask) -> tuple[str, _Attributes]:
 
 FORMAT = Format(
     "cvat", "CVAT for video 1.1: XML with tracks", ("mask", "polygon", "box"),
-    "scores, times, labels that change within a track, empty masks, which frames were looked at where these are not "
+    "scores, times, what is not judged, "
+    "labels that change within a track, empty masks, which frames were looked at where these are not "
     "evenly spaced; boxes to half a pixel; as polygons all but the largest part of a mask, and holes",
     write, read, picture,
 )  # fmt: skip

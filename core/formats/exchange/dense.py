@@ -137,6 +137,7 @@ def _write_parts(root: Path, material: Material) -> None:
 
 FORMAT = Format(
     "dense", "dense_annotations as annotate-long-video writes them", ("mask", "box"),
+    "what is not judged, "
     "which frames were looked at where these are not evenly spaced, times of variable frame rates; ids are counted by "
     "first sight, and kept as names",
     _write_parts, read,

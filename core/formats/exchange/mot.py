@@ -166,5 +166,6 @@ def _seen(values: list[float], otherwise: int | None, sequence: SequenceFiles) -
 
 FORMAT = Format(
     "mot", "MOTChallenge: boxes with ids in text", ("box",),
-    "masks, detection scores; scores in gt/gt.txt (they are in results/), labels in results/", write, read, picture,
+    "masks, detection scores, crowds and regions that are not judged; scores in gt/gt.txt (they are in results/), "
+    "labels in results/", write, read, picture,
 )  # fmt: skip

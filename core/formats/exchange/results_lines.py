@@ -233,5 +233,5 @@ def _write_parts(root: Path, material: Material) -> None:
 
 FORMAT = Format(
     "results", "results.jsonl as track-videos writes it, by frame", ("mask", "box"),
-    "fractions of pixels in boxes; names of objects", _write_parts, read,
+    "fractions of pixels in boxes; names of objects; what is not judged", _write_parts, read,
 )  # fmt: skip

@@ -78,5 +78,5 @@ def _joined(parts: "list[np.ndarray[Any, np.dtype[np.float64]]]") -> "np.ndarray
 
 FORMAT = Format(
     "yolo", "YOLO (Ultralytics): a text file for each image", ("polygon", "box"),
-    "identity, scores, times; of masks the holes, and gaps between parts", write, read, picture,
+    "identity, scores, times, what is not judged; of masks the holes, and gaps between parts", write, read, picture,
 )  # fmt: skip
