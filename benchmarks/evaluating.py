@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +42,8 @@ def _frames(count: int, off: int) -> Iterator[SeenFrame]:
 def _measure(count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, off in (("truth", 0), ("found", 3)):
-            video = VideoResults(
-                name, _WIDTH, _HEIGHT, 25.0, lambda off=off: _frames(count, off), count, "v.mp4", None, 25.0
-            )  # type: ignore[misc]
+            read = partial(_frames, count, off)
+            video = VideoResults(name, _WIDTH, _HEIGHT, 25.0, read, count, "v.mp4", None, 25.0)
             results_lines.write(Path(folder) / f"{name}.jsonl", [video])
         started_s = time.monotonic()
         truth, found = (read_results(Path(folder) / f"{name}.jsonl") for name in ("truth", "found"))
