@@ -13,7 +13,8 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from core.formats.exchange.coco import annotation, annotation_files, categories, crowd, read_annotation, read_crowd
+from core.formats.exchange.coco import annotation, categories, crowd
+from core.formats.exchange.coco_reader import annotation_files, read_annotation, read_crowd
 from core.formats.exchange.material import Format, Material, Shape
 from core.formats.exchange.model import BadResults, Ignored, SeenFrame, SeenObject, VideoResults
 from core.formats.exchange.parsing import Lenient, checked_label, entries, telling, whole

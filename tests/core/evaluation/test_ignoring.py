@@ -59,7 +59,7 @@ def _walks(seed: int) -> tuple[list[Boxes], list[Boxes], list[Boxes]]:
         noise = rng.normal(0, 2.2, (6, 4)).round(1)
         near = [tuple(np.maximum(np.add(box, off), (0, 0, 3, 3))) for box, off in zip(boxes, noise, strict=True)]
         found.append([box for box in near if rng.random() > 0.15])
-    return judged, others, found  # type: ignore[return-value]
+    return judged, others, found
 
 
 def _rows(frames: list[Boxes], more: Callable[[int], str]) -> list[str]:
@@ -138,7 +138,8 @@ def test_ignore_regions_count_as_in_trackeval(tmp_path: Path, seed: int) -> None
             taken |= apart[-1]
         return apart
 
-    truth_rows, found_rows = [], []
+    truth_rows: list[str] = []
+    found_rows: list[str] = []
     for frame in range(_FRAMES):
         own = masks(judged[frame])
         region = np.zeros((_HEIGHT, _WIDTH), np.bool_)

@@ -73,8 +73,8 @@ def test_what_is_not_judged_comes_back(tmp_path: Path, to: str, rules: list[Any]
 
 
 def test_unjudged_rows_of_mot_come_back(tmp_path: Path) -> None:
-    marks = tuple(Ignored(rule, label, (9, 9, 15, 20), obj_id=7) for rule, label in
-                  (("distractor", "reflection"), ("unjudged", "car")))  # fmt: skip
+    box = (9, 9, 15, 20)
+    marks = (Ignored("distractor", "reflection", box, obj_id=7), Ignored("unjudged", "car", box, obj_id=7))
     export([video([SeenFrame(0, 0.0, (SeenObject(1, "person", (2, 3, 8, 9)),), marks)])], "mot", tmp_path / "out")
     (frame, *_) = read_results(tmp_path / "out")[0].read()
     assert {(one.rule, one.label) for one in frame.ignored} == {("distractor", "reflection"), ("unjudged", "car")}
@@ -92,7 +92,7 @@ def _coco(images: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> st
 
 def test_one_bad_annotation_of_coco_is_noted_and_the_rest_is_read(tmp_path: Path) -> None:
     images = [{"id": 1, "file_name": "walk/000001.jpg"}]
-    bad = [
+    bad: list[dict[str, Any]] = [
         {"id": 1, "image_id": 1, "segmentation": [[1, 2, 11, 2, 11, 14], [3, 3, 4, 4]]},
         {"id": 2, "image_id": 1, "segmentation": [[]]},
         {"id": 3, "image_id": 1, "bbox": [1, 2, -3, 4]},
@@ -373,16 +373,20 @@ def _cvat_shows(xml: Path) -> dict[tuple[str, int], np.ndarray]:
         for (frame, outside, points), after in zip(keys, [*keys[1:], None], strict=True):
             end = stop + 1 if after is None else after[0]
             for now in range(frame, end):
-                still = after is None or after[1]
-                share = 0 if still else (now - frame) / (end - frame)
+                place = points
+                if after is not None and not after[1]:
+                    place = _between(points, after[2], (now - frame) / (end - frame))
                 if not outside:
-                    shown[track.get("id") or "", now] = points if still else _between(points, after[2], share)
+                    shown[track.get("id") or "", now] = place
     return shown
 
 
 def test_cvat_shows_polygons_where_they_are(tmp_path: Path) -> None:
     """CVAT moves polygons all the way from one key frame to the next: one that stood still needs a key at its end."""
-    places = {1: [2, 2, 2, 2, 8, 9, 9, 9, 3], 2: [None, 5, 5, 5, None, None, 4, 4, 6]}
+    places: dict[int, list[int | None]] = {
+        1: [2, 2, 2, 2, 8, 9, 9, 9, 3],
+        2: [None, 5, 5, 5, None, None, 4, 4, 6],
+    }
     frames = [
         SeenFrame(
             n, n / 25,
