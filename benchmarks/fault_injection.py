@@ -211,6 +211,8 @@ class Bench:
             wrong.append(f"does not say: {told}")
         if "Traceback (most recent call last)" in run.text:
             wrong.append("traceback")
+        if wrong:
+            print(f"--- {what}\n{run.text[-6000:]}\n---", file=sys.stderr, flush=True)
         return Row(self.case.name, what, seconds, code, "; ".join(wrong))
 
     def again(self, what: str, out: Path) -> Row:
