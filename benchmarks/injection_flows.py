@@ -60,11 +60,11 @@ def _annotate(folder: Path) -> Case:
 
 
 def _refine(folder: Path) -> Case:
-    for scene in ("a", "b", "c", "d", "e", "f"):
+    for shade, scene in enumerate("abcdef"):  # no two alike: an item is looked up by its content
         for sub in ("images", "obj_ids"):
             (folder / "scenes" / scene / sub).mkdir(parents=True)
         for number in range(3):
-            image = np.full((96, 128, 3), 60, np.uint8)
+            image = np.full((96, 128, 3), 60 + shade, np.uint8)
             image[20:70, 20 + 5 * number : 70 + 5 * number] = (200, 40, 40)
             ids = np.zeros((96, 128), np.uint16)
             ids[22:72, 22 + 5 * number : 72 + 5 * number] = 3
