@@ -19,11 +19,11 @@ from core.reconstruction.features import Features
 from core.reconstruction.mapping import Mapped, clean, is_solved, map_window
 from core.reconstruction.reversal import better_reversed
 from core.reconstruction.settings import SPARSE, CameraSettings, FrameRequest, MatchFile, SolveSettings
-from core.reconstruction.turning import parallax_px
+from core.reconstruction.turning import turns
 
 NO_DEPTH = "the camera hardly moves, or only turns (try larger windows)"
-_NO_PARALLAX_PX, _PARALLAX_PX = 0.25, 0.5  # less, and more, than matches are off by anyway
 _A_PAIR = 2
+_FOCAL_WITHIN, _ANY_FOCAL_WITHIN = 1.4, 3.0  # by which a focal length may be off: a guess, and anything likely
 
 
 class WindowRequest(BaseModel):
@@ -57,9 +57,10 @@ def solve_window(request: dict[str, Any], folder: Path, report: Callable[[int, i
     report(0, len(asked.frames))
     limit = asked.settings.max_reproj_error
     placed, total = count(1), len(asked.frames)
-    parallax = parallax_px(asked.frames, asked.matches, _focal_px(asked))
-    if parallax is not None and parallax < _NO_PARALLAX_PX:
-        raise BadMedia(f"{NO_DEPTH}: one rotation explains the matches of each pair to within {parallax:.2f} px")
+    turned = turns(asked.frames, asked.matches, _focal_px(asked), _FOCAL_WITHIN)
+    if turned and not any(turn.has_parallax for turn in turned):
+        worst_px = max(turn.miss_px for turn in turned)
+        raise BadMedia(f"{NO_DEPTH}: one rotation explains the matches of each pair to within {worst_px:.2f} px")
     mapped = map_window(
         asked.frames, asked.camera, asked.matches, asked.settings.mapper, limit, lambda: report(next(placed), total)
     )
@@ -68,7 +69,7 @@ def solve_window(request: dict[str, Any], folder: Path, report: Callable[[int, i
     model: pycolmap.Reconstruction = mapped.model
     notes: list[str] = []
     if asked.settings.bundle_adjustment:
-        model, notes = _adjusted(mapped, asked, sure=parallax is not None and parallax >= _PARALLAX_PX)
+        model, notes = _adjusted(mapped, asked)
     colour_points(model, asked.frames)
     write_model(model, folder / SPARSE)
     reasons = {frame.image_id: why_not_placed(frame, mapped.matches) for frame in asked.frames}
@@ -83,10 +84,10 @@ def _focal_px(asked: WindowRequest) -> float:
     return asked.camera.focal_px or asked.camera.focal * largest
 
 
-def _adjusted(mapped: Mapped, asked: WindowRequest, sure: bool) -> tuple[pycolmap.Reconstruction, list[str]]:
+def _adjusted(mapped: Mapped, asked: WindowRequest) -> tuple[pycolmap.Reconstruction, list[str]]:
     """A model after bundle adjustment, and what is to be noted of it.
 
-    Two views under small angles hold so loosely that adjusting can let go of them: where it is `sure` that the camera
+    Two views under small angles hold so loosely that adjusting can let go of them: where it is sure that the camera
     moves, they stay as they were mapped. Raises `BadMedia` where the model falls apart otherwise.
     """
     assert mapped.model is not None
@@ -103,10 +104,16 @@ def _adjusted(mapped: Mapped, asked: WindowRequest, sure: bool) -> tuple[pycolma
     usable = len({number for pair in mapped.matches for number in pair})
     if is_solved(model, usable):
         return model, notes
-    if sure and usable == _A_PAIR:
+    if usable == _A_PAIR and _surely_moves(asked):
         return mapped.model, ["not adjusted: two views under small angles do not hold each other"]
     left = f"{model.num_reg_images()} of {len(asked.frames)} frames and {model.num_points3D()} points"
     raise BadMedia(f"{NO_DEPTH}: {left} are left after bundle adjustment")
+
+
+def _surely_moves(asked: WindowRequest) -> bool:
+    """Whether no rotation explains the matches, whatever the focal length may be."""
+    turned = turns(asked.frames, asked.matches, _focal_px(asked), _ANY_FOCAL_WITHIN)
+    return all(turn.surely_has_parallax for turn in turned)
 
 
 def colour_points(model: pycolmap.Reconstruction, frames: Sequence[FrameRequest]) -> None:

@@ -21,6 +21,7 @@ from core.reconstruction.merge_item import merge_windows
 from core.reconstruction.reference import align_with_reference
 from core.reconstruction.report_item import report_reconstruction
 from core.reconstruction.reversal import _reversed, better_reversed
+from core.reconstruction.turning import _turn
 from core.reconstruction.windowing import sliding_windows
 
 pytestmark = pytest.mark.slow  # half a minute together
@@ -261,19 +262,23 @@ def test_photographs_are_what_they_claim() -> None:
     assert step.sum() > 30
 
 
-def _turned(folder: Path, count: int, step_deg: float, focal_px: float, noise: float = 0.0) -> list[Path]:
+def _turned(
+    folder: Path, count: int, step_deg: float, focal_px: float, noise: float = 0.0, size: tuple[int, int] = (320, 240)
+) -> list[Path]:
     """Photographs of one far picture by a camera that only turns, about an axis that is not quite upright."""
+    width, height = size
     folder.mkdir(parents=True)
     rng = np.random.default_rng(3)
     coarse = rng.integers(0, 255, (160, 240, 3)).astype(np.uint8)
-    far = cv2.resize(coarse, (1440, 960), interpolation=cv2.INTER_CUBIC)
-    k = np.array([[focal_px, 0, 160], [0, focal_px, 120], [0, 0, 1]])
-    k_far = np.array([[focal_px, 0, 720], [0, focal_px, 480], [0, 0, 1]])
+    wide = (int(4.5 * width), 4 * height)
+    far = cv2.resize(coarse, wide, interpolation=cv2.INTER_CUBIC)
+    k = np.array([[focal_px, 0, width / 2], [0, focal_px, height / 2], [0, 0, 1]])
+    k_far = np.array([[focal_px, 0, wide[0] / 2], [0, focal_px, wide[1] / 2], [0, 0, 1]])
     paths = []
     for number in range(count):
         angle = np.radians(step_deg * (number - count / 2))
         rotation = cv2.Rodrigues(np.array([0.15, 1.0, 0.05]) * angle)[0]
-        image = cv2.warpPerspective(far, k @ rotation @ np.linalg.inv(k_far), (320, 240)).astype(np.float64)
+        image = cv2.warpPerspective(far, k @ rotation @ np.linalg.inv(k_far), size).astype(np.float64)
         image = np.clip(image + rng.normal(0, noise, image.shape), 0, 255) if noise else image
         paths.append(folder / f"f_{number}.png")
         Image.fromarray(image.astype(np.uint8)).save(paths[-1])
@@ -281,15 +286,37 @@ def _turned(folder: Path, count: int, step_deg: float, focal_px: float, noise: f
 
 
 @pytest.mark.parametrize(
-    ("count", "step_deg", "focal_px", "noise"), [(8, 2.0, 380, 0), (6, 5.0, 300, 4), (2, 4.0, 380, 0), (4, 1.0, 420, 0)]
+    ("count", "step_deg", "focal_px", "noise", "size"),
+    [
+        (8, 2.0, 380, 0, (320, 240)),
+        (6, 5.0, 300, 4, (320, 240)),
+        (4, 1.0, 420, 0, (320, 240)),
+        (2, 8.0, 1058, 2, (960, 720)),  # focal lengths that are not the guess
+        (4, 5.0, 1058, 2, (960, 720)),
+    ],
 )
 @pytest.mark.parametrize("bundle_adjustment", [True, False])
 def test_a_camera_that_only_turns_gives_no_model(
-    tmp_path: Path, count: int, step_deg: float, focal_px: float, noise: float, bundle_adjustment: bool
+    tmp_path: Path,
+    count: int,
+    step_deg: float,
+    focal_px: float,
+    noise: float,
+    size: tuple[int, int],
+    bundle_adjustment: bool,
 ) -> None:
-    solving = Solving(_turned(tmp_path / "images", count, step_deg, focal_px, noise), tmp_path / "work", count)
+    solving = Solving(_turned(tmp_path / "images", count, step_deg, focal_px, noise, size), tmp_path / "work", count)
     with pytest.raises(BadMedia, match="only turns"):
         solving.solve(0, range(count), bundle_adjustment=bundle_adjustment)
+
+
+def test_few_near_things_before_a_far_background_are_parallax() -> None:
+    rng = np.random.default_rng(1)
+    far, near = rng.uniform(-400, 400, (350, 2)), rng.uniform(-400, 400, (150, 2))
+    moved = np.vstack([far + (9, 0), near + np.column_stack([rng.uniform(40, 160, 150), np.zeros(150)])])
+    turn = _turn(np.vstack([far, near]), moved + rng.normal(0, 0.1, moved.shape), 1000, 1.4)
+    assert turn.surely_has_parallax
+    assert not _turn(far, far + (9, 0), 1e6, 1.4).has_parallax
 
 
 def test_two_neighbouring_frames_with_parallax_are_a_model(tmp_path: Path) -> None:
