@@ -19,6 +19,7 @@ from core.formats.exchange.registry import read_results
 from core.formats.exchange.selecting import Choice
 from core.formats.exchange.sources import MissingFacts, Sources
 from core.store.atomic import atomic_file, write_text
+from core.video.frame_names import Origin
 from flows.console import open_console
 from flows.exchange import check_options, one_line, print_notes, progress, read_labels, there
 
@@ -88,18 +89,30 @@ def _read_both(
 ) -> tuple[list[VideoResults], list[VideoResults], Sources]:
     """Results, truth, and where their videos are. What one of them does not tell of the videos, the other may."""
 
-    def read_truth(found: list[VideoResults]) -> tuple[list[VideoResults], Sources]:
+    def read_truth(found: list[VideoResults], origin: Origin | None = None) -> tuple[list[VideoResults], Sources]:
         known = tuple(one.path for one in found if one.path is not None)
-        more = replace(sources, known=known, like=tuple(found))
+        more = replace(sources, known=known, like=tuple(found), truth=True, origin=origin)
         return read_results(truth, truth_format, more), more.of(len(found))
 
     try:
         found = read_results(results, results_format, sources)
     except MissingFacts:  # as in files of a tracker, which have no sizes
-        right, _ = read_truth([])
+        right, more = read_truth([])
         found = read_results(results, results_format, replace(sources, like=tuple(right)))
-        return found, right, sources.of(len(found))
-    return found, *read_truth(found)
+    else:
+        right, more = read_truth(found)
+    origin = _common_origin([*found, *right])
+    if any(one.by_number and one.origin != origin for one in found):
+        found = read_results(results, results_format, replace(sources, like=tuple(right), origin=origin))
+    if any(one.by_number and one.origin != origin for one in right):
+        right, more = read_truth(found, origin)
+    return found, right, more
+
+
+def _common_origin(videos: list[VideoResults]) -> Origin | None:
+    """The number of the first frame, where names and rows of one side tell what those of the other leave open."""
+    origins = {one.origin for one in videos if one.by_number}
+    return 0 if 0 in origins else 1 if 1 in origins else None
 
 
 def _asked(**parameters: object) -> list[tuple[str, str]]:

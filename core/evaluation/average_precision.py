@@ -73,14 +73,21 @@ def _match(frames: Sequence[Both], masks: bool, by_label: bool, matched: _Matche
         for side, frame in zip(sides, both, strict=True):
             for label, told in _annotations(frame.objects, frame.ignored, masks):
                 ids = {"id": len(side) + 1, "image_id": number}
-                side.append({"score": 1.0, **told, **ids, "category_id": labels.setdefault(label, len(labels) + 1)})
+                side.append(
+                    {
+                        "score": 1.0,
+                        **told,
+                        **ids,
+                        "category_id": labels.setdefault(label if by_label else _ANY, len(labels) + 1),
+                    }
+                )
     categories = [{"id": number, "name": label} for label, number in labels.items()]
     with redirect_stdout(io.StringIO()):
         truth, found = (_index(images, side, categories) for side in sides)
         judge = COCOeval(truth, found, "segm" if masks else "bbox")
         _params(judge).useCats = int(by_label)
         judge.evaluate()
-    kinds = list(labels) if by_label else [_ANY]
+    kinds = list(labels) or [_ANY]
     for place, one in enumerate(judge.evalImgs):
         if one is not None:
             kind = kinds[place // len(images)]

@@ -87,16 +87,23 @@ class Evaluation:
     def other_names(self) -> list[str]:
         """Pairs of videos that were taken to be the same, though they are called differently."""
         pairs = [(one.judged.truth, one.judged.found) for one in self.videos]
+        common = [common_tail(truth.parts, found.parts) for truth, found in pairs]
         return [
-            f"{found.name} was judged by the truth of {truth.name}"
-            for truth, found in pairs
-            if truth.name != found.name and not common_tail(truth.parts, found.parts)
+            f"{'/'.join(found.parts[-2:])} was judged by the truth of {'/'.join(truth.parts[-2:])}"
+            for (truth, found), parts in zip(pairs, common, strict=True)
+            if (truth.name != found.name and not parts) or parts < max(common) or _in_other_folder(truth, found, parts)
         ]
 
     @property
     def jf(self) -> float | None:
         """J&F."""
         return None if self.j is None or self.f is None else (self.j.mean + self.f.mean) / 2
+
+
+def _in_other_folder(truth: VideoResults, found: VideoResults, common: int) -> bool:
+    """Whether two paths begin and end alike, and differ in between: `/data/cam0/rgb` and `/data/cam1/rgb`."""
+    one, other = truth.parts, found.parts
+    return one != other and len(one) == len(other) > common > 0 and one[0] == other[0]
 
 
 def evaluate(truth: Sequence[VideoResults], found: Sequence[VideoResults], how: How, report: Report) -> Evaluation:
@@ -118,6 +125,9 @@ def evaluate(truth: Sequence[VideoResults], found: Sequence[VideoResults], how: 
         report(right.name, done, len(pairs))
         options = {"foreground": how.foreground, "by_label": how.by_label, "skip_ends": how.skip_ends}
         scored.append(_score(judge(right, other, **options), how))
+    if not any(frame.truth for one in scored for frame in one.frames):
+        names = ", ".join(one.judged.name for one in scored[:4]) + " …" * (len(scored) > 4)
+        raise RefusedInput(f"{names}: the truth has no object on any frame that is judged")
     report("mean average precision", len(pairs), len(pairs))
     masks = all(one.judged.masks for one in scored)
     tracked = {one.judged.name: one.frames for one in scored if one.identity is not None}
@@ -142,8 +152,6 @@ def _score(judged: Judged, how: How) -> VideoScore:
     for both in judged.frames():
         source_frames.append(both[0].source_frame)
         frames.append(overlaps(both, judged.masks, how.by_label))
-    if not any(frame.truth for frame in frames):
-        raise RefusedInput(f"{judged.name}: the truth has no object on the frames that are judged")
     if not (judged.truth.tracked and judged.found.tracked):
         return VideoScore(judged, source_frames, frames, {}, (), None)
     matched = match_ids(frames, how.matching, judged.name)

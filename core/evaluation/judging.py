@@ -92,24 +92,22 @@ def judge(truth: VideoResults, found: VideoResults, *, foreground: bool, by_labe
         skip_ends: see `Judged`.
 
     Raises:
-        RefusedInput: sizes differ, the truth goes on after the video's end, no frame is in both, nothing to compare.
+        RefusedInput: sizes differ, the truth goes on after the video's end, or no frame is in both.
     """
     name = truth.name
     if (truth.width, truth.height) != (found.width, found.height):
         sizes = f"{truth.width}x{truth.height} pixels, the results are of {found.width}x{found.height}"
         raise RefusedInput(f"{name}: the truth is of {sizes}: these are not the same pictures")
-    truth, found = _kept(truth), _kept(found)
+    truth, found = _kept(truth, marks=True), _kept(found, marks=False)
     truth_census, found_census = take_census(truth), take_census(found)
-    if not truth_census.tracks:
-        raise RefusedInput(f"{name}: the truth has no object on any frame")
     if found.length is not None and truth_census.last >= found.length:
         told = f"frame {truth_census.last}, the video of the results only {found.length} frames"
         raise RefusedInput(f"{name}: the truth has {told}: these are not the same pictures")
-    if by_label and not set(truth_census.labels) & set(found_census.labels):
+    if by_label and truth_census.tracks and not set(truth_census.labels) & set(found_census.labels):
         labels = (", ".join(census.labels[:5]) or "none" for census in (truth_census, found_census))
         told = "the truth has {}, the results {}".format(*labels)
         raise RefusedInput(f"{name}: no label in common: {told}; rename with --labels, or leave --by-label out")
-    masks = truth_census.masks and (found_census.masks or not found_census.tracks)
+    masks = all(census.masks or not census.tracks for census in (truth_census, found_census))
     if foreground and not masks:
         raise RefusedInput(f"{name}: --foreground compares masks, and not every object has one")
     judged = Judged(
@@ -140,12 +138,16 @@ def common_frames(truth: VideoResults, found: VideoResults) -> Iterator[Both]:
             yield frame, SeenFrame(frame.source_frame, frame.time_s)
 
 
-def _kept(video: VideoResults) -> VideoResults:
-    """Without objects whose mask is empty, as they are not there. Read once, then kept on disk for all passes."""
+def _kept(video: VideoResults, marks: bool) -> VideoResults:
+    """Without objects whose mask is empty, as they are not there. Read once, then kept on disk for all passes.
+
+    `marks`: with what is not judged; in results that means nothing.
+    """
     shelf = Shelf()
     for frame in video.read():
         seen = tuple(one for one in frame.objects if one.rle is None or rle.area(one.rle))
-        shelf.put_frames("", iter([replace(frame, objects=seen)]))
+        kept = replace(frame, objects=seen, ignored=frame.ignored if marks else ())
+        shelf.put_frames("", iter([kept]))
     return video.with_frames(lambda: shelf.frames(""))
 
 

@@ -1,18 +1,29 @@
-"""Ids of a map that was saved in colour, where the coding is certain.
+"""Ids of maps that were saved in colour, where the coding is certain. All maps of a folder have the same:
 
-- grey (all channels alike), or one channel alone: its value
+- grey (all channels alike): its value
 - the colours of PASCAL VOC and DAVIS: the index in their palette
 - few other colours: R + 256 G + 65536 B, as COCO's panoptic maps; two colours are never one id
 """
 
-from typing import Any
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from core.errors import BadMedia
 
 _MOST_COLOURS = 2_000  # more are a photograph, or a map whose edges were smoothed
+_LOOKED_AT = 40  # maps of a folder
+Coding = Literal["grey", "voc", "panoptic"]
+_IN_WORDS: dict[Coding, str] = {
+    "grey": "",
+    "voc": "colours taken as PASCAL VOC's palette, ids as its indices",
+    "panoptic": "colours taken as R + 256 G + 65536 B, as in COCO's panoptic maps",
+}
 
 
 def voc_palette() -> npt.NDArray[np.uint8]:
@@ -25,33 +36,73 @@ def voc_palette() -> npt.NDArray[np.uint8]:
     return colours.astype(np.uint8)
 
 
-def ids_of_colours(name: str, image: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], str]:
+def ids_of_colours(path: Path, image: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], str]:
     """Ids [H, W] of an image [H, W, 2..4] of 8 or 16 bits, and the coding that was assumed, in words.
+
+    Args:
+        path: of the map; the maps beside it tell the coding, too.
+        image: its pixels.
 
     Raises:
         BadMedia: the coding is not certain; the message names the file and what can be done.
     """
-    colours = _opaque(name, image).astype(np.int64)
-    if colours.shape[2] == 1 or (colours == colours[..., :1]).all():
+    colours = _opaque(path.name, image).astype(np.int64)
+    if colours.shape[2] == 1:
         return colours[..., 0], ""
-    used = [channel for channel in range(3) if colours[..., channel].any()]
-    packed = colours[..., 0] + (colours[..., 1] << 16) + (colours[..., 2] << 32)
+    if image.dtype != np.uint8:
+        return _deep(path.name, colours), ""
+    packed = _packed(colours)
     distinct, inverse = np.unique(packed, return_inverse=True)
     if len(distinct) > _MOST_COLOURS:
-        raise BadMedia(f"{name}: {len(distinct):,} colours: a picture, or a map that was smoothed or scaled, no id map")
-    palette = voc_palette().astype(np.int64)
-    by_colour = {int(r + (g << 16) + (b << 32)): place for place, (r, g, b) in enumerate(palette)}
-    if image.dtype == np.uint8 and all(int(colour) in by_colour for colour in distinct):
-        ids = np.array([by_colour[int(colour)] for colour in distinct])[inverse]
-        return ids.reshape(packed.shape), "colours taken as PASCAL VOC's palette, ids as its indices"
-    if len(used) == 1:
-        return colours[
-            ..., used[0]
-        ], f"ids taken from the {('red', 'green', 'blue')[used[0]]} channel, the only one used"
-    if image.dtype != np.uint8:
-        raise BadMedia(f"{name}: 16-bit colours: nothing tells how they code ids; save the ids as 16-bit grey")
-    ids = colours[..., 0] + 256 * colours[..., 1] + 65_536 * colours[..., 2]
-    return ids, "colours taken as R + 256 G + 65536 B, as in COCO's panoptic maps"
+        told = f"{len(distinct):,} colours: a picture, or a map that was smoothed or scaled, no id map"
+        raise BadMedia(f"{path.name}: {told}")
+    coding = coding_of([distinct, _colours_beside(path.parent, path.parent.stat().st_mtime_ns)])
+    ids = {"grey": distinct & 255, "voc": _voc_index(distinct), "panoptic": distinct}[coding]
+    return np.asarray(ids[inverse].reshape(packed.shape)), _IN_WORDS[coding]
+
+
+def coding_of(colours: Iterable[npt.NDArray[np.int64]]) -> Coding:
+    """The coding that fits all colours (packed as R + 256 G + 65536 B) of a folder's maps."""
+    all_colours = np.unique(np.concatenate([*colours]))
+    if (all_colours == (all_colours & 255) * 0x010101).all():
+        return "grey"
+    return "voc" if np.isin(all_colours, _packed(voc_palette().astype(np.int64))).all() else "panoptic"
+
+
+@lru_cache(maxsize=64)
+def _colours_beside(folder: Path, changed_ns: int) -> npt.NDArray[np.int64]:
+    """The colours of some of a folder's coloured maps; the cache holds until the folder changes."""
+    del changed_ns
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".png" and path.name[0] != ".")
+    found = [np.zeros(1, np.int64)]
+    for path in paths[:: max(1, len(paths) // _LOOKED_AT)]:
+        try:
+            with Image.open(path, formats=("PNG",)) as image:
+                if image.mode in ("RGB", "RGBA"):
+                    counted = image.convert("RGB").getcolors(_MOST_COLOURS)
+                    pixels = [colour for _, colour in counted or ()]
+                    found.append(_packed(np.array(pixels, np.int64).reshape(-1, 3)))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            continue  # told when it is read
+    return np.unique(np.concatenate(found))
+
+
+def _packed(colours: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.asarray(colours[..., 0] + 256 * colours[..., 1] + 65_536 * colours[..., 2])
+
+
+def _voc_index(packed: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    palette = _packed(voc_palette().astype(np.int64))
+    order = np.argsort(palette)
+    return np.asarray(order[np.searchsorted(palette, packed, sorter=order).clip(max=255)])
+
+
+def _deep(name: str, colours: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """16 bits a channel: grey, or one channel alone. Raises `BadMedia`."""
+    used = [channel for channel in range(3) if colours[..., channel].any()]
+    if (colours == colours[..., :1]).all() or used == [0]:
+        return np.asarray(colours[..., 0])
+    raise BadMedia(f"{name}: 16-bit colours: nothing tells how they code ids; save the ids as 16-bit grey")
 
 
 def _opaque(name: str, image: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -114,7 +114,7 @@ def _read_png(path: Path) -> tuple[npt.NDArray[Any], str]:
         values = values // (255 // (2**depth - 1))
     if values.ndim == 2:
         return values, ""
-    return ids_of_colours(path.name, values)
+    return ids_of_colours(path, values)
 
 
 def _colours_of_16_bits(path: Path) -> npt.NDArray[Any]:

@@ -1,14 +1,15 @@
 """Reference camera poses: a COLMAP model, a text file, or a folder of matrices. Metres, if that is what they are in."""
 
-from collections import Counter
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 
 from core.errors import BadMedia
 from core.geometry.sim3 import Array
+from core.store.names import Parts, common_tail, path_parts
 from core.text import one_line
 from core.video.image_file import SUFFIXES
 
@@ -38,17 +39,27 @@ class ReferencePoses:
     def __init__(self, poses: dict[str, ReferencePose], notes: Sequence[str] = ()) -> None:
         self.notes = list(notes)
         self._poses = poses
-        alike = Counter(_key(name) for name in poses)
-        self._by_key = {_key(name): pose for name, pose in poses.items() if alike[_key(name)] == 1}
+        self._by_key: dict[str, list[str]] = {}
+        for name in poses:
+            self._by_key.setdefault(_key(name), []).append(name)
 
     def find(self, name: str) -> ReferencePose | None:
         """The pose of an image."""
-        return self._poses.get(name) or self._by_key.get(_key(name))
+        if name in self._poses:
+            return self._poses[name]
+        folders = path_parts(name)[:-1]
+        fitting = [other for other in self._by_key.get(_key(name), ()) if _tail(folders, path_parts(other)[:-1])]
+        return self._poses[fitting[0]] if len(fitting) == 1 else None
+
+
+def _tail(one: Parts, other: Parts) -> bool:
+    """Whether the folders of two names can be the same: those of one are the last of the other."""
+    return common_tail(one, other) == min(len(one), len(other))
 
 
 def _key(name: str) -> str:
     """A name without folders, the ending of an image or text file, and a last word for what is in the file."""
-    name = PurePath(name).name
+    name = re.split(r"[/\\]", name)[-1]
     for endings in (_ENDINGS, _KINDS):
         stem, dot, last = name.rpartition(".")
         if dot and f".{last.lower()}" in endings:
@@ -108,9 +119,9 @@ def _text(path: Path, notes: list[str]) -> dict[str, ReferencePose]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         words = line.split()
-        count = next((count for count in (7, 3) if _are_numbers(words[1:][-count:], count)), None)
+        count = _numbers_behind(words)
         where = f"{path}, line {number}"
-        if count is None:
+        if count not in (3, 7):
             notes.append(f"{where}: not a pose: `name x y z` or `name x y z qx qy qz qw` is wanted: left out")
             continue
         name = line.strip().rsplit(maxsplit=count)[0]
@@ -121,11 +132,16 @@ def _text(path: Path, notes: list[str]) -> dict[str, ReferencePose]:
     return found
 
 
-def _are_numbers(words: Sequence[str], count: int) -> bool:
-    try:
-        return len([float(word) for word in words]) == count
-    except ValueError:
-        return False
+def _numbers_behind(words: Sequence[str]) -> int:
+    """How many numbers stand behind a name; where all words are numbers, the first is the name, a time."""
+    count = 0
+    for word in reversed(words):
+        try:
+            float(word)
+        except ValueError:
+            return count
+        count += 1
+    return count - 1
 
 
 def _posed(values: Array) -> ReferencePose:
@@ -153,6 +169,8 @@ def _matrix(path: Path, notes: list[str]) -> ReferencePose | None:
 
 
 def _rotation(matrix: Array) -> Array:
+    if not np.allclose(matrix[3], (0, 0, 0, 1), atol=1e-6):
+        raise ValueError("its last row is not 0 0 0 1: is it written column by column?")
     rotation = matrix[:3, :3]
     if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2):
         raise ValueError("its 3x3 part is no rotation")

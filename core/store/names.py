@@ -1,20 +1,30 @@
 """Short names of files and folders that tell them apart, and which of two lists are the same ones."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import PurePath, PureWindowsPath
 
 from core.store.paths import distinct, slugify
 
 Parts = tuple[str, ...]
-"""A path: its folders, outermost first, and its name without ending."""
+"""A path: its folders, outermost first, and its name without the ending of a video, picture or table."""
+
+_VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".y4m")
+_IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+_ENDINGS = frozenset((*_VIDEOS, *_IMAGES, ".json", ".jsonl", ".txt", ".xml", ".zip", ".rrd", ".csv"))
+_PICTURES = "img1"  # where MOT has a sequence's pictures: the folder above has the name
 
 
 def path_parts(path: str) -> Parts:
     """The parts of a path as another system may have written it, without drive and root."""
     pure: PurePath = PureWindowsPath(path) if "\\" in path else PurePath(path)
     parts = [part for part in pure.parts if part not in (pure.anchor, ".", "..", "/")]
-    return (*parts[:-1], PurePath(parts[-1]).stem) if parts else ("",)
+    if len(parts) > 1 and parts[-1] == _PICTURES:
+        parts.pop()
+    if not parts:
+        return ("",)
+    last = PurePath(parts[-1])
+    return (*parts[:-1], last.stem if last.suffix.lower() in _ENDINGS else last.name)
 
 
 def short_names(paths: Sequence[Parts]) -> list[str]:
@@ -52,15 +62,16 @@ def common_tail(first: Parts, second: Parts) -> int:
 
 def pair_up(first: Sequence[Parts], second: Sequence[Parts]) -> list[tuple[int, int]]:
     """Places of the paths that mean the same: those that have the most in common, on both sides, and no two as much."""
-    table = [[common_tail(one, other) for other in second] for one in first]
-    columns = [[row[column] for row in table] for column in range(len(second))]
-
-    def only_best(scores: Sequence[int], place: int) -> bool:
-        return scores[place] > 0 and all(score < scores[place] for at, score in enumerate(scores) if at != place)
-
-    return [
-        (row, column)
-        for row, scores in enumerate(table)
-        for column in range(len(second))
-        if only_best(scores, column) and only_best(columns[column], row)
-    ]
+    by_name: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for side, paths in enumerate((first, second)):
+        for place, parts in enumerate(paths):
+            by_name[parts[-1].casefold()][side].append(place)
+    pairs: list[tuple[int, int]] = []
+    for rows, columns in by_name.values():
+        table = [[common_tail(first[row], second[column]) for column in columns] for row in rows]
+        sides = [list(column) for column in zip(*table, strict=True)]
+        for at, scores in enumerate(table):
+            for place, score in enumerate(scores):
+                if scores.count(score) == sides[place].count(score) == 1 and score == max(scores) == max(sides[place]):
+                    pairs.append((rows[at], columns[place]))
+    return sorted(pairs)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from core.errors import RefusedInput
@@ -35,6 +35,12 @@ def visible(folder: Path, pattern: str) -> list[Path]:
     """Files and folders that match, in order, but none that is hidden, or in a hidden folder (a run's own state)."""
     found = (path for path in folder.glob(pattern) if not any(p[0] == "." for p in path.relative_to(folder).parts))
     return sorted(found)
+
+
+def files_of(folder: Path, endings: Collection[str], deep: bool = True) -> list[Path]:
+    """Visible files in a folder (and below) with one of these endings, in small or capital letters, in order."""
+    found = visible(folder, "**/*" if deep else "*")
+    return [path for path in found if path.suffix.lower() in endings and path.is_file()]
 
 
 def distinct(names: Iterable[str]) -> list[str]:

@@ -10,51 +10,105 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePath
+from typing import Literal
 
 from core.video.image_file import SUFFIXES
 from core.video.limits import MAX_FRAMES
 
 _DIGITS = re.compile(r"([0-9]+)")
-_DATE = re.compile(r"(19|20)[0-9]{6}")
-_WORD = re.compile(r"(?i)[\s._/-]*(frame|image|img)?[\s._-]*$")
+_DATE = re.compile(r"(19|20)[0-9]{2}([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12][0-9]|3[01])")
+_WORD = re.compile(r"(?i)[\s._/()-]*(frame|image|img)?[\s._()-]*$")
+_ROBOFLOW = re.compile(r"_(jpg|jpeg|png)\.rf\.[0-9A-Za-z]+$")
 _MOST_DIGITS = 19
+_PADDED = 4  # digits, in a name that stands alone
+Origin = Literal[0, 1]
+"""The number of a video's first frame."""
 
 
 @dataclass(frozen=True)
 class FrameNumbers:
-    """Source frames of some names, and what was taken for granted ("" where the names are plain)."""
+    """Source frames of some names.
+
+    Attributes:
+        frames: of each name.
+        assumed: what was taken for granted, in words; "" where the names are plain.
+        origin: the number of the first frame, 0 or 1; None: neither is certain, or the names have no numbers.
+    """
 
     frames: Sequence[int]
     assumed: str = ""
+    origin: Origin | None = None
 
 
 def stem_of(name: str) -> str:
-    """A file's name without folders, its ending, and a picture's ending below that (`a.jpg.png` is of `a.jpg`)."""
+    """A file's name without folders, its ending, and a picture's ending below that (`a.jpg.png` is of `a.jpg`).
+
+    So is what Roboflow puts behind names: `walk-0001_jpg.rf.8f3a12.jpg` is of `walk-0001`.
+    """
     stem = PurePath(name).stem
     inner = PurePath(stem)
-    return inner.stem if inner.suffix.lower() in SUFFIXES else stem
+    return inner.stem if inner.suffix.lower() in SUFFIXES else _ROBOFLOW.sub("", stem)
 
 
-def video_of(name: str) -> str:
-    """What is left of a name without the frame's number: `walk/frame_000012` is of `walk`; "" where nothing is."""
-    parts = _DIGITS.split(name)
-    return _WORD.sub("", "".join(parts[:-2])) if len(parts) > 1 and not parts[-1] else name
+def video_names(names: Sequence[str]) -> list[str]:
+    """What video each of many names is of: what is left of it without the frame's number; "" where nothing is.
+
+    Names that differ in one number only are of one video; where they differ in several, in the last.
+    """
+    parts = [_DIGITS.split(name) for name in names]
+    patterns: dict[tuple[str, ...], list[int]] = {}
+    for number, tokens in enumerate(parts):
+        patterns.setdefault((str(len(tokens)), *tokens[::2]), []).append(number)
+    videos = [""] * len(names)
+    for numbers in patterns.values():
+        tokens = [parts[number] for number in numbers]
+        varying = [place for place in range(1, len(tokens[0]), 2) if len({one[place] for one in tokens}) > 1]
+        last = varying[-1] if varying else len(tokens[0]) - 2
+        for number in numbers:
+            own = parts[number]
+            if len(own) < 2 or _DATE.search(names[number]):
+                videos[number] = names[number] if len(own) < 2 else _before_date(names[number])
+                continue
+            head, tail = "".join(own[:last]), "".join(own[last + 1 :])
+            videos[number] = _WORD.sub("", head) + (tail if not _WORD.fullmatch(tail) else "")
+    return videos
 
 
-def frame_numbers(stems: Sequence[str], exact: bool = False) -> FrameNumbers:
+def _before_date(name: str) -> str:
+    match = _DATE.search(name)
+    return _WORD.sub("", name[: match.start()]) if match else name
+
+
+def frame_numbers(stems: Sequence[str], origin: Origin | None = None) -> FrameNumbers:
     """Source frames by the names of files, in the order of the names.
 
     Args:
         stems: of one video, in natural order.
-        exact: the numbers are known to be source frames (our own files): none is counted from 1.
+        origin: the number of the first frame, where that is known from elsewhere.
     """
     numbers = written_numbers(stems)
     if numbers is None:
-        plain = len(stems) == 1
-        return FrameNumbers(range(len(stems)), "" if plain else "names are no frame numbers: taken in their order")
-    if not exact and len(numbers) > 1 and numbers == list(range(1, len(numbers) + 1)):
-        return FrameNumbers(range(len(numbers)), f"frames 1 to {len(numbers)}: taken as counted from 1, frame 1 first")
-    return FrameNumbers(numbers)
+        assumed = "" if len(stems) == 1 else "names are no frame numbers: taken in their order"
+        return FrameNumbers(range(len(stems)), assumed)
+    first = origin_of(numbers) if origin is None else origin
+    if first == 1 and numbers[0] >= 1:
+        told = f"names {stems[0]} to {stems[-1]}: taken as counted from 1"
+        return FrameNumbers([number - 1 for number in numbers], told if origin is None else "", 1)
+    told = f"names {stems[0]} …: taken as counted from 0" if first is None else ""
+    return FrameNumbers(numbers, told, 0 if first == 0 else None)
+
+
+def origin_of(numbers: Sequence[int]) -> Origin | None:
+    """0 where there is a frame 0; 1 where numbers go from 1 without a gap; else None: neither is certain."""
+    if numbers and numbers[0] == 0:
+        return 0
+    return 1 if len(numbers) > 1 and list(numbers) == list(range(1, len(numbers) + 1)) else None
+
+
+def common_origin(videos: Iterable[Sequence[str]]) -> Origin | None:
+    """The number of the first frame in all videos of a data set: 0 where one has a frame 0, 1 where one is whole."""
+    origins = {origin_of(written_numbers(stems) or ()) for stems in videos}
+    return 0 if 0 in origins else 1 if 1 in origins else None
 
 
 def written_numbers(stems: Sequence[str]) -> list[int] | None:
@@ -63,8 +117,10 @@ def written_numbers(stems: Sequence[str]) -> list[int] | None:
     if not parts or len({len(one) for one in parts}) > 1 or len(parts[0]) == 1:
         return None
     varying = [place for place, tokens in enumerate(zip(*parts, strict=True)) if len(set(tokens)) > 1]
-    place = varying[0] if len(varying) == 1 else len(parts[0]) - 2
-    if len(varying) > 1 or place % 2 == 0 or _is_time(parts[0], place):
+    if len(varying) > 1 or (varying and varying[0] % 2 == 0):
+        return None
+    place = varying[0] if varying else _place_alone(parts[0])
+    if place is None or _is_time(stems[0], parts[0], place):
         return None
     tokens = [one[place] for one in parts]
     numbers = [int(token) for token in tokens if len(token) <= _MOST_DIGITS]
@@ -72,13 +128,22 @@ def written_numbers(stems: Sequence[str]) -> list[int] | None:
     return numbers if ascending and len(numbers) == len(stems) and numbers[-1] < MAX_FRAMES else None
 
 
-def _is_time(parts: Sequence[str], place: int) -> bool:
-    """Whether a number is a time of day after a date, or the decimals of seconds (`1305031102.175304`)."""
-    if place < 2:
-        return False
-    before, between = parts[place - 2], parts[place - 1]
-    after_date = _DATE.fullmatch(before) is not None and len(parts[place]) >= 6
-    return after_date or (between == "." and len(before) >= 9)
+def _place_alone(tokens: Sequence[str]) -> int | None:
+    """Which number of a name that stands alone is the frame's: after `frame`, padded, or all there is; else none."""
+    places = range(1, len(tokens), 2)
+    after_word = [place for place in places if re.search(r"(?i)(frame|img|image)[\s._-]*$", tokens[place - 1])]
+    padded = [place for place in places if len(tokens[place]) >= _PADDED]
+    if after_word or padded:
+        return (after_word or padded)[-1]
+    return 1 if len(tokens) == 3 and not tokens[0] and not tokens[2] else None
+
+
+def _is_time(stem: str, parts: Sequence[str], place: int) -> bool:
+    """Whether a number is a time of day after a date, or the decimals of seconds (`1305031102.175304`, `0.033`)."""
+    if _DATE.search("".join(parts[:place])) is not None:
+        return True
+    seconds = place >= 3 and parts[place - 1] == "." and not parts[place - 3].strip("0123456789")
+    return seconds or re.fullmatch(r"[0-9]+\.[0-9]+", stem) is not None
 
 
 def match_names(stems: Sequence[str], pictures: Iterable[str]) -> list[int | None]:
@@ -90,9 +155,10 @@ def match_names(stems: Sequence[str], pictures: Iterable[str]) -> list[int | Non
     """
     places = {name: place for place, name in enumerate(pictures)}
     numbers = {number: place for place, number in enumerate(written_numbers(list(places)) or ())}
+    written: Sequence[int | None] = written_numbers(stems) or [None] * len(stems)
 
-    def by_number(stem: str) -> int | None:
-        alone = written_numbers([stem])
+    def by_number(stem: str, number: int | None) -> int | None:
+        alone = [number] if number is not None else written_numbers([stem])
         return numbers.get(alone[0]) if alone else None
 
-    return [places[stem] if stem in places else by_number(stem) for stem in stems]
+    return [places[s] if s in places else by_number(s, n) for s, n in zip(stems, written, strict=True)]

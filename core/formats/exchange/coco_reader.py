@@ -1,9 +1,10 @@
 """Reading COCO instances, ours and other people's: see `core.formats.exchange.coco`."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain, count, islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from core.formats.exchange.model import BadResults, Ignored, Rule, SeenObject, VideoResults
@@ -23,7 +24,7 @@ from core.formats.exchange.sources import Sources
 from core.masks import polygons, rle
 from core.store.names import path_parts, short_names
 from core.store.paths import visible
-from core.video.frame_names import stem_of, video_of
+from core.video.frame_names import FrameNumbers, stem_of, video_names
 from core.video.image_file import natural_key
 from core.video.image_folder import IMAGE_FOLDER_FPS
 
@@ -35,10 +36,14 @@ def annotation_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     found = [*visible(path, "annotations/*.json"), *visible(path, "*.json")]
-    told = [file for file in found if any("category_id" in entry for entry in islice(entries(file, "annotations"), 1))]
     if not found:
         raise BadResults(f"{path}: no annotations/*.json in it")
-    return told or found  # captions and the like lie beside them
+    return [file for file in found if _has_objects(file)] or found  # captions and the like lie beside them
+
+
+def _has_objects(file: Path) -> bool:
+    with telling(str(file)):
+        return any("category_id" in entry for entry in islice(entries(file, "annotations"), 1))
 
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
@@ -65,21 +70,22 @@ def _video(name: str, key: str, facts: Mapping[str, Any], shelf: Shelf) -> Video
         read=lambda: shelf.frames(key, shift),
         length=facts.get("length"),
         path=facts.get("path"),
-        folders=path_parts(key)[:-1],
+        place=path_parts(key),
+        by_number=facts["by_number"],
+        origin=facts["origin"],
         tracked=facts["tracked"],
     )
 
 
 @dataclass(frozen=True)
 class _Image:
-    """An image of a file: of what video it is, its frame where it tells, and its size (height, width)."""
+    """An image of a file: its name without ending, size (height, width), and where it tells its video and frame."""
 
-    key: str
-    pattern: str  # its name without the frame's number: of one video all are alike
-    stem: str
+    name: str
     size: tuple[int, int]
-    source_frame: int | None
-    time_s: float | None
+    video: str | None = None
+    source_frame: int | None = None
+    time_s: float | None = None
 
 
 def _read_file(file: Path, shelf: Shelf, videos: dict[str, dict[str, Any]], sources: Sources, lenient: Lenient) -> None:
@@ -87,13 +93,14 @@ def _read_file(file: Path, shelf: Shelf, videos: dict[str, dict[str, Any]], sour
     told = {entry["name"]: entry for entry in entries(file, "videos") if isinstance(entry.get("name"), str)}
     listed: dict[int, _Image] = {}
     for entry in entries(file, "images"):
-        number = entry["id"]
-        if number in listed:
+        number = entry.get("id")
+        if number is not None and number in listed:
             raise BadResults(f"two images have the id {number}")
         with lenient.entry(f"{file}, image {number}", counts=False):
-            listed[number] = _image(entry, file, sources)
+            listed[entry["id"]] = _image(entry, file, sources)
     images = _place(file, listed, told, shelf, videos, sources)
-    untracked: dict[int, int] = {}
+    free = 1 + max((_known_id(entry) for entry in entries(file, "annotations")), default=0)
+    untracked: Counter[int] = Counter()
     for entry in entries(file, "annotations"):
         with lenient.entry(f"{file}, annotation {entry.get('id')}"):
             place = images.get(entry["image_id"]) if isinstance(entry["image_id"], int) else None
@@ -110,8 +117,16 @@ def _read_file(file: Path, shelf: Shelf, videos: dict[str, dict[str, Any]], sour
                 continue
             if obj_id is None:
                 videos[key]["tracked"] = False
-                obj_id = untracked[entry["image_id"]] = untracked.get(entry["image_id"], 0) + 1
+                obj_id = free + untracked[entry["image_id"]]
+                untracked[entry["image_id"]] += 1
             shelf.put(key, frame, read_annotation(entry, obj_id, label, size, sources.notes, str(file)))
+
+
+def _known_id(entry: Mapping[str, Any]) -> int:
+    try:
+        return track_id(entry) or 0
+    except ValueError:
+        return 0  # noted when it is read
 
 
 def track_id(entry: Mapping[str, Any]) -> int | None:
@@ -128,57 +143,63 @@ def _image(entry: Mapping[str, Any], file: Path, sources: Sources) -> _Image:
         size = sources.picture_size(file.parent, name)
     else:
         size = (whole(entry["height"], "height", 1), whole(entry["width"], "width", 1))
+    stem = "/".join((*path_parts(name)[:-1], stem_of(name)))
     time_s = float(entry["time_s"]) if "time_s" in entry else None
     if isinstance(entry.get("video"), str) and "source_frame" in entry:
-        return _Image(entry["video"], "", name, size, whole(entry["source_frame"], "source_frame"), time_s)
-    folder, stem = "/".join(path_parts(name)[:-1]), stem_of(name)
-    key = video_of(f"{folder}/{stem}" if folder else stem)
-    return _Image(key or "images", stem.rstrip("0123456789"), stem, size, None, time_s)
+        return _Image(stem, size, entry["video"], whole(entry["source_frame"], "source_frame"), time_s)
+    return _Image(stem, size, None, None, time_s)
+
+
+def _grouped(images: Mapping[int, _Image]) -> dict[str, list[int]]:
+    """The ids of images by video.
+
+    Pictures of one video have one size and one pattern of names: others are a collection, sorted apart, whatever their
+    order.
+    """
+    videos = dict(zip(images, video_names([image.name for image in images.values()]), strict=True))
+    kinds: dict[str, dict[tuple[str, tuple[int, int]], list[int]]] = {}
+    for number, image in images.items():
+        key = image.video or videos[number].strip("/") or "images"
+        pattern = "" if image.video is not None else image.name.rstrip("0123456789")
+        kinds.setdefault(key, {}).setdefault((pattern, image.size), []).append(number)
+    grouped: dict[str, list[int]] = {}
+    for key, own in kinds.items():
+        sizes = {size for _, size in own}
+        for (_, size), numbers in sorted(own.items()):
+            sized = key if len(sizes) == 1 else f"{key}-{size[1]}x{size[0]}"
+            more = (f"{sized}-{number}" for number in count(2))
+            grouped[next(name for name in chain([sized], more) if name not in grouped)] = numbers
+    return grouped
 
 
 def _place(
     file: Path, images: Mapping[int, _Image], told: Mapping[str, Any], shelf: Shelf,
     videos: dict[str, dict[str, Any]], sources: Sources,
 ) -> dict[int, tuple[str, int]]:  # fmt: skip
-    """Put down the frames of all images; of each image by id its video and source frame.
-
-    Pictures of one video have one size and one pattern of names: others are a collection, sorted apart.
-    """
-    alike: dict[tuple[str, str, tuple[int, int]], str] = {}
-    grouped: dict[str, list[int]] = {}
-    for number, image in images.items():
-        kind = (image.key, image.pattern, image.size)
-        if kind not in alike:
-            sized = image.key if image.key not in grouped else f"{image.key}-{image.size[1]}x{image.size[0]}"
-            more = (f"{sized}-{number}" for number in count(2))
-            alike[kind] = next(key for key in chain([sized], more) if key not in grouped)
-        grouped.setdefault(alike[kind], []).append(number)
+    """Put down the frames of all images; of each image by id its video and source frame."""
     placed: dict[int, tuple[str, int]] = {}
-    for key, numbers in grouped.items():
+    grouped = _grouped(images)
+    ordered = {key: sorted(own, key=lambda n: natural_key(images[n].name)) for key, own in grouped.items()}
+    sources = sources.of(len(grouped)).over([stem_of(images[n].name) for n in own] for own in ordered.values())
+    for key, numbers in ordered.items():
         facts = told.get(key, {})
-        for number, frame in _frames(f"{file}, {key}", key, numbers, images, facts, sources.of(len(grouped))).items():
+        exact = all(images[number].source_frame is not None for number in numbers)
+        if exact:
+            frames = FrameNumbers([images[number].source_frame or 0 for number in numbers])
+        else:
+            stems = [PurePath(images[number].name).name for number in numbers]
+            frames = sources.source_frames(f"{file}, {key}", path_parts(key)[-1], stems, facts.get("path") or key)
+        for number, frame in zip(numbers, frames.frames, strict=True):
             own, image = key, images[number]
-            while shelf.has(own, frame):  # of another file, or another image of this number
+            while shelf.has(own, frame):  # of another file
                 own = f"{own}-2"
             size = {"height": image.size[0], "width": image.size[1]}
-            known = videos.setdefault(own, {**facts, **size, "tracked": True})
+            more = {"tracked": True, "by_number": not exact, "origin": frames.origin}
+            known = videos.setdefault(own, {**facts, **size, **more})
             fps = float(known.get("fps") or IMAGE_FOLDER_FPS)
             shelf.frame(own, frame, frame / fps if image.time_s is None else image.time_s)
             placed[number] = (own, frame)
     return placed
-
-
-def _frames(
-    where: str, key: str, numbers: Sequence[int], images: Mapping[int, _Image], facts: Mapping[str, Any],
-    sources: Sources,
-) -> dict[int, int]:  # fmt: skip
-    """Source frames of the images of a video, by their ids."""
-    if all(images[number].source_frame is not None for number in numbers):
-        return {number: images[number].source_frame or 0 for number in numbers}
-    ordered = sorted(numbers, key=lambda number: natural_key(images[number].stem))
-    stems = [images[number].stem for number in ordered]
-    frames = sources.source_frames(where, key.rpartition("/")[2], stems, facts.get("path"))
-    return dict(zip(ordered, frames, strict=True))
 
 
 def read_annotation(

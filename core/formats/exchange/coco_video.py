@@ -186,7 +186,9 @@ def _video(name: str, key: str, entry: Mapping[str, Any], shelf: Shelf) -> Video
         read=lambda: shelf.frames(key, shift),
         length=entry.get("source_length"),
         path=entry.get("path"),
-        folders=path_parts(str(entry["name"]))[:-1],
+        place=path_parts(str(entry["name"])),
+        by_number="source_frames" not in entry,
+        origin=entry["origin"],
     )
 
 
@@ -194,12 +196,13 @@ def _read_file(
     file: Path, shelf: Shelf, videos: dict[str, Mapping[str, Any]], sources: Sources, lenient: Lenient
 ) -> None:
     labels = {entry["id"]: checked_label(entry.get("name")) for entry in entries(file, "categories")}
-    count = sum(1 for _ in entries(file, "videos"))
+    names = [[stem_of(str(name)) for name in entry.get("file_names") or ()] for entry in entries(file, "videos")]
+    sources = sources.of(len(names)).over(names)
     frames: dict[int, list[int]] = {}
     for entry in entries(file, "videos"):
         with lenient.entry(f"{file}, video {entry.get('id')}", counts=False):
             key = f"{file.name} {entry['id']}"
-            videos[key], frames[entry["id"]] = _video_entry(entry, file, sources.of(count))
+            videos[key], frames[entry["id"]] = _video_entry(entry, file, sources)
             times = entry.get("times_s") or [frame / videos[key]["fps"] for frame in frames[entry["id"]]]
             if len(times) != len(frames[entry["id"]]):
                 raise BadResults(f"{len(times)} times_s for {len(frames[entry['id']])} file_names")
@@ -222,10 +225,11 @@ def _video_entry(entry: Mapping[str, Any], file: Path, sources: Sources) -> tupl
     name = entry.get("name") or (str(Path(entry["file_names"][0]).parent) if entry["file_names"] else entry["id"])
     facts = {**entry, **sizes, "fps": float(entry.get("fps") or IMAGE_FOLDER_FPS), "name": str(name)}
     if isinstance(entry.get("source_frames"), list):
-        return facts, [whole(frame, "source_frames") for frame in entry["source_frames"]]
+        return {**facts, "origin": None}, [whole(frame, "source_frames") for frame in entry["source_frames"]]
     stems = [stem_of(one) for one in entry["file_names"]]
     where = f"{file}, video {entry['id']}"
-    return facts, sources.source_frames(where, path_parts(facts["name"])[-1], stems, entry.get("path"))
+    numbered = sources.source_frames(where, path_parts(facts["name"])[-1], stems, entry.get("path") or facts["name"])
+    return {**facts, "origin": numbered.origin}, list(numbered.frames)
 
 
 def _put_track(

@@ -2,66 +2,118 @@
 
     <image id="0" name="walk/frame_000000.jpg" width="640" height="480"><box label="dog" …/></image>
 
-Identity is the attribute `track_id`, where shapes have it. Frames are told by the images' names.
+Images of one folder and size are a video; frames are told by the images' names. Identity is the attribute `track_id`,
+where all shapes have it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.formats.exchange.cvat_shapes import SHAPES, UNREAD, read_shape
 from core.formats.exchange.cvat_xml import Meta, elements
-from core.formats.exchange.model import BadResults, SeenFrame
-from core.formats.exchange.parsing import Lenient, checked_label, whole
+from core.formats.exchange.model import BadResults, SeenFrame, VideoResults
+from core.formats.exchange.parsing import Lenient, checked_label, telling, whole
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
-from core.video.frame_names import stem_of
+from core.store.names import path_parts
+from core.video.frame_names import FrameNumbers, stem_of
 from core.video.image_file import natural_key
+from core.video.image_folder import IMAGE_FOLDER_FPS
+
+_Size = tuple[int, int]
 
 
-def tracked(file: Path) -> bool:
-    """Whether every shape has a `track_id`."""
-    shapes = [element for event, element in elements(file) if event == "end" and element.tag in SHAPES]
-    return bool(shapes) and all(_track_id(one) is not None for one in shapes)
+@dataclass(frozen=True)
+class ImageGroup:
+    """Images of one folder and size (height, width): names in natural order, and whether all shapes have an id."""
+
+    folders: tuple[str, ...]
+    size: _Size
+    names: list[str]
+    tracked: bool
 
 
-def frames(file: Path, meta: Meta, fps: float, sources: Sources) -> Iterator[SeenFrame]:
-    """The frames of a file, ascending; images of another size than the first are noted and left out."""
-    names = [
-        element.get("name") or "" for event, element in elements(file) if event == "start" and element.tag == "image"
+def groups(file: Path, meta: Meta) -> list[ImageGroup]:
+    """The videos of a file, in the order of their names. Raises `BadResults`."""
+    found: dict[tuple[tuple[str, ...], _Size], list[str]] = {}
+    untracked: set[tuple[tuple[str, ...], _Size]] = set()
+    key: tuple[tuple[str, ...], _Size] = ((), meta.size)
+    for event, element in elements(file):
+        if event == "start" and element.tag == "image":
+            with telling(f"{file}, image {element.get('name')}"):
+                key = (path_parts(element.get("name") or "")[:-1], _size(element, meta))
+            found.setdefault(key, []).append(element.get("name") or "")
+        elif event == "end" and element.tag in SHAPES and _track_id(element) is None:
+            untracked.add(key)
+        elif event == "end" and element.tag == "image":
+            element.clear()
+    return [
+        ImageGroup(key[0], key[1], sorted(names, key=natural_key), key not in untracked)
+        for key, names in sorted(found.items())
     ]
-    ordered = sorted(names, key=lambda name: natural_key(stem_of(name)))
-    numbers = sources.source_frames(str(file), meta.name, [stem_of(name) for name in ordered], meta.source)
-    by_name = dict(zip(ordered, numbers, strict=True))
-    keeps_ids = tracked(file)
+
+
+def video(
+    file: Path, name: str, place: tuple[str, ...], meta: Meta, group: ImageGroup, sources: Sources
+) -> VideoResults:
+    """One video of a file."""
+    stems = [stem_of(one) for one in group.names]
+    told = place[-1] if group.folders else meta.name
+    numbered = sources.source_frames(str(file), told, stems, "/".join(place) if group.folders else meta.source)
+    info = sources.describe(told, meta.source)
+    fps = info.fps if info is not None else IMAGE_FOLDER_FPS
+    return VideoResults(
+        name=name, width=group.size[1], height=group.size[0], fps=fps,
+        read=lambda: _frames(file, meta, group, numbered, fps, sources),
+        length=None if info is None else info.declared_frames, path=None if group.folders else meta.source, place=place,
+        tracked=group.tracked, by_number=True, origin=numbered.origin,
+    )  # fmt: skip
+
+
+def _size(image: Any, meta: Meta) -> _Size:
+    return int(image.get("height") or meta.size[0]), int(image.get("width") or meta.size[1])
+
+
+def _frames(
+    file: Path, meta: Meta, group: ImageGroup, numbered: FrameNumbers, fps: float, sources: Sources
+) -> Iterator[SeenFrame]:
+    by_name: Mapping[str, int] = dict(zip(group.names, numbered.frames, strict=True))
     shelf = Shelf()
     lenient = Lenient(sources.notes)
     image: Any = None
+    count = 0
     for event, element in elements(file):
         if event == "start" and element.tag == "image":
-            image, count = element, 0
-            shelf.frame("", by_name[element.get("name") or ""], by_name[element.get("name") or ""] / fps)
+            own = (element.get("name") or "") in by_name and _size(element, meta) == group.size
+            image, count = element if own else None, 0
+            if own:
+                frame = by_name[element.get("name") or ""]
+                shelf.frame("", frame, frame / fps)
+        elif event == "end" and element.tag == "image":
+            element.clear()
+            image = None
         elif image is None:
             continue
         elif event == "end" and element.tag in SHAPES:
             count += 1
             with lenient.entry(f"{file}, image {image.get('name')}, {element.tag} {count}"):
-                size = (int(image.get("height") or meta.size[0]), int(image.get("width") or meta.size[1]))
-                if size != meta.size:
-                    raise BadResults(f"{size[1]}x{size[0]} pixels, the first is {meta.size[1]}x{meta.size[0]}")
-                obj_id = (_track_id(element) if keeps_ids else count) or count
-                seen = read_shape(element, meta.size, obj_id, checked_label(element.get("label")))
+                told = _track_id(element) if group.tracked else None
+                label = checked_label(element.get("label"))
+                seen = read_shape(element, group.size, count if told is None else told, label)
                 shelf.put("", by_name[image.get("name") or ""], seen)
         elif event == "start" and element.tag in UNREAD:
             with lenient.entry(f"{file}, image {image.get('name')}"):
                 raise BadResults(f"{element.tag} shapes are not read")
-        elif event == "end" and element.tag == "image":
-            image.clear()
-            image = None
     lenient.check()
     yield from shelf.frames("", shelf.shift(""))
 
 
 def _track_id(element: Any) -> int | None:
+    """The attribute `track_id` of a shape; None where it has none, or one that is no number."""
     told = next((one.text for one in element.iter("attribute") if one.get("name") == "track_id"), None)
-    return None if told is None else whole(float(told), "track_id")
+    try:
+        return None if told is None else whole(float(told), "track_id")
+    except ValueError:
+        return None

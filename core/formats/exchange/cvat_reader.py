@@ -1,6 +1,7 @@
 """Reading CVAT for video 1.1, as CVAT exports it or as `core.formats.exchange.cvat` writes it.
 
-What lies between two key frames is read as CVAT shows it.
+Boxes between two key frames are where CVAT shows them. Of polygons and masks CVAT writes every frame; where one lacks,
+they stay where they were.
 """
 
 from bisect import bisect_left
@@ -19,19 +20,33 @@ from core.formats.exchange.sources import Sources
 from core.formats.exchange.tweening import between
 from core.store.names import short_names
 from core.store.paths import visible
+from core.video.frame_names import stem_of
 from core.video.image_folder import IMAGE_FOLDER_FPS
 
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
-    """See `Format.read`. What lies between two key frames is read as CVAT shows it; masks and polygons stay."""
+    """See `Format.read`."""
     files = [path] if path.is_file() else sorted({*visible(path, "**/*.xml"), *visible(path, "*.zip")})
     if not files:
         raise BadResults(f"{path}: no .xml in it")
-    metas = [read_meta(file) for file in files]
     root = path.parent if path.is_file() else path
-    parts = [(*file.relative_to(root).parts[:-1], _name(file, meta)) for file, meta in zip(files, metas, strict=True)]
-    sources = sources.of(len(files))
-    return [_video(*one, sources) for one in zip(files, short_names(parts), metas, strict=True)]
+    found: list[tuple[Path, Meta, cvat_images.ImageGroup | None, tuple[str, ...]]] = []
+    for file in files:
+        meta = read_meta(file)
+        place = (*file.relative_to(root).parts[:-1], _name(file, meta))
+        if meta.images:
+            found += [(file, meta, one, (*place, *one.folders)) for one in cvat_images.groups(file, meta)]
+        else:
+            found.append((file, meta, None, place))
+    names = short_names([place for _, _, _, place in found])
+    stems = [[stem_of(name) for name in one.names] for _, _, one, _ in found if one is not None]
+    sources = sources.of(len(found)).over(stems)
+    return [
+        _video(file, name, meta, sources)
+        if group is None
+        else cvat_images.video(file, name, place, meta, group, sources)
+        for name, (file, meta, group, place) in zip(names, found, strict=True)
+    ]
 
 
 def _name(file: Path, meta: Meta) -> str:
@@ -42,12 +57,9 @@ def _name(file: Path, meta: Meta) -> str:
 def _video(file: Path, name: str, meta: Meta, sources: Sources) -> VideoResults:
     info = sources.describe(meta.name if meta.source else name, meta.source)
     fps = info.fps if info is not None else IMAGE_FOLDER_FPS
-    read_frames = cvat_images.frames if meta.images else _frames
-    tracked = not meta.images or cvat_images.tracked(file)
     return VideoResults(
-        name=name, width=meta.size[1], height=meta.size[0], fps=fps,
-        read=lambda: read_frames(file, meta, fps, sources),
-        length=None if info is None else info.declared_frames, path=meta.source, tracked=tracked,
+        name=name, width=meta.size[1], height=meta.size[0], fps=fps, read=lambda: _frames(file, meta, fps, sources),
+        length=None if info is None else info.declared_frames, path=meta.source,
     )  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def _open(file: Path) -> Iterator[IO[bytes]]:
             if archive.getinfo(_ANNOTATIONS).file_size > _MOST_BYTES:
                 raise BadResults(f"{_ANNOTATIONS} unpacks to more than {_MOST_BYTES:,} bytes")
             yield stream
-    except (zipfile.BadZipFile, KeyError):
+    except (zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError):  # the last two: encrypted, odd packing
         raise BadResults(f"not an archive with {_ANNOTATIONS}, as CVAT hands out") from None
 
 

@@ -26,9 +26,9 @@ from core.formats.id_maps import read_coded_map
 from core.masks import rle
 from core.masks.flatten import flatten
 from core.store.names import short_names
-from core.store.paths import visible
+from core.store.paths import files_of
 from core.store.safe_load import load_json
-from core.video.frame_names import stem_of
+from core.video.frame_names import FrameNumbers, stem_of
 from core.video.image_file import natural_key
 from core.video.image_folder import IMAGE_FOLDER_FPS
 
@@ -86,7 +86,7 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
     Folders of black and white masks, one for each object of a video (`VIDEO/000/00000.png`), are SA-V's.
     """
     root = path / "Annotations" if (path / "Annotations").is_dir() else path
-    folders = sorted({file.parent for file in visible(root, "**/*.png")}, key=lambda p: natural_key(str(p)))
+    folders = sorted({file.parent for file in files_of(root, (".png",))}, key=lambda p: natural_key(str(p)))
     if not folders:
         raise BadResults(f"{path}: no folder of PNG masks in it")
     semantics = load_json(path / _SEMANTICS) if (path / _SEMANTICS).is_file() else {}
@@ -94,7 +94,8 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
     for folder in folders:
         by_video.setdefault(folder.parent if sav.is_object(folder, root) else folder, []).append(folder)
     parts = [folder.relative_to(root).parts or (root.absolute().name,) for folder in by_video]
-    sources = sources.of(len(by_video))
+    stems = ([stem_of(file.name) for file in _maps(folder)] for own in by_video.values() for folder in own[:1])
+    sources = sources.of(len(by_video)).over(stems)
     return [
         _video(own, name, place, _labels(semantics, place[-1]), sources)
         for own, name, place in zip(by_video.items(), short_names(parts), parts, strict=True)
@@ -107,7 +108,7 @@ def _labels(semantics: object, name: str) -> Mapping[str, str]:
 
 
 def _maps(folder: Path) -> list[Path]:
-    return sorted(visible(folder, "*.png"), key=lambda p: natural_key(p.name))
+    return sorted(files_of(folder, (".png",), deep=False), key=lambda p: natural_key(p.name))
 
 
 def _video(
@@ -121,8 +122,8 @@ def _video(
     source = sources.describe(place[-1])
     fps = source.fps if source is not None else IMAGE_FOLDER_FPS
     told = _told_frames([maps[stem] for stem in stems])
-    frames = told if told is not None else sources.source_frames(str(folder), place[-1], stems)
-    numbered = dict(zip(frames, stems, strict=True))
+    frames = FrameNumbers(told) if told is not None else sources.source_frames(str(folder), place[-1], stems)
+    numbered = dict(zip(frames.frames, stems, strict=True))
 
     def read() -> Iterator[SeenFrame]:
         if in_one:
@@ -133,7 +134,8 @@ def _video(
 
     return VideoResults(
         name=name, width=width, height=height, fps=fps, read=read,
-        length=None if source is None else source.declared_frames, folders=place[:-1],
+        length=None if source is None else source.declared_frames, place=place,
+        by_number=told is None, origin=frames.origin,
     )  # fmt: skip
 
 
@@ -150,16 +152,12 @@ def _frames(
 ) -> Iterator[SeenFrame]:
     """DAVIS 2016 is black and white: 255 is its one object. In a palette 255 is what is not to be judged."""
     black_and_white: bool | None = None
-    codings: dict[str, Path] = {}
     for frame, path in maps.items():
         ids, palette, coding = _read_mask(path)
         if ids.shape != size:
             raise BadResults(f"{path}: {ids.shape[1]}x{ids.shape[0]} pixels, the first is {size[1]}x{size[0]}")
         if coding:
-            codings.setdefault(coding, path)
             sources.notes.add(str(path.parent), coding)
-            if len(codings) > 1:
-                raise BadResults(f"{path}: {coding}; but {codings.popitem()[1].name} … save all maps as grey ids")
         present = [one for one in _present(ids) if one]
         ignored: tuple[Ignored, ...] = ()
         if palette and _VOID in present:

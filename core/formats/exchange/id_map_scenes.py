@@ -5,7 +5,8 @@ Frames are numbered by the maps' names where these are numbers, else by their or
 The refined maps are read where there are any, else the original ones. Ids from 0 down are background.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,13 @@ from core.formats.id_maps import SUFFIXES, IdMap, read_coded_map, write_id_map
 from core.masks import rle
 from core.masks.flatten import flatten
 from core.store.paths import distinct, slugify, visible
-from core.video.frame_names import frame_numbers, match_names, stem_of
+from core.store.safe_load import load_json
+from core.video.frame_names import FrameNumbers, frame_numbers, match_names, stem_of
 from core.video.image_file import natural_key
 from core.video.image_folder import IMAGE_FOLDER_FPS, ImageFolder, has_images
 
 IMAGES, MAPS, REFINED = "images", "obj_ids", "obj_ids_refine"
+_FRAMES = "source_frames.json"
 
 
 def maps_folder(scene: Path) -> Path | None:
@@ -38,38 +41,68 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
     if not scenes:
         raise BadResults(f"{path}: no scene in it (a folder with {MAPS}/ or {REFINED}/)")
     names = distinct(slugify(scene.absolute().name) for scene in scenes)
-    return [_video(scene, name, sources.notes) for scene, name in zip(scenes, names, strict=True)]
+    return [_video(scene, name, sources) for scene, name in zip(scenes, names, strict=True)]
 
 
-def _video(scene: Path, name: str, notes: Notes) -> VideoResults:
+def _video(scene: Path, name: str, sources: Sources) -> VideoResults:
     folder = maps_folder(scene)
     maps = {stem_of(path.name): path for path in visible(folder or scene, "*") if path.suffix.lower() in SUFFIXES}
     if not maps:
         raise BadResults(f"{folder}: no map in it")
     stems = sorted(maps, key=natural_key)
-    height, width = _map(maps[stems[0]], notes).shape
-    numbered = frame_numbers(stems)
-    if numbered.assumed:
-        notes.add(str(folder), numbered.assumed)
+    height, width = _map(maps[stems[0]], sources.notes).shape
     images = scene / IMAGES
     pictures = [stem_of(p.name) for p in ImageFolder(images).paths] if has_images(images) else []
-    whole = match_names(stems, pictures) == list(numbered.frames)  # then the images are the video, frame by frame
+    told = _told_frames(scene)
+    numbered = _numbered(folder or scene, stems, pictures, sources) if told is None else FrameNumbers([])
+    frames = [told[stem] for stem in stems if stem in told] if told is not None else list(numbered.frames)
+    whole = match_names(stems, pictures) == frames  # then the images are the video, frame by frame
     return VideoResults(
         name=name,
         width=width,
         height=height,
         fps=IMAGE_FOLDER_FPS,
-        read=lambda: _frames([maps[stem] for stem in stems], numbered.frames, (height, width), notes),
+        read=lambda: _frames([maps[stem] for stem in stems], frames, (height, width), sources.notes),
         length=len(pictures) if whole else None,
         path=str(images) if whole else None,
+        place=(scene.absolute().name,),
+        by_number=told is None,
+        origin=numbered.origin,
     )
+
+
+def _numbered(folder: Path, stems: Sequence[str], pictures: Sequence[str], sources: Sources) -> FrameNumbers:
+    """Frames by the names of the pictures, of which some may have no map; of maps alone by their own."""
+    places = match_names(stems, pictures)
+    found = [place for place in places if place is not None]
+    numbered = frame_numbers(pictures if len(found) == len(stems) else stems, sources.origin)
+    if numbered.assumed:
+        sources.notes.add(str(folder), numbered.assumed)
+    if len(found) < len(stems):
+        return numbered
+    return FrameNumbers([numbered.frames[place] for place in found], origin=numbered.origin)
+
+
+def _told_frames(scene: Path) -> dict[str, int] | None:
+    """Source frames by name, in scenes of our own."""
+    path = scene / _FRAMES
+    if not path.is_file():
+        return None
+    told = load_json(path)
+    good = isinstance(told, dict) and all(type(frame) is int and frame >= 0 for frame in told.values())
+    return told if good else None
+
+
+def write_frames(scene: Path, frames: Mapping[str, int]) -> None:
+    """Write which source frame each picture is of, by its name without ending."""
+    (scene / _FRAMES).write_text(json.dumps(frames, indent=0) + "\n", encoding="utf-8")
 
 
 def _map(path: Path, notes: Notes) -> IdMap:
     try:
         ids, coding = read_coded_map(path)
         if coding:
-            notes.add(str(path), coding)
+            notes.add(str(path.parent), coding)
         return ids
     except (BadMedia, UnsafeFile, OSError) as error:
         raise BadResults(f"{path}: {error}") from None

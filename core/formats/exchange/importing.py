@@ -43,7 +43,9 @@ def write_prompts(
         path = sources.find(video.name, video.path)
         if path is None:
             unknown.append(video.name)
-        entries[str(path) if path is not None else video.name] = _prompts(video, every)
+        own = entries.setdefault(str(path) if path is not None else video.name, [])
+        taken = max((one["obj_id"] for one in own), default=0)  # two files about one video
+        own += [{**one, "obj_id": one["obj_id"] + taken} for one in _prompts(video, every)]
     with atomic_file(output) as temporary:
         temporary.write_text(json.dumps(entries, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return {key: len(own) for key, own in entries.items()}, unknown
@@ -92,3 +94,5 @@ def _write_scene(folder: Path, video: VideoResults, sources: Sources) -> None:
     called = id_map_scenes.picture_names(sources.pictures(video.name, video.path))
     id_map_scenes.write_maps(folder / id_map_scenes.MAPS, shown, called)
     write_pictures(folder / id_map_scenes.IMAGES, shown, sources, called)
+    frames = {Path(called(frame.source_frame)).stem: frame.source_frame for frame in shown.read()}
+    id_map_scenes.write_frames(folder, frames)

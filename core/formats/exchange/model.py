@@ -12,6 +12,7 @@ from core.errors import MaskflowError
 from core.masks import Box
 from core.masks.rle import RLE
 from core.store.names import Parts, path_parts
+from core.video.frame_names import Origin
 from core.video.limits import MAX_FRAMES, MAX_PIXELS
 
 _MAX_FPS = 100_000
@@ -107,7 +108,9 @@ class VideoResults:
         process_fps: frames a second that were looked at; None: not told.
         tracked: whether ids mean the same object from frame to frame.
         complete: whether `read` gives every frame that was looked at; else those on which nothing was found may lack.
-        folders: those its name stood in, outermost first, where there is no path: they tell it from others of its name.
+        place: its name with the folders it stood in, outermost first, where there is no path.
+        by_number: whether frames were told by numbers in names or rows; then `origin` is that of the first frame, 0 or
+            1, as far as it is certain or likely.
 
     Raises:
         BadResults: sizes, rate or length are not what a video can have.
@@ -124,7 +127,9 @@ class VideoResults:
     process_fps: float | None = None
     tracked: bool = True
     complete: bool = True
-    folders: tuple[str, ...] = ()
+    place: Parts = ()
+    by_number: bool = False
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         for what, told, least, most in (
@@ -145,7 +150,7 @@ class VideoResults:
     @property
     def parts(self) -> Parts:
         """Its path, or its name with the folders it stood in: what it is paired with others by."""
-        return path_parts(self.path) if self.path else (*self.folders, self.name)
+        return path_parts(self.path) if self.path else self.place or (self.name,)
 
     def with_frames(self, read: Callable[[], Iterator[SeenFrame]], name: str | None = None) -> "VideoResults":
         """The same video with other frames."""

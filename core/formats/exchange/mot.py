@@ -13,13 +13,13 @@ motor, too) excuse what is found on them; see TrackEval's `MotChallenge2DBox`.
 """
 
 import csv
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.formats.exchange.material import Format, Material
 from core.formats.exchange.model import OBJECT, BadResults, Census, Ignored, SeenFrame, SeenObject, VideoResults
-from core.formats.exchange.notes import Notes
 from core.formats.exchange.parsing import Lenient, box_from_xywh, checked_label, whole
 from core.formats.exchange.sequences import (
     SequenceFiles,
@@ -33,7 +33,7 @@ from core.formats.exchange.sequences import (
     write_about,
 )
 from core.formats.exchange.shelf import Shelf
-from core.formats.exchange.sources import Sources
+from core.formats.exchange.sources import MissingFacts, Sources
 
 _MOT17 = (
     "pedestrian", "person on vehicle", "car", "bicycle", "motorbike", "non motorized vehicle", "static person",
@@ -76,9 +76,19 @@ def _xywh(one: SeenObject | Ignored) -> tuple[float, float, float, float]:
 
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
-    """See `Format.read`."""
+    """See `Format.read`. A sequence of which nothing tells the size is noted and left out, if there are others."""
     sequences = find_sequences(path, sources)
-    return [_video(sequence, sources.of(len(sequences))) for sequence in sequences]
+    videos: list[VideoResults] = []
+    missing: MissingFacts | None = None
+    for sequence in sequences:
+        try:
+            videos.append(_video(sequence, sources.of(len(sequences))))
+        except MissingFacts as error:
+            sources.notes.add(str(sequence.rows), f"left out: {error}")
+            missing = error
+    if missing is not None and (not videos or sources.may_be_told):
+        raise missing
+    return videos
 
 
 def _video(sequence: SequenceFiles, sources: Sources) -> VideoResults:
@@ -94,11 +104,13 @@ def _video(sequence: SequenceFiles, sources: Sources) -> VideoResults:
         width=size[1],
         height=size[0],
         fps=rate(sequence),
-        read=lambda: _frames(sequence, ids, sources.notes),
+        read=lambda: _frames(sequence, ids, sources),
         length=sequence.length,
         tracked=ids.tracked,
         complete=sequence.length is not None,
-        folders=sequence.folders,
+        place=sequence.place,
+        by_number=True,
+        origin=sequence.origin,
     )
 
 
@@ -118,25 +130,26 @@ class _Ids:
                 one = float(line.split(",")[1])
             except (IndexError, ValueError):
                 continue  # noted when rows are read
-            some, nobody = some or one >= 0, nobody or one < 0
-            highest = max(highest, int(one))
+            if math.isfinite(one):
+                some, nobody = some or one >= 0, nobody or one < 0
+                highest = max(highest, int(one))
         return cls(some or not nobody, highest + 1 if some and nobody else 0)
 
 
-def _frames(sequence: SequenceFiles, ids: _Ids, notes: Notes) -> Iterator[SeenFrame]:
+def _frames(sequence: SequenceFiles, ids: _Ids, sources: Sources) -> Iterator[SeenFrame]:
     """Rows may be in any order, often they are by track; every frame of the sequence was looked at."""
     shelf = Shelf()
     fps = rate(sequence)
     for frame in range(sequence.length or 0):
         shelf.frame("", frame, frame / fps)
-    lenient = Lenient(notes)
+    lenient = Lenient(sources.notes)
     for number, line in read_rows(sequence.rows):
         with lenient.entry(f"{sequence.rows}, line {number}"):
             values = [float(value) for value in line.rstrip(" ,").split(",")]
             if len(values) < 6:
                 raise BadResults(f"frame, id, left, top, width, height are wanted, not {line[:60]!r}")
             frame = source_frame(values[0], sequence)
-            seen = _seen(values, ids.free + number if values[1] < 0 else None, sequence)
+            seen = _seen(values, ids.free + number if values[1] < 0 else None, sequence, sources.truth)
             shelf.frame("", frame, frame / fps)
             if isinstance(seen, Ignored):
                 shelf.ignore("", frame, seen)
@@ -146,9 +159,9 @@ def _frames(sequence: SequenceFiles, ids: _Ids, notes: Notes) -> Iterator[SeenFr
     yield from shelf.frames("", shelf.shift(""))
 
 
-def _seen(values: list[float], otherwise: int | None, sequence: SequenceFiles) -> SeenObject | Ignored:
+def _seen(values: list[float], otherwise: int | None, sequence: SequenceFiles, truth: bool) -> SeenObject | Ignored:
     """A row's object; its id is `otherwise` where it has none."""
-    is_truth = sequence.rows.stem == "gt"
+    is_truth = sequence.rows.stem == "gt" or truth
     score = None if is_truth or len(values) < 7 or values[6] < 0 else values[6]
     number = int(values[7]) if len(values) > 7 else -1
     names = sequence.labels or (_MOT17 if is_truth else ())

@@ -123,7 +123,9 @@ def _video(sequence: SequenceFiles, notes: Notes) -> VideoResults:
         read=lambda: _frames(sequence, size, short, notes),
         length=sequence.length,
         complete=sequence.length is not None,
-        folders=sequence.folders,
+        place=sequence.place,
+        by_number=True,
+        origin=sequence.origin,
     )
 
 

@@ -16,7 +16,7 @@ from core.formats.exchange.sources import Sources
 from core.formats.id_maps import IdMap, read_id_map
 from core.masks import rle
 from core.store.names import short_names
-from core.store.paths import visible
+from core.store.paths import files_of
 from core.video.frame_names import stem_of
 from core.video.image_file import natural_key
 from core.video.image_folder import IMAGE_FOLDER_FPS
@@ -29,7 +29,7 @@ _LOOKED_AT = 20
 def is_coded(folder: Path) -> bool:
     """Whether the first PNGs below a folder that are not empty hold such ids, and no others."""
     seen = False
-    for path in visible(folder, "**/*.png")[:_LOOKED_AT]:
+    for path in files_of(folder, (".png",))[:_LOOKED_AT]:
         try:
             ids = np.unique(_read(path))
         except BadResults:
@@ -43,7 +43,7 @@ def is_coded(folder: Path) -> bool:
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
     """The videos in a folder, one for each folder of PNGs. Raises `BadResults`."""
-    folders = sorted({file.parent for file in visible(path, "**/*.png")}, key=lambda p: natural_key(str(p)))
+    folders = sorted({file.parent for file in files_of(path, (".png",))}, key=lambda p: natural_key(str(p)))
     parts = [folder.relative_to(path).parts or (path.absolute().name,) for folder in folders]
     sources.notes.add(str(path), "ids taken as MOTS has them: 1000 x class + number, 10000 is not judged")
     return [
@@ -53,16 +53,17 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
 
 
 def _video(folder: Path, name: str, place: tuple[str, ...], sources: Sources) -> VideoResults:
-    maps = {stem_of(file.name): file for file in visible(folder, "*.png")}
+    maps = {stem_of(file.name): file for file in files_of(folder, (".png",), deep=False)}
     stems = sorted(maps, key=natural_key)
     source = sources.describe(place[-1])
     fps = source.fps if source is not None else IMAGE_FOLDER_FPS
     frames = sources.source_frames(str(folder), place[-1], stems)
-    numbered = {frame: maps[stem] for frame, stem in zip(frames, stems, strict=True)}
+    numbered = {frame: maps[stem] for frame, stem in zip(frames.frames, stems, strict=True)}
     height, width = _read(maps[stems[0]]).shape
     return VideoResults(
         name=name, width=width, height=height, fps=fps, read=lambda: _frames(numbered, (height, width), fps),
-        length=None if source is None else source.declared_frames, folders=place[:-1],
+        length=None if source is None else source.declared_frames, place=place,
+        by_number=True, origin=frames.origin,
     )  # fmt: skip
 
 

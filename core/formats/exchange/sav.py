@@ -3,6 +3,7 @@
 VIDEO/000/00000.png     VIDEO/001/00000.png
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,17 +13,29 @@ from core.errors import BadMedia
 from core.formats.exchange.model import OBJECT, BadResults, SeenFrame, SeenObject
 from core.formats.id_maps import IdMap, read_id_map
 from core.masks import rle
-from core.store.paths import visible
+from core.store.paths import files_of
 
 _DIGITS = 3
+_RESOLUTION = re.compile(r"(?i)^annotations$|^masks$|^[0-9]+p$|resolution$")  # folders of videos, as DAVIS has them
 
 
 def is_object(folder: Path, root: Path) -> bool:
     """Whether a folder of PNGs below `root` is one object of a video: called `000`, and in black and white."""
-    numbered = len(folder.name) == _DIGITS and folder.name.isascii() and folder.name.isdigit()
-    if not numbered or folder == root or (folder.parent == root and not root.name.startswith("sav_")):
+    video = folder.parent
+    if not _is_number(folder) or folder == root or _RESOLUTION.search(video.name):
         return False
-    return len(np.unique(_read(visible(folder, "*.png")[0]))) <= 2
+    if video == root and not root.name.startswith("sav_"):
+        return False
+    alike = [one for one in video.iterdir() if one.is_dir() and one.name[0] != "."]
+    if not all(map(_is_number, alike)) or "0" * _DIGITS not in [
+        one.name for one in alike
+    ]:  # videos may be numbers, too
+        return False
+    return len(np.unique(_read(files_of(folder, (".png",), deep=False)[0]))) <= 2
+
+
+def _is_number(folder: Path) -> bool:
+    return len(folder.name) == _DIGITS and folder.name.isascii() and folder.name.isdigit()
 
 
 def frames(folders: Sequence[Path], stems: Mapping[int, str], size: tuple[int, int], fps: float) -> Iterator[SeenFrame]:

@@ -6,6 +6,7 @@ Frames count from 1: frame 1 is source frame 0; in files that have a frame 0 (KI
 """
 
 import configparser
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -16,11 +17,12 @@ from core.formats.exchange.parsing import telling, whole
 from core.formats.exchange.sources import Sources
 from core.store.names import short_names
 from core.store.paths import visible
+from core.video.frame_names import Origin
 from core.video.image_folder import IMAGE_FOLDER_FPS
 from core.video.limits import MAX_FRAMES
 
 _INFO, _LABELS = "seqinfo.ini", "labels.txt"
-_NO_ROWS = (_LABELS, "classes.txt", "readme.txt")
+_NO_ROWS = re.compile(r"(?i)^(labels|classes|readme.*|.*_(summary|detailed))\.txt$")
 _LONGEST_LINE = 2**22
 
 
@@ -68,14 +70,21 @@ def write_about(folder: Path, video: VideoResults, census: Census, labels: Seque
 
 @dataclass(frozen=True)
 class SequenceFiles:
-    """A sequence: its name, the folders it stood in, rows and labels, the number of its first frame (0 or 1), and what
-    its `seqinfo.ini` or its video tells."""
+    """A sequence.
+
+    Attributes:
+        name: of its own.
+        place: that with the folders it stood in.
+        rows, labels: the file of rows, and the names of classes.
+        origin: the number of its first frame.
+        fps, length, size: as `seqinfo.ini` or the video tells; size is height and width.
+    """
 
     name: str
-    folders: tuple[str, ...]
+    place: tuple[str, ...]
     rows: Path
     labels: Sequence[str]
-    first_frame: int
+    origin: Origin
     fps: float | None
     length: int | None
     size: tuple[int, int] | None
@@ -84,18 +93,26 @@ class SequenceFiles:
 def find_sequences(path: Path, sources: Sources) -> list[SequenceFiles]:
     """The sequences in a folder, at any depth, or of a file of rows. Raises `BadResults` where there is none."""
     if path.is_file():
-        files, root = [path], path.parent
+        files = [path]
     else:
-        patterns = ("**/gt/gt.txt", "*.txt", "**/*.txt")
-        found = ([p for p in visible(path, pattern) if p.name not in _NO_ROWS] for pattern in patterns)
-        files, root = next((files for files in found if files), []), path
+        patterns = ("**/gt/gt.txt", "gt.txt", "*.txt", "**/*.txt")
+        found = ([p for p in visible(path, pattern) if not _NO_ROWS.search(p.name)] for pattern in patterns)
+        files = next((files for files in found if files), [])
     if not files:
         raise BadResults(f"{path}: no gt/gt.txt in it, and no .txt files of rows")
-    places = [(*_folder(file).relative_to(root.absolute()).parts, _name(file)) for file in files]
+    root = path.absolute()
+    places = [(*_below(_folder(file), root), _name(file)) for file in files]
+    origin = sources.origin
+    if origin is None:  # one for all: files without a row on the first frame do not tell
+        origin = 0 if any(_has_frame_0(file) for file in files) else 1
     return [
-        _sequence(file, name, place[:-1], sources.of(len(files)))
+        _sequence(file, name, place, origin, sources.of(len(files)))
         for file, name, place in zip(files, short_names(places), places, strict=True)
     ]
+
+
+def _below(folder: Path, root: Path) -> tuple[str, ...]:
+    return folder.relative_to(root).parts if folder.is_relative_to(root) else ()
 
 
 def _folder(rows: Path) -> Path:
@@ -113,17 +130,16 @@ def _name(rows: Path) -> str:
     return rows.stem
 
 
-def _sequence(rows: Path, name: str, folders: tuple[str, ...], sources: Sources) -> SequenceFiles:
+def _sequence(rows: Path, name: str, place: tuple[str, ...], first: Origin, sources: Sources) -> SequenceFiles:
     info = next((p for p in (rows.parent / _INFO, rows.parent.parent / _INFO) if p.is_file()), None)
     labels = rows.parent / _LABELS
     names = labels.read_text(encoding="utf-8").splitlines() if labels.is_file() else []
-    first = _first_frame(rows)
     if info is None:
         source = sources.describe(_name(rows))
         if source is None:
-            return SequenceFiles(name, folders, rows, names, first, None, None, None)
+            return SequenceFiles(name, place, rows, names, first, None, None, None)
         size = (source.height, source.width)
-        return SequenceFiles(name, folders, rows, names, first, source.fps, source.declared_frames, size)
+        return SequenceFiles(name, place, rows, names, first, source.fps, source.declared_frames, size)
     with telling(str(info)):
         parser = configparser.ConfigParser(interpolation=None)
         try:
@@ -133,23 +149,23 @@ def _sequence(rows: Path, name: str, folders: tuple[str, ...], sources: Sources)
             length = whole(int(told["seqLength"]), "seqLength")
             if length > MAX_FRAMES:
                 raise BadResults(f"{length:,} frames, more than the {MAX_FRAMES:,} accepted")
-            return SequenceFiles(name, folders, rows, names, first, float(told["frameRate"]), length, size)
+            return SequenceFiles(name, place, rows, names, first, float(told["frameRate"]), length, size)
         except configparser.Error as error:
             raise BadResults(str(error).splitlines()[0]) from None
 
 
-def _first_frame(rows: Path) -> int:
-    """What number the first frame of a sequence has: 0 where a row or a picture has it (KITTI), else 1."""
+def _has_frame_0(rows: Path) -> bool:
+    """Whether a row or a picture is of a frame 0, as in KITTI."""
     pictures = (rows.parent.parent / "img1" / f"000000{suffix}" for suffix in (".jpg", ".png"))
     if any(path.is_file() for path in pictures):
-        return 0
-    numbers = (line.replace(",", " ").split()[0] for _, line in read_rows(rows))
-    return 0 if any(number.strip("0.") == "" for number in numbers) else 1
+        return True
+    numbers = (next(iter(line.replace(",", " ").split()), "") for _, line in read_rows(rows))
+    return any(number and not number.strip("0.") for number in numbers)
 
 
 def source_frame(told: float, sequence: SequenceFiles) -> int:
     """The source frame of a row. Raises `ValueError` or `BadResults` for a number that the sequence has not."""
-    frame = whole(told, "frame", sequence.first_frame) - sequence.first_frame
+    frame = whole(told, "frame", sequence.origin) - sequence.origin
     if sequence.length is not None and frame >= sequence.length:
         raise BadResults(f"frame {told:g} of a sequence of {sequence.length}")
     return frame

@@ -1,6 +1,6 @@
 """Where the videos are that results are about, and what formats that do not tell it have to know of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -9,8 +9,8 @@ from core.errors import BadMedia
 from core.formats.exchange.model import BadResults, VideoResults
 from core.formats.exchange.notes import Notes
 from core.store.names import Parts, common_tail, pair_up, path_parts, short_names
-from core.store.paths import visible
-from core.video.frame_names import frame_numbers, match_names, stem_of
+from core.store.paths import slugify, visible
+from core.video.frame_names import FrameNumbers, Origin, common_origin, frame_numbers, match_names, stem_of
 from core.video.frames import VideoInfo
 from core.video.image_file import SUFFIXES as IMAGE_SUFFIXES
 from core.video.image_file import upright_size
@@ -32,6 +32,8 @@ class Sources:
         videos: a video, a folder of images, or a folder of either, at any depth; None: none.
         known: other videos, as results name them, to be looked among where `videos` is None.
         like: other results of the same videos, for what neither files nor videos tell.
+        origin: the number of the first frame in names and rows, where that is known from elsewhere.
+        truth: what is read is the truth, that results are judged by.
         alone: the results are of one video: a single video that was pointed at is that one, whatever it is called.
         notes: what is noted while results are read.
     """
@@ -39,8 +41,15 @@ class Sources:
     videos: Path | None = None
     known: tuple[str, ...] = ()
     like: tuple[VideoResults, ...] = ()
+    origin: Origin | None = None
+    truth: bool = False
     alone: bool = False
     notes: Notes = field(default_factory=Notes)
+
+    @property
+    def may_be_told(self) -> bool:
+        """Whether nobody has been asked yet what files do not tell: the other side of an evaluation may know."""
+        return not self.like
 
     def of(self, count: int) -> "Sources":
         """The same for results of `count` videos."""
@@ -55,16 +64,18 @@ class Sources:
             there = [self.videos]
         else:
             there = _inside(self.videos)
-        parts = [path_parts(str(path)) if path.is_file() else path.absolute().parts for path in there]
+        parts = [path_parts(str(path.absolute())) for path in there]
         return list(zip(short_names(parts), parts, there, strict=True))
 
     def find(self, name: str, told: str | None = None) -> Path | None:
         """The source of a video: the one that results name by its path, or by name; the only one; as told."""
         wanted = path_parts(told) if told else None
-        for parts in (wanted, (name,)):
+        # A name with folders in it is one of several alike: there the file's own name tells nothing.
+        least = 1 if wanted is None or slugify(wanted[-1]).casefold() == name.casefold() else 2
+        for parts, needed in ((wanted, least), ((name,), 1)):
             scores = [common_tail(parts, own) if parts else 0 for _, own, _ in self._paths]
             best = max(scores, default=0)
-            if best and scores.count(best) == 1:
+            if best >= needed and scores.count(best) == 1:
                 return self._paths[scores.index(best)][2]
         called = [path for short, _, path in self._paths if short.casefold() == name.casefold()]
         if len(called) == 1:
@@ -134,7 +145,11 @@ class Sources:
                         raise BadResults(f"{path}: {error}") from None
         raise BadResults(f"{name}: nothing tells its size: width and height are missing, and the picture is not there")
 
-    def source_frames(self, where: str, name: str, stems: Sequence[str], told: str | None = None) -> list[int]:
+    def over(self, videos: Iterable[Sequence[str]]) -> "Sources":
+        """The same, with the origin that the names of all videos of a data set tell, where it is not known yet."""
+        return self if self.origin is not None else replace(self, origin=common_origin(videos))
+
+    def source_frames(self, where: str, name: str, stems: Sequence[str], told: str | None = None) -> FrameNumbers:
         """Which source frame each file of a video is of.
 
         By name where the video is a folder of pictures that are called so; else by the number in the name, see
@@ -157,11 +172,11 @@ class Sources:
             if lost or len(set(found)) < len(stems):
                 missing = lost[0] if lost else stems[-1]
                 raise BadResults(f"{where}: no picture is called {missing!r} among {pictures[0]} … {pictures[-1]}")
-            return found
-        numbered = frame_numbers(stems)
+            return FrameNumbers(found)
+        numbered = frame_numbers(stems, self.origin)
         if numbered.assumed:
             self.notes.add(where, numbered.assumed)
-        return list(numbered.frames)
+        return numbered
 
 
 def _inside(folder: Path) -> list[Path]:

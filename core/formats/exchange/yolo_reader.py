@@ -20,7 +20,7 @@ from core.formats.exchange.yolo_rows import RowKind, kind_of_rows, read_row
 from core.store.names import short_names
 from core.store.paths import visible
 from core.store.safe_load import load_yaml
-from core.video.frame_names import frame_numbers, video_of
+from core.video.frame_names import FrameNumbers, stem_of, video_names
 from core.video.image_file import SUFFIXES, natural_key, upright_size
 from core.video.image_folder import IMAGE_FOLDER_FPS
 
@@ -53,7 +53,12 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
     told = about.get("videos")
     told = told if isinstance(told, dict) else {}
     lenient = Lenient(sources.notes)
-    grouped = _grouped(files, told, lenient)
+    stems = [
+        sorted((stem_of(f.stem) for f in files if f.parent == one), key=natural_key)
+        for one in {f.parent for f in files}
+    ]
+    sources = sources.over(stems)
+    grouped = _grouped(files, told, lenient, sources)
     lenient.check()
     pose = about.get("kpt_shape")
     kind = kind_of_rows(((line for _, line in read_rows(file)) for file in files), pose)
@@ -62,7 +67,8 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
     parts = [(*group.folder.relative_to(folder).parts, group.name) for group in grouped]
     rest = _Rest(labels, kind, sources.of(len(grouped)))
     return [
-        _video(group, name, told.get(group.name), rest) for group, name in zip(grouped, short_names(parts), strict=True)
+        _video(group, name, place, told.get(group.name), rest)
+        for group, name, place in zip(grouped, short_names(parts), parts, strict=True)
     ]
 
 
@@ -153,20 +159,30 @@ def _swapped(path: Path, old: str, new: str) -> Path:
     return Path(*parts)
 
 
-def _grouped(files: Sequence[Path], told: Mapping[str, Any], lenient: Lenient) -> list[_Group]:
+def _grouped(files: Sequence[Path], told: Mapping[str, Any], lenient: Lenient, sources: Sources) -> list[_Group]:
     """Files by folder, name without the frame's number, and size: a video has one size."""
-    groups: dict[tuple[Path, str, tuple[int, int]], list[Path]] = {}
-    pictures: dict[Path, dict[str, Path]] = {}
+    folders: dict[Path, list[Path]] = {}
     for file in files:
-        with lenient.entry(str(file)):
-            own = file.stem.rpartition("_")[0]
-            if own in told:
-                size = _told_size(told[own])
-            else:
-                own = video_of(file.stem) or "images"
-                size = None
-            groups.setdefault((file.parent, own, size or _picture_size(file, pictures)), []).append(file)
+        folders.setdefault(file.parent, []).append(file)
+    groups: dict[tuple[Path, str, tuple[int, int]], list[Path]] = {}
+    for folder, own in folders.items():
+        pictures = _pictures_beside(folder)
+        # Pictures without objects often have no file: all names together tell which frame is which.
+        names = sorted({*(file.stem for file in own), *pictures}, key=natural_key)
+        videos = dict(zip(names, video_names([stem_of(name) for name in names]), strict=True))
+        for file in own:
+            with lenient.entry(str(file)):
+                ours = file.stem.rpartition("_")[0]
+                name, size = (ours, _told_size(told[ours])) if ours in told else (videos[file.stem] or "images", None)
+                size = size or _picture_size(file, pictures, name, sources)
+                groups.setdefault((folder, name, size), []).append(file)
     return [_Group(folder, name, size, own) for (folder, name, size), own in groups.items()]
+
+
+def _pictures_beside(folder: Path) -> dict[str, Path]:
+    beside = _swapped(folder, "labels", "images")
+    there = beside.iterdir() if beside.is_dir() else ()
+    return {path.stem: path for path in there if path.suffix.lower() in SUFFIXES}
 
 
 def _told_size(facts: Any) -> tuple[int, int] | None:
@@ -175,34 +191,45 @@ def _told_size(facts: Any) -> tuple[int, int] | None:
     return whole(facts["height"], "height", 1), whole(facts["width"], "width", 1)
 
 
-def _picture_size(label: Path, listed: dict[Path, dict[str, Path]]) -> tuple[int, int]:
-    beside = _swapped(label.parent, "labels", "images")
-    if beside not in listed:
-        there = beside.iterdir() if beside.is_dir() else ()
-        listed[beside] = {path.stem: path for path in there if path.suffix.lower() in SUFFIXES}
-    picture = listed[beside].get(label.stem)
+def _picture_size(label: Path, pictures: Mapping[str, Path], video: str, sources: Sources) -> tuple[int, int]:
+    picture = pictures.get(label.stem)
     if picture is None:
-        raise BadResults(f"nothing tells the size of its picture: {beside} has no {label.stem}.jpg or .png")
+        beside = _swapped(label.parent, "labels", "images")
+        what = f"the size of the picture of {label} ({beside} has no {label.stem}.jpg or .png)"
+        info = sources.need(video, what)
+        return info.height, info.width
     try:
         return upright_size(picture)
     except BadMedia as error:
         raise BadResults(f"{picture}: {error}") from None
 
 
-def _video(group: _Group, name: str, told: Any, rest: _Rest) -> VideoResults:
+def _video(group: _Group, name: str, place: tuple[str, ...], told: Any, rest: _Rest) -> VideoResults:
     facts = told if isinstance(told, dict) else {}
     fps = facts.get("fps") or IMAGE_FOLDER_FPS
-    stems = [file.stem for file in group.files]
     if facts:
-        numbers = list(frame_numbers(stems, exact=True).frames)
+        numbered = FrameNumbers([int(file.stem.rpartition("_")[2]) for file in group.files])
     else:
-        numbers = rest.sources.source_frames(str(group.folder), group.name, stems)
-    files = dict(zip(numbers, group.files, strict=True))
+        numbered = _numbered(group, rest.sources)
+    files = dict(zip(numbered.frames, group.files, strict=True))
     return VideoResults(
         name=name, width=group.size[1], height=group.size[0], fps=fps,
         read=lambda: _frames(files, group.size, fps, rest),
-        length=facts.get("length"), tracked=rest.kind.ids, complete=bool(facts), folders=group.folder.parts[-2:],
+        length=facts.get("length"), tracked=rest.kind.ids, complete=bool(facts), place=place,
+        by_number=not facts, origin=numbered.origin,
     )  # fmt: skip
+
+
+def _numbered(group: _Group, sources: Sources) -> FrameNumbers:
+    """Source frames of a group's files, by the names of all pictures of their video."""
+    labels = {stem_of(file.stem): file for file in group.files}
+    names = {*labels, *(stem_of(name) for name in _pictures_beside(group.folder))}
+    series = dict(zip(names, video_names(list(names)), strict=True))
+    own = {series[stem] for stem in labels}
+    stems = sorted((name for name in names if series[name] in own), key=natural_key)
+    numbered = sources.source_frames(str(group.folder), group.name, stems)
+    frames = dict(zip(stems, numbered.frames, strict=True))
+    return FrameNumbers([frames[stem_of(file.stem)] for file in group.files], origin=numbered.origin)
 
 
 def _frames(files: Mapping[int, Path], size: tuple[int, int], fps: float, rest: _Rest) -> Iterator[SeenFrame]:
@@ -211,7 +238,8 @@ def _frames(files: Mapping[int, Path], size: tuple[int, int], fps: float, rest: 
         objects: list[SeenObject] = []
         for number, line in read_rows(file):
             with lenient.entry(f"{file}, line {number}"):
-                objects.append(read_row(line, len(objects) + 1, rest.kind, rest.labels, size))
+                free = rest.kind.highest_id + len(objects) + 1
+                objects.append(read_row(line, free, rest.kind, rest.labels, size))
         if len({one.obj_id for one in objects}) < len(objects):
             raise BadResults(f"{file}: two objects of one id")
         yield SeenFrame(frame, frame / fps, tuple(objects))

@@ -4,7 +4,7 @@ After the class: a box (x, y, width, height), or corners of a polygon (x, y, x, 
 then, in what trackers and detectors write, a score, an id, or both.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ class RowKind:
     Attributes:
         scores: a score comes after box, polygon or key points.
         ids: an id comes last.
+        highest_id: of the data set: rows without one get ids above.
         keypoints: numbers for key points after the box; they are not read.
         noted: what was taken for granted, in words; "" for nothing.
     """
@@ -32,6 +33,7 @@ class RowKind:
     ids: bool = False
     keypoints: int = 0
     noted: str = ""
+    highest_id: int = 0
 
     @property
     def more(self) -> int:
@@ -50,30 +52,62 @@ def kind_of_rows(files: Iterable[Iterable[str]], kpt_shape: Any = None) -> RowKi
         kpt_shape: of `data.yaml`: how many key points, with how many numbers each.
     """
     keypoints = _key_points(kpt_shape)
-    lengths: set[int] = set()
-    ids = shares = True  # of the last number, and of the last but one
-    highest = 0.0
+    tails = _Tails()
     for lines in files:
+        tails.look_at(lines, keypoints)
+    lengths, ids, highest = tails.lengths, tails.ids, int(tails.highest)
+    if keypoints:
+        more = max(lengths, default=_BOX) - _BOX
+        if more not in (0, 1, 2):
+            raise BadResults(f"rows are longer than a box and kpt_shape {kpt_shape}")
+        return RowKind(more - ids > 0, ids and more > 0, keypoints, "poses: key points are left out", highest * ids)
+    boxes = max(lengths, default=_BOX) <= _BOX + 2
+    if boxes and _BOX + 2 in lengths and tails.ids_of_longest and tails.shares:
+        told = "numbers after boxes are taken as score and id; trackers leave out ids that are not certain"
+        if lengths & {_BOX, _BOX + 1} or highest > 1 or lengths == {_BOX + 2}:
+            return RowKind(True, True, 0, told, highest)
+    if lengths and all(length % 2 for length in lengths):
+        told = "numbers after boxes or polygons are taken as ids" if ids else ""
+        return RowKind(not ids, ids, 0, told, highest * ids)
+    if lengths and ids and highest > 1 and tails.shares and not any(length % 2 for length in lengths):
+        return RowKind(True, True, 0, "the last two numbers of rows are taken as score and id", highest)
+    return RowKind()
+
+
+class _Tails:
+    """What the last numbers of all rows have in common.
+
+    Attributes:
+        lengths: of rows beyond a box, key points not counted.
+        ids: whether the last number is whole, from 1 up, and never twice in a file.
+        ids_of_longest: the same of rows of six numbers alone.
+        shares: whether the last but one is from 0 to 1, there.
+        highest: of the last numbers.
+    """
+
+    def __init__(self) -> None:
+        self.lengths: set[int] = set()
+        self.ids = self.ids_of_longest = self.shares = True
+        self.highest = 0.0
+
+    def look_at(self, lines: Iterable[str], keypoints: int) -> None:
+        """Take up the rows of one file."""
         seen: set[float] = set()
         for line in lines:
             values = _numbers(line)[1:]
             if len(values) <= _BOX:
                 continue
-            lengths.add(len(values) - keypoints)
-            ids &= values[-1] == int(values[-1]) and values[-1] >= 1 and values[-1] not in seen
-            shares &= 0 <= values[-2] <= 1
-            highest = max(highest, values[-1])
-            seen.add(values[-1])
-    if keypoints:
-        more = max(lengths, default=_BOX) - _BOX
-        if more not in (0, 1, 2):
-            raise BadResults(f"rows are longer than a box and kpt_shape {kpt_shape}")
-        return RowKind(more - ids > 0, ids and more > 0, keypoints, "poses: key points are left out")
-    if lengths and all(length % 2 for length in lengths):
-        return RowKind(not ids, ids, 0, "numbers after boxes or polygons are taken as ids" if ids else "")
-    if lengths and ids and highest > 1 and shares and not any(length % 2 for length in lengths):
-        return RowKind(True, True, 0, "the last two numbers of rows are taken as score and id")
-    return RowKind()
+            length, last = len(values) - keypoints, values[-1]
+            self.lengths.add(length)
+            is_id = last == int(last) and last >= 1 and last not in seen
+            self.ids &= is_id
+            if length != _BOX + 1:
+                self.shares &= 0 <= values[-2] <= 1
+            if length == _BOX + 2:
+                self.ids_of_longest &= is_id
+            if is_id:
+                self.highest = max(self.highest, last)
+                seen.add(last)
 
 
 def _numbers(line: str) -> list[float]:
@@ -107,12 +141,13 @@ def read_row(line: str, otherwise: int, kind: RowKind, labels: Mapping[int, str]
     if number not in labels:
         raise BadResults(f"class {number} has no name")
     shares = values[1:]
-    if len(shares) == _BOX and kind.more and not kind.keypoints:
-        tail: Sequence[float] = ()  # a plain box among rows with more
+    plain = _BOX + kind.keypoints
+    if kind.keypoints or len(shares) <= _BOX + kind.more:  # a box, with as much behind it as there is
+        shares, tail = shares[:plain], shares[plain:]
     else:
         end = len(shares) - kind.more
         shares, tail = shares[:end], shares[end:]
-    obj_id = whole(tail[-1], "id") if kind.ids and tail else otherwise
+    obj_id = whole(tail[-1], "id") if kind.ids and len(tail) == kind.more else otherwise
     score = checked_score(tail[0]) if kind.scores and tail else None
     height, width = size
     if kind.keypoints or len(shares) == _BOX:

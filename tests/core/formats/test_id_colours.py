@@ -41,10 +41,26 @@ def test_panoptic_colours(tmp_path: Path) -> None:
 
 def test_grey_in_three_channels_and_one_channel_alone_are_numbers(tmp_path: Path) -> None:
     assert _read(tmp_path, _colours((5, 5, 5), (200, 200, 200))) == ([0, 5, 200], "")
-    assert _read(tmp_path, _colours((0, 0, 5), (0, 0, 9)))[0] == [0, 5, 9]
+    assert _read(tmp_path, _colours((5, 0, 0), (9, 0, 0)))[0] == [0, 5, 9]
     deep = _colours((700, 700, 700), (5, 5, 5), dtype=np.uint16)
     assert _read(tmp_path, deep) == ([0, 5, 700], "")
     assert _read(tmp_path, _colours((5, 255), (9, 255))[1:], "LA")[0] == [5, 9]
+
+
+def test_all_maps_of_a_folder_have_one_coding(tmp_path: Path) -> None:
+    """A colour that could be of several codings alone is what the maps beside it say."""
+    palette = [tuple(int(v) for v in colour) for colour in voc_palette()]
+    sets = {"voc": [palette[7:8], palette[1:3]], "panoptic": [[(128, 0, 0)], [(128, 0, 0), (44, 1, 0)], [(5, 5, 5)]]}
+    for name, maps in sets.items():
+        (tmp_path / name).mkdir()
+        for number, colours in enumerate(maps):
+            Image.fromarray(_colours(*colours)).save(tmp_path / name / f"{number}.png")
+    read = {
+        name: [np.unique(read_coded_map(tmp_path / name / f"{n}.png").ids)[1:].tolist() for n in range(len(maps))]
+        for name, maps in sets.items()
+    }
+    assert read["voc"] == [[7], [1, 2]]
+    assert read["panoptic"] == [[128], [128, 300], [5 + 256 * 5 + 65_536 * 5]]
 
 
 @pytest.mark.parametrize(

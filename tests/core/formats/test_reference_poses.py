@@ -49,6 +49,10 @@ def test_matrices_by_name_up_to_the_first_dot(tmp_path: Path) -> None:
         ("left/a.jpg 1 0 0\nright/a.jpg 2 0 0\n", "a.jpg", None),
         ("left/a.jpg 1 0 0\nright/a.jpg 2 0 0\n", "right/a.jpg", 2),
         ("images/a.jpg 1 0 0\n", "a.jpg", 1),
+        ("cam1/a.jpg 1 0 0\n", "cam0/a.jpg", None),
+        ("images/cam0/a.jpg 1 0 0\nimages/cam1/a.jpg 2 0 0\n", "cam1/a.jpg", 2),
+        ("D:\\x\\a.jpg 1 0 0\n", "a.jpg", 1),
+        ("a.jpg 1 0 0 9\nb.jpg 2 0 0\n", "a.jpg", None),
         ("\ufeffa.jpg 1 0 0\n", "a.jpg", 1),
         ("my photo 1.jpg 1 0 0\nmy photo 2.jpg 2 0 0\n", "my photo 2.jpg", 2),
     ],
@@ -61,7 +65,9 @@ def test_names_are_whole(tmp_path: Path, text: str, name: str, x: float | None) 
 
 def test_a_lost_pose_costs_itself(tmp_path: Path) -> None:
     matrix = np.eye(4)
-    for number, content in enumerate((matrix, np.full((4, 4), -np.inf), np.diag([1.0, 1, -1, 1]), 2 * matrix)):
+    for number, content in enumerate(
+        (matrix, np.full((4, 4), -np.inf), np.diag([1.0, 1, -1, 1]), np.diag([2.0, 2, 2, 1]))
+    ):
         np.savetxt(tmp_path / f"{number}.txt", content)
     found = read_reference_poses(tmp_path)
     assert [found.find(f"{number}.jpg") is not None for number in range(4)] == [True, False, False, False]

@@ -313,10 +313,10 @@ def test_a_camera_that_only_turns_gives_no_model(
 def test_few_near_things_before_a_far_background_are_parallax() -> None:
     rng = np.random.default_rng(1)
     far, near = rng.uniform(-400, 400, (350, 2)), rng.uniform(-400, 400, (150, 2))
-    moved = np.vstack([far + (9, 0), near + np.column_stack([rng.uniform(40, 160, 150), np.zeros(150)])])
+    moved = np.vstack([np.add(far, (9, 0)), np.add(near, np.column_stack([rng.uniform(40, 160, 150), np.zeros(150)]))])
     turn = _turn(np.vstack([far, near]), moved + rng.normal(0, 0.1, moved.shape), 1000, 1.4)
     assert turn.surely_has_parallax
-    assert not _turn(far, far + (9, 0), 1e6, 1.4).has_parallax
+    assert not _turn(far, np.add(far, (9, 0)), 1e6, 1.4).has_parallax
 
 
 def test_two_neighbouring_frames_with_parallax_are_a_model(tmp_path: Path) -> None:
