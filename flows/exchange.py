@@ -68,6 +68,7 @@ def export_results(
     console.print(f"Labels: {', '.join(done.labels) or 'none'}", soft_wrap=True)
     lost = f"masks; {FORMATS[to].loses}" if done.masks_lost else FORMATS[to].loses
     console.print(f"Not kept by {to}: {lost}", style="dim", soft_wrap=True)
+    _print_lost_marks(console, done.marks_lost, to)
     if to == "yolo" and "val" not in done.parts:
         console.print("val in data.yaml is the training set: --split 0.8 0.2 makes one", style="yellow")
     print_notes(console, sources.notes)
@@ -107,6 +108,7 @@ def import_annotations(
     if every is not None and to != "prompts":
         raise RefusedInput.of("every", every, "only where --to is prompts")
     sources, output = Sources(there(videos)), output.expanduser()
+    lost_marks = 0
     if to != "scenes" and output.is_dir():
         raise RefusedInput.of("output", str(output), "a file, not a folder that is there")
     if output.exists() and annotations.exists() and output.samefile(annotations):
@@ -121,19 +123,26 @@ def import_annotations(
             told = ", ".join(f"{_count(number, 'prompt')} for {key}" for key, number in list(prompts.items())[:5])
             told += f" and {len(prompts) - 5} more" if len(prompts) > 5 else ""
         elif to == "results":
-            write_results(found, output)
+            lost_marks = write_results(found, output)
             told = _count(len(found), "video")
         else:
             write_scenes(found, output, sources, report)
             told = _count(len(found), "scene")
     choice.check()
     console.print(f"{output}: {told}", soft_wrap=True)
+    _print_lost_marks(console, lost_marks, to)
     if to == "prompts" and unknown:
         names = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
         lost = f"The video of {names} was not found; its key is a name, and track-videos wants paths: give --videos"
         console.print(lost, style="yellow", soft_wrap=True)
     print_notes(console, sources.notes)
     return 0
+
+
+def _print_lost_marks(console: Console, lost: int, to: str) -> None:
+    if lost:
+        told = f"Lost: {_count(lost, 'region')} not to be judged, for which {to} has no place"
+        console.print(Text(told, "yellow"), soft_wrap=True)
 
 
 def print_notes(console: Console, notes: Notes) -> None:

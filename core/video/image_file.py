@@ -15,6 +15,16 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff",
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")
 _MAX_16_BIT = 65_535
 _ORIENTATION, _LYING = 0x0112, range(5, 9)  # EXIF
+_BACK = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""What undoes turning an image upright, by EXIF orientation."""
 _TURNS = {
     2: "mirrored", 3: "by 180 degrees", 4: "by 180 degrees, mirrored", 5: "by 90 degrees, mirrored", 6: "by 90 degrees",
     7: "by 270 degrees, mirrored", 8: "by 270 degrees",
@@ -42,7 +52,11 @@ def read_image(path: Path, upright: bool = True) -> RGB:
     try:
         with Image.open(path, formats=_FORMATS) as image:
             check_size(path.name, *image.size)
-            turned = ImageOps.exif_transpose(image) if upright else image
+            orientation = image.getexif().get(_ORIENTATION, 1)
+            if image.format == "TIFF":  # which Pillow turns upright by itself as it loads it
+                turned = image if upright or orientation not in _BACK else image.transpose(_BACK[orientation])
+            else:
+                turned = ImageOps.exif_transpose(image) if upright else image
             if turned.mode == "F" or turned.mode.startswith("I"):
                 return _deep(path.name, turned)
             return np.array(turned.convert("RGB"))
@@ -65,7 +79,8 @@ def upright_size(path: Path) -> tuple[int, int]:
         with Image.open(path, formats=_FORMATS) as image:
             check_size(path.name, *image.size)
             width, height = image.size
-            return (width, height) if image.getexif().get(_ORIENTATION, 1) in _LYING else (height, width)
+            lying = image.format != "TIFF" and image.getexif().get(_ORIENTATION, 1) in _LYING
+            return (width, height) if lying else (height, width)
     except (OSError, ValueError, SyntaxError, RuntimeError, struct.error, Image.DecompressionBombError) as error:
         raise BadMedia(f"{path.name}: unreadable image ({error})") from None
 

@@ -99,4 +99,5 @@ def _dump(value: Any) -> str:
 FORMAT = Format(
     "coco", "COCO instances: one JSON, an image each frame", ("mask", "polygon", "box"),
     "nothing as masks; as polygons the holes of masks", write, read, picture,
+    marks=("crowd", "region", "distractor", "unjudged", "void"),
 )  # fmt: skip

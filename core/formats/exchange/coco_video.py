@@ -263,4 +263,5 @@ def _moments(entry: Mapping[str, Any], count: int) -> Iterator[dict[str, Any] | 
 FORMAT = Format(
     "coco-video", "YouTube-VIS: one JSON, an annotation each track", ("mask", "polygon", "box"),
     "labels that change within a track; as polygons the holes of masks", write, read, picture,
+    marks=("crowd", "region", "distractor", "unjudged", "void"),
 )  # fmt: skip

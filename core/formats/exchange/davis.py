@@ -211,4 +211,5 @@ FORMAT = Format(
     "davis", "DAVIS 2017: a palette PNG each frame", ("mask",),
     "overlaps, scores, times, empty masks, ids above 254 (counted anew), videos of more than 254 objects",
     write, read, picture,
+    marks=("crowd", "region", "void"),
 )  # fmt: skip

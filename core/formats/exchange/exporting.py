@@ -25,7 +25,8 @@ def _quietly(what: str, done: int, expected: int | None) -> None:
 class Exported:
     """What was written: videos, frames, tracks, objects (sightings), the labels in the order of their numbers.
 
-    `masks_lost`: there were masks, and only boxes were written.
+    `masks_lost`: there were masks, and only boxes were written. `marks_lost`: how many marks of what is not judged the
+    format has no place for.
     """
 
     videos: int
@@ -36,6 +37,7 @@ class Exported:
     parts: Mapping[str, int]
     shape: Shape
     masks_lost: bool
+    marks_lost: int
 
 
 def export(
@@ -95,6 +97,7 @@ def export(
         parts={part: len(own) for part, own in parts.items()},
         shape=material.shape,
         masks_lost=material.shape == "box" and any(one.masks for one in census.values()),
+        marks_lost=sum(n for one in census.values() for rule, n in one.marks.items() if rule not in wanted.marks),
     )
 
 

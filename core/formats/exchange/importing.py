@@ -1,14 +1,15 @@
 """Annotations of any format made into what the flows take: prompts, results, or scenes of id maps."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from core.errors import RefusedInput
 from core.formats.exchange import id_map_scenes, results_lines
 from core.formats.exchange.exporting import Report, need_empty
-from core.formats.exchange.model import SeenObject, VideoResults
+from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
 from core.formats.exchange.pictures import write_pictures
 from core.formats.exchange.sources import Sources
 from core.store.atomic import atomic_file, atomic_folder
@@ -67,10 +68,19 @@ def _shown(one: SeenObject) -> dict[str, Any]:
     return {"box": list(one.box_xyxy)} if one.rle is None else {"mask": one.rle}
 
 
-def write_results(videos: Sequence[VideoResults], output: Path) -> None:
-    """Write `results.jsonl`, a line for each video."""
+def write_results(videos: Sequence[VideoResults], output: Path) -> int:
+    """Write `results.jsonl`, a line for each video; how many marks of what is not judged it has no place for."""
+    lost = 0
+
+    def counted(video: VideoResults) -> Iterator[SeenFrame]:
+        nonlocal lost
+        for frame in video.read():
+            lost += len(frame.ignored)
+            yield frame
+
     with atomic_file(output) as temporary:
-        results_lines.write(temporary, videos)
+        results_lines.write(temporary, [video.with_frames(partial(counted, video)) for video in videos])
+    return lost
 
 
 def write_scenes(videos: Sequence[VideoResults], output: Path, sources: Sources, report: Report) -> None:

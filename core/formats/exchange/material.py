@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from core.formats.exchange.model import Census, VideoResults
+from core.formats.exchange.model import Census, Rule, VideoResults
 from core.formats.exchange.sources import Sources
 
 Shape = Literal["mask", "polygon", "box"]
@@ -48,6 +48,7 @@ class Format:
         loses: what of the neutral model it cannot hold.
         write: makes its files in a folder.
         read: gives what is in such files. Raises `BadResults`.
+        marks: rules of what is not judged that it has a place for.
         picture: where the picture of a frame goes (part, video, source frame), below the folder; None: nowhere.
     """
 
@@ -58,3 +59,4 @@ class Format:
     write: Callable[[Path, Material], None]
     read: Callable[[Path, Sources], list[VideoResults]]
     picture: Callable[[str, str, int], str] | None = None
+    marks: tuple[Rule, ...] = ()

@@ -4,7 +4,8 @@ Frames come one at a time, as often as they are asked for, so that an hour of vi
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -176,6 +177,7 @@ class Census:
         tracks: by id, in the order of first sight.
         labels: all of them, those of what is not judged too, sorted.
         masks: whether every object has a mask (and there is one).
+        marks: rules of what is not judged, and how many there are of each.
     """
 
     frames: int
@@ -185,6 +187,7 @@ class Census:
     tracks: dict[int, Track]
     labels: Sequence[str]
     masks: bool
+    marks: Mapping[Rule, int]
 
 
 def take_census(video: VideoResults) -> Census:
@@ -193,6 +196,7 @@ def take_census(video: VideoResults) -> Census:
     labels: set[str] = set()
     steps: set[int] = set()
     frames = first = last = objects = masks = 0
+    marks: Counter[Rule] = Counter()
     for frame in video.read():
         if frames:
             steps.add(frame.source_frame - last)
@@ -206,6 +210,7 @@ def take_census(video: VideoResults) -> Census:
             labels.add(one.label)
             objects += 1
             masks += one.rle is not None
+        marks.update(one.rule for one in frame.ignored)
         labels |= {one.label for one in frame.ignored if one.rule != "void"}
     step = steps.pop() if len(steps) == 1 else 1
-    return Census(frames, first, last, max(1, step), tracks, sorted(labels), 0 < objects == masks)
+    return Census(frames, first, last, max(1, step), tracks, sorted(labels), 0 < objects == masks, marks)

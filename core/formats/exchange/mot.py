@@ -181,4 +181,5 @@ FORMAT = Format(
     "mot", "MOTChallenge: boxes with ids in text", ("box",),
     "masks, detection scores, crowds and regions that are not judged; scores in gt/gt.txt (they are in results/), "
     "labels in results/", write, read, picture,
+    marks=("distractor", "unjudged"),
 )  # fmt: skip

@@ -172,4 +172,5 @@ def _frames(
 FORMAT = Format(
     "mots", "MOTS: masks with ids in text", ("mask",),
     "overlaps, scores, empty masks, ids above 999 (counted anew), which frames were looked at", write, read, picture,
+    marks=("crowd", "region", "void"),
 )  # fmt: skip

@@ -99,4 +99,7 @@ def _frames(file: Path, size: tuple[int, int]) -> Iterator[SeenFrame]:
     yield from shelf.frames("")
 
 
-FORMAT = Format("rerun", "Rerun: a recording each video, to look at", ("mask",), "nothing of ours", write, read)
+FORMAT = Format(
+    "rerun", "Rerun: a recording each video, to look at", ("mask",), "nothing of ours", write, read,
+    marks=("crowd", "region", "distractor", "unjudged", "void"),
+)  # fmt: skip

@@ -49,8 +49,11 @@ def test_grey_in_three_channels_and_one_channel_alone_are_numbers(tmp_path: Path
 
 def test_all_maps_of_a_folder_have_one_coding(tmp_path: Path) -> None:
     """A colour that could be of several codings alone is what the maps beside it say."""
-    palette = [tuple(int(v) for v in colour) for colour in voc_palette()]
-    sets = {"voc": [palette[7:8], palette[1:3]], "panoptic": [[(128, 0, 0)], [(128, 0, 0), (44, 1, 0)], [(5, 5, 5)]]}
+    palette: list[tuple[int, ...]] = [tuple(int(v) for v in colour) for colour in voc_palette()]
+    sets: dict[str, list[list[tuple[int, ...]]]] = {
+        "voc": [palette[7:8], palette[1:3]],
+        "panoptic": [[(128, 0, 0)], [(128, 0, 0), (44, 1, 0)], [(5, 5, 5)]],
+    }
     for name, maps in sets.items():
         (tmp_path / name).mkdir()
         for number, colours in enumerate(maps):

@@ -283,8 +283,23 @@ def test_intrinsics_of_another_resolution_are_noticed(tmp_path: Path, factor: fl
     scaled = arrays["intrs"].copy()
     scaled[..., :2, :] *= factor
     clip = unpacked(tmp_path / "clip", {**arrays, "intrs": scaled}, box_masks(arrays))
-    with pytest.raises(MaskflowError, match=rf"scale the first two rows by {1 / factor:.1g}"):
+    with pytest.raises(MaskflowError, match=rf"scale their first row by {1 / factor:.1g}, the second"):
         check_geometry(clip, "a.npz")
+
+
+def test_a_crop_has_its_principal_point_where_it_is(tmp_path: Path) -> None:
+    arrays = walls(1, 12, step=0.3)
+    moved = arrays["intrs"].copy()
+    moved[..., 0, 2] -= 120
+    moved[..., 1, 2] -= 90
+    cropped = {
+        **arrays,
+        "intrs": moved,
+        "depths": arrays["depths"][..., 90:, 120:],
+        "rgbs": arrays["rgbs"][..., 90:, 120:],
+    }
+    masks = {name: mask[..., 90:, 120:] for name, mask in box_masks(arrays).items()}
+    assert check_geometry(unpacked(tmp_path / "clip", cropped, masks), "a.npz") == []
 
 
 def test_views_that_do_not_agree_are_told(tmp_path: Path) -> None:

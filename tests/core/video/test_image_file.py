@@ -77,10 +77,18 @@ def test_16_bit_colour_is_scaled(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.png").tolist() == [[[255, 128, 0]]]
 
 
-@pytest.mark.parametrize(("orientation", "size"), [(1, (2, 3)), (3, (2, 3)), (6, (3, 2)), (8, (3, 2))])
-def test_sizes_are_told_without_decoding(tmp_path: Path, orientation: int, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("ending", ["png", "tif", "jpg"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_of_every_kind_of_file(tmp_path: Path, ending: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    Image.new("RGB", (3, 2)).save(tmp_path / "a.jpg", exif=exif)
-    assert upright_size(tmp_path / "a.jpg") == size == read_image(tmp_path / "a.jpg").shape[:2]
-    assert bool(turned_upright(tmp_path / "a.jpg")) == (orientation != 1)
+    stored = np.zeros((16, 32, 3), np.uint8)
+    stored[:8, :8] = 255
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(stored).save(path, exif=exif)
+    upright, as_stored = read_image(path), read_image(path, upright=False)
+    assert np.abs(as_stored.astype(int) - stored).max() < 40
+    assert upright.shape[:2] == ((32, 16) if orientation > 4 else (16, 32)) == upright_size(path)
+    corner = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}
+    assert upright[corner[orientation]][0] > 200
+    assert bool(turned_upright(path)) == (orientation != 1)
