@@ -33,6 +33,7 @@ from core.store.safe_load import load_json
 from core.text import one_line
 from core.tracking.loop import ObjectPrompt
 
+LARGEST_ID = 65_535
 _LONGEST_PLACE = 200
 Pixels = Annotated[float, Field(ge=-100_000, le=100_000, allow_inf_nan=False)]
 
@@ -54,7 +55,7 @@ class PromptEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     frame: int = Field(default=0, ge=0)
-    obj_id: int | None = Field(default=None, ge=1, le=65_535)
+    obj_id: int | None = Field(default=None, ge=1, le=LARGEST_ID)
     label: str | None = None
     box: tuple[Pixels, Pixels, Pixels, Pixels] | None = None
     points: list[Point] = Field(default_factory=list)

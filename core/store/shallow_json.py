@@ -1,5 +1,6 @@
 """JSON read piece by piece, and never deeper than it may go: the depth is known before a parser sees the bytes."""
 
+import codecs
 import re
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -29,11 +30,14 @@ class Shallow:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._depth = 0
+        self._begins = True
         self._open = b""  # the quote of a string that goes on, and the backslash it ended with
 
     def read(self, size: int = -1) -> bytes:
         """See `Stream.read`."""
         chunk = self._stream.read(size)
+        if self._begins and chunk:  # parsers read nothing first, to see of what kind it is
+            chunk, self._begins = chunk.removeprefix(codecs.BOM_UTF8), False
         plain = _STRING.sub(b"", self._open + chunk)
         quote = plain.find(b'"')
         self._open = b""

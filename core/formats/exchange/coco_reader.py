@@ -35,7 +35,8 @@ def annotation_files(path: Path) -> list[Path]:
     """The JSON files of a COCO folder, or the file itself. Raises `BadResults` where there is none."""
     if path.is_file():
         return [path]
-    found = [*visible(path, "annotations/*.json"), *visible(path, "*.json")]
+    patterns = ("annotations/*.json", "*.json", "*/_annotations.coco.json")  # the last: Roboflow
+    found = [file for pattern in patterns for file in visible(path, pattern)]
     if not found:
         raise BadResults(f"{path}: no annotations/*.json in it")
     return [file for file in found if _has_objects(file)] or found  # captions and the like lie beside them

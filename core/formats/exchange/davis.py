@@ -7,7 +7,8 @@ Files are named by their source frame; `480p` is what the folder is called, what
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from core.errors import BadMedia
 from core.formats.exchange import sav
 from core.formats.exchange.material import Format, Material
 from core.formats.exchange.model import OBJECT, BadResults, Census, Ignored, SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.parsing import Lenient
 from core.formats.exchange.sources import Sources
 from core.formats.id_colours import voc_palette
 from core.formats.id_maps import read_coded_map
@@ -35,6 +37,7 @@ from core.video.image_folder import IMAGE_FOLDER_FPS
 _RESOLUTION = "480p"
 _SEMANTICS = "davis_semantics.json"
 _MOST, _VOID, _FEW = 254, 255, 65_535
+_LOOKED_AT = 20
 _FRAME = "maskflow-source-frame"  # in our own files
 _QUICK = 1  # for zlib: id maps pack well anyway
 
@@ -152,25 +155,36 @@ def _frames(
 ) -> Iterator[SeenFrame]:
     """DAVIS 2016 is black and white: 255 is its one object. In a palette 255 is what is not to be judged."""
     black_and_white: bool | None = None
+    lenient = Lenient(sources.notes)
     for frame, path in maps.items():
-        ids, palette, coding = _read_mask(path)
-        if ids.shape != size:
-            raise BadResults(f"{path}: {ids.shape[1]}x{ids.shape[0]} pixels, the first is {size[1]}x{size[0]}")
-        if coding:
-            sources.notes.add(str(path.parent), coding)
-        present = [one for one in _present(ids) if one]
-        ignored: tuple[Ignored, ...] = ()
-        if palette and _VOID in present:
-            void = rle.encode(np.asarray(ids == _VOID, np.bool_))
-            ignored = (Ignored("void", OBJECT, rle.box_xyxy(void), void),)
-            ids[ids == _VOID] = 0
-        elif present and not palette:
-            black_and_white = present == [_VOID] if black_and_white is None else black_and_white
-            if black_and_white and present != [_VOID]:
-                raise BadResults(f"{path}: ids {present[:5]} after frames in black and white")
+        seen: SeenFrame | None = None
+        with lenient.entry(str(path)):
+            ids, palette, coding = _read_mask(path)
+            if ids.shape != size:
+                raise BadResults(f"{ids.shape[1]}x{ids.shape[0]} pixels, the first is {size[1]}x{size[0]}")
+            if coding:
+                sources.notes.add(str(path.parent), coding)
+            present = [one for one in _present(ids) if one]
+            if black_and_white is None and present and (not palette or _only_void(maps.values())):
+                black_and_white = present == [_VOID]
+            ignored: tuple[Ignored, ...] = ()
             if black_and_white:
+                if present not in ([], [_VOID]):
+                    raise BadResults(f"ids {present[:5]} after frames in black and white")
                 ids[ids == _VOID] = 1
-        yield SeenFrame(frame, frame / fps, tuple(_objects(ids, labels)), ignored)
+            elif palette and _VOID in present:
+                void = rle.encode(np.asarray(ids == _VOID, np.bool_))
+                ignored = (Ignored("void", OBJECT, rle.box_xyxy(void), void),)
+                ids[ids == _VOID] = 0
+            seen = SeenFrame(frame, frame / fps, tuple(_objects(ids, labels)), ignored)
+        if seen is not None:
+            yield seen
+    lenient.check()
+
+
+def _only_void(maps: Iterable[Path]) -> bool:
+    """Whether the first maps have no id but 255: black and white ones that were saved with a palette."""
+    return all(set(_present(_read_mask(path).ids)) <= {0, _VOID} for path in islice(maps, _LOOKED_AT))
 
 
 def _present(ids: npt.NDArray[np.int64]) -> list[int]:

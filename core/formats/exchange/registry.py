@@ -1,6 +1,7 @@
 """All formats by name, and which one a file or folder is of."""
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import ijson
@@ -24,7 +25,7 @@ from core.formats.exchange.material import Format
 from core.formats.exchange.model import BadResults, VideoResults
 from core.formats.exchange.sequences import read_rows
 from core.formats.exchange.sources import Sources
-from core.store.paths import visible
+from core.store.paths import files_of, visible
 from core.store.shallow_json import parse_json
 
 _LOOKED_AT = 20
@@ -127,9 +128,15 @@ def _kind_of_json(path: Path) -> str | None:
 
 def _kind_of_rows(path: Path) -> str | None:
     """Rows of MOT have commas, those of MOTS have not."""
-    for _, line in read_rows(path):
-        return "mot" if line.count(",") >= 5 else "mots" if len(line.split()) == 6 else None
-    return "mot"
+    rows = [line for _, line in islice(read_rows(path), _LOOKED_AT)]
+    if not rows or any(line.count(",") >= 5 for line in rows):
+        return "mot"
+    return "mots" if any(_is_mots(line.split()) for line in rows) else None
+
+
+def _is_mots(words: list[str]) -> bool:
+    """Whether a row is `frame id class height width RLE`: YOLO's rows may have six words, too."""
+    return len(words) == 6 and all(word.isdigit() for word in words[:5])
 
 
 def _of_folder(path: Path) -> str | None:
@@ -145,13 +152,12 @@ def _of_folder(path: Path) -> str | None:
     for pattern, kind in (("**/dense_annotations_*.jsonl", "dense"), ("**/*.rrd", "rerun"), ("**/*.xml", "cvat")):
         if visible(path, pattern):
             return kind
-    files = [
-        file for pattern in ("*.jsonl", "*.json", "annotations/*.json", "*.txt") for file in visible(path, pattern)
-    ]
+    patterns = ("*.jsonl", "*.json", "annotations/*.json", "*/_annotations.coco.json", "*.txt")
+    files = [file for pattern in patterns for file in visible(path, pattern)]
     kinds = [kind for kind in map(_of_file, files) if kind is not None]
     if kinds:
         return kinds[0]
-    if visible(path, "**/*.png"):
+    if files_of(path, (".png",)):
         return "mots" if mots_png.is_coded(path) else "davis"
     below = [kind for kind in map(_kind_of_rows, visible(path, "**/*.txt")[:_LOOKED_AT]) if kind is not None]
     return below[0] if below else None

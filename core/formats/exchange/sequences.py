@@ -143,7 +143,7 @@ def _sequence(rows: Path, name: str, place: tuple[str, ...], first: Origin, sour
     with telling(str(info)):
         parser = configparser.ConfigParser(interpolation=None)
         try:
-            parser.read_string(info.read_text(encoding="utf-8"))
+            parser.read_string(info.read_text(encoding="utf-8-sig"))
             told = parser["Sequence"]
             size = (int(told["imHeight"]), int(told["imWidth"]))
             length = whole(int(told["seqLength"]), "seqLength")

@@ -71,7 +71,7 @@ class Sources:
         """The source of a video: the one that results name by its path, or by name; the only one; as told."""
         wanted = path_parts(told) if told else None
         # A name with folders in it is one of several alike: there the file's own name tells nothing.
-        least = 1 if wanted is None or slugify(wanted[-1]).casefold() == name.casefold() else 2
+        least = 1 + (wanted is not None and name.casefold().endswith(f"_{slugify(wanted[-1]).casefold()}"))
         for parts, needed in ((wanted, least), ((name,), 1)):
             scores = [common_tail(parts, own) if parts else 0 for _, own, _ in self._paths]
             best = max(scores, default=0)

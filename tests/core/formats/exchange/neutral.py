@@ -1,9 +1,11 @@
 """Neutral results made by hypothesis, for tests of formats."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from hypothesis import strategies as st
+from PIL import Image
 
 from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
 from core.masks import Mask, rle
@@ -62,3 +64,33 @@ def video(frames: Sequence[SeenFrame], name: str = "walk", process_fps: float | 
     return VideoResults(
         name, WIDTH, HEIGHT, 25.0, lambda: iter(frames), 20, f"/videos/{name}.mp4", "things", process_fps
     )
+
+
+def square(x: int, y: int, side: int = 6) -> Mask:
+    """A mask [24, 32] of a square."""
+    mask = np.zeros((HEIGHT, WIDTH), np.bool_)
+    mask[y : y + side, x : x + side] = True
+    return mask
+
+
+def seen_mask(obj_id: int, mask: Mask, label: str = "ball") -> SeenObject:
+    """An object of this mask."""
+    packed = rle.encode(mask)
+    return SeenObject(obj_id, label, rle.box_xyxy(packed), rle=packed)
+
+
+def write_picture(path: Path, width: int = WIDTH, height: int = HEIGHT, grey: int = 90) -> None:
+    """A grey JPEG, whatever its ending."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (width, height), (grey,) * 3).save(path, format="JPEG")
+
+
+def write_file(path: Path, text: str) -> None:
+    """A text file, with its folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def sightings(videos: Sequence[VideoResults]) -> list[tuple[int, SeenObject]]:
+    """All objects with their frames."""
+    return [(frame.source_frame, one) for video in videos for frame in video.read() for one in frame.objects]
