@@ -11,7 +11,7 @@ from core.points.clip import Clip
 
 _SAMPLES, _CLOSE, _ENOUGH, _PAIRS = 2000, 0.05, 200, 8
 _LANDED = 300  # points that land on a known depth, enough to judge by
-_AGREE, _POOR, _TIMES = 0.5, 0.3, 2.0
+_AGREE, _POOR, _TIMES, _BY_SHARE = 0.5, 0.3, 2.0, 0.25
 _OFF_CENTRE, _BETTER = 0.2, 1.02
 _OTHERS = {
     "inverted (world from camera)": "give their inverse",
@@ -40,7 +40,7 @@ def check_geometry(clip: Clip, name: str) -> list[str]:
     _check_intrinsics(clip, name, as_is)
     best = max(range(len(others)), key=lambda place: others[place].agree)
     likely = others[best].share >= _AGREE and others[best].landed >= _LANDED
-    if likely and others[best].agree > _TIMES * as_is.agree and as_is.share < others[best].share:
+    if likely and _is_better(others[best], as_is):
         convention, remedy = list(_OTHERS.items())[best]
         raise BadMedia(
             f"{name}: extrs look like {convention}: {as_is.share:.0%} of the depths agree between views as they are, "
@@ -65,6 +65,12 @@ class _Agreement:
 
     def __add__(self, other: "_Agreement") -> "_Agreement":
         return _Agreement(self.agree + other.agree, self.landed + other.landed)
+
+
+def _is_better(other: _Agreement, as_is: _Agreement) -> bool:
+    """Plainly: by the share of what can be compared, or because hardly anything can be compared as it is."""
+    by_share = other.share - as_is.share > _BY_SHARE and other.agree > as_is.agree
+    return by_share or (other.agree > _TIMES * as_is.agree and other.share > as_is.share)
 
 
 def _check_intrinsics(clip: Clip, name: str, as_is: _Agreement) -> None:
