@@ -122,10 +122,14 @@ def _video(
     maps = {stem_of(file.name): file for one in own for file in _maps(one)}
     stems = sorted(maps, key=natural_key)
     height, width = _read_mask(maps[stems[0]]).ids.shape
-    source = sources.describe(place[-1])
+    source = sources.describe(place[-1], "/".join(place))
     fps = source.fps if source is not None else IMAGE_FOLDER_FPS
     told = _told_frames([maps[stem] for stem in stems])
-    frames = FrameNumbers(told) if told is not None else sources.source_frames(str(folder), place[-1], stems)
+    frames = (
+        FrameNumbers(told)
+        if told is not None
+        else sources.source_frames(str(folder), place[-1], stems, "/".join(place))
+    )
     numbered = dict(zip(frames.frames, stems, strict=True))
 
     def read() -> Iterator[SeenFrame]:

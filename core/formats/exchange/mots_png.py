@@ -55,9 +55,9 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
 def _video(folder: Path, name: str, place: tuple[str, ...], sources: Sources) -> VideoResults:
     maps = {stem_of(file.name): file for file in files_of(folder, (".png",), deep=False)}
     stems = sorted(maps, key=natural_key)
-    source = sources.describe(place[-1])
+    source = sources.describe(place[-1], "/".join(place))
     fps = source.fps if source is not None else IMAGE_FOLDER_FPS
-    frames = sources.source_frames(str(folder), place[-1], stems)
+    frames = sources.source_frames(str(folder), place[-1], stems, "/".join(place))
     numbered = {frame: maps[stem] for frame, stem in zip(frames.frames, stems, strict=True)}
     height, width = _read(maps[stems[0]]).shape
     return VideoResults(

@@ -135,7 +135,7 @@ def _sequence(rows: Path, name: str, place: tuple[str, ...], first: Origin, sour
     labels = rows.parent / _LABELS
     names = labels.read_text(encoding="utf-8").splitlines() if labels.is_file() else []
     if info is None:
-        source = sources.describe(_name(rows))
+        source = sources.describe(_name(rows), "/".join(place))
         if source is None:
             return SequenceFiles(name, place, rows, names, first, None, None, None)
         size = (source.height, source.width)

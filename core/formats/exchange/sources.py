@@ -19,6 +19,8 @@ from core.video.source import open_video
 
 _VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts"})
 
+_MASKS = frozenset({"Annotations", "obj_ids", "obj_ids_refine", "labels"})
+
 
 class MissingFacts(BadResults):
     """Nothing tells size or rate of a video: neither its results, nor the video itself, nor other results of it."""
@@ -180,7 +182,8 @@ class Sources:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """Video files and folders of images below a folder."""
-    found = [path for path in visible(folder, "**/*") if path.suffix.lower() in _VIDEO_SUFFIXES and path.is_file()]
-    folders = {path.parent for path in visible(folder, "**/*") if path.suffix.lower() in IMAGE_SUFFIXES}
+    """Video files and folders of images below a folder, but for those of masks beside them."""
+    there = [path for path in visible(folder, "**/*") if not _MASKS & {*path.relative_to(folder).parts[:-1]}]
+    found = [path for path in there if path.suffix.lower() in _VIDEO_SUFFIXES and path.is_file()]
+    folders = {path.parent for path in there if path.suffix.lower() in IMAGE_SUFFIXES}
     return sorted([*found, *folders])

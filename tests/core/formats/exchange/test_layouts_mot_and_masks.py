@@ -192,3 +192,11 @@ def test_black_and_white_may_have_a_palette(tmp_path: Path) -> None:
     frame, _ = read_results(tmp_path)[0].read()
     assert [one.obj_id for one in frame.objects] == [1]
     assert frame.ignored == ()
+
+
+def test_pictures_beside_masks_are_the_video(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        write_picture(_made(tmp_path / "JPEGImages" / "480p" / "bear") / f"{number:05}.jpg")
+    Image.fromarray(square(3, 4).astype(np.uint8)).save(_made(tmp_path / "Annotations" / "480p" / "bear") / "00003.png")
+    (found,) = read_results(tmp_path, "davis", Sources(tmp_path))
+    assert [frame.source_frame for frame in found.read()] == [2]
