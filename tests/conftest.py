@@ -1,6 +1,7 @@
 """What tests share: an environment of their own, small real videos, one real Prefect server."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -71,6 +72,13 @@ def write_moving_square(
 def make_video() -> MakeVideo:
     """`write_moving_square`: `make_video(path, frames=12, fps=10, seed=0)`."""
     return write_moving_square
+
+
+@pytest.fixture(autouse=True)
+def _no_command_outlives_its_test() -> Iterator[None]:
+    yield
+    if "running" in sys.modules:
+        sys.modules["running"].end_all()
 
 
 @pytest.fixture(scope="session")

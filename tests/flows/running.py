@@ -2,12 +2,14 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 KILLING = Path(__file__).parent / "killing"
+_started: "list[subprocess.Popen[str]]" = []
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def start(*arguments: object, kill_at: str | None = None, hang_at: str | None = 
     for variable, moment in (("KILL_AT", kill_at), ("HANG_AT", hang_at)):
         if moment is not None:
             environment |= {variable: moment, "PYTHONPATH": str(KILLING)}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "flows.cli", *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -39,6 +41,16 @@ def start(*arguments: object, kill_at: str | None = None, hang_at: str | None = 
         env=environment,
         start_new_session=True,
     )
+    _started.append(process)
+    return process
+
+
+def end_all() -> None:
+    """Kill what was started and not finished, so that a test that fails leaves nothing to the next one."""
+    while _started:
+        with _started.pop() as process:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def finish(process: "subprocess.Popen[str]") -> Done:

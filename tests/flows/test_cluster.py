@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import psutil
 import pytest
 from conftest import MakeVideo
 from running import Done, finish, maskflow, start
+from waiting import spawned_by, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
@@ -57,17 +57,8 @@ def _cluster(workers: int, daemon: bool = False) -> Iterator[Cluster]:
             process.wait()
 
 
-def _workers(nanny: psutil.Process) -> list[psutil.Process]:
-    return [child for child in nanny.children() if "spawn_main" in " ".join(child.cmdline())]
-
-
 def _device_workers(nanny: psutil.Process) -> list[psutil.Process]:
-    return [
-        child
-        for worker in _workers(nanny)
-        for child in worker.children()
-        if "spawn_main" in " ".join(child.cmdline())
-    ]  # fmt: skip
+    return [child for worker in spawned_by(nanny) for child in spawned_by(worker)]
 
 
 def _arguments(videos: Path, output: Path, *more: object) -> list[object]:
@@ -92,7 +83,7 @@ def test_workers_are_killed_and_the_results_are_those_of_one_machine(tmp_path: P
         while "Completed" not in seen[-1]:
             seen.append(process.stderr.readline())
             assert seen[-1], "".join(seen)
-        for worker in _workers(cluster.nanny):  # their nannies start others
+        for worker in spawned_by(cluster.nanny):  # their nannies start others
             worker.kill()
         done = finish(process)
         assert done.code == 0, "".join(seen) + done.err
@@ -111,10 +102,7 @@ def test_a_run_that_ends_early_leaves_no_device_worker(how: str, tmp_path: Path,
         lines = ""
         while "Processing" not in lines:
             lines += process.stderr.readline()
-        deadline = time.monotonic() + 30
-        while not _device_workers(cluster.nanny):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: _device_workers(cluster.nanny), "a device worker")
         if how == "kill":
             process.kill()
         else:
@@ -126,10 +114,7 @@ def test_a_run_that_ends_early_leaves_no_device_worker(how: str, tmp_path: Path,
                 check=True,
                 capture_output=True,
             )
-        deadline = time.monotonic() + 30
-        while _device_workers(cluster.nanny):
-            assert time.monotonic() < deadline, "device workers outlived the run"
-            time.sleep(0.1)
+        wait_until(lambda: not _device_workers(cluster.nanny), "the device workers to end")
         done = finish(process)
         assert done.code == (-signal.SIGKILL if how == "kill" else 130), done.err
 

@@ -9,16 +9,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 import pytest
 from conftest import MakeVideo, write_moving_square
 from running import Done, finish, maskflow, start
+from waiting import is_running, spawned_by, wait_until
 
 from core.formats.review_jsonl import read_review
 from core.video.source import open_video
@@ -60,13 +59,6 @@ def _worked_on(done: Done) -> list[str]:
 
 def _results(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "out" / "results.jsonl").read_text().splitlines()]
-
-
-def _wait(until: Callable[[], object], what: str, limit_s: float = 60) -> None:
-    deadline = time.monotonic() + limit_s
-    while not until():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.05)
 
 
 def _slots_are_free() -> bool:
@@ -198,7 +190,7 @@ def test_killed_and_run_again_gives_the_same_bytes(
     results = tmp_path / "out" / "results.jsonl"
     killed = _track(tmp_path, video_list, kill_at=moment)
     assert killed.code == -signal.SIGKILL
-    _wait(_slots_are_free, "the slots to be free", 5)
+    wait_until(_slots_are_free, "the slots to be free")
     if results.exists():
         assert results.read_bytes() == expected
     finished = len(list((tmp_path / "out" / ".maskflow" / "track_video").glob("*/manifest.json")))
@@ -211,10 +203,6 @@ def test_killed_and_run_again_gives_the_same_bytes(
     assert left == []
 
 
-def _workers(run: "subprocess.Popen[str]") -> list[psutil.Process]:
-    return [p for p in psutil.Process(run.pid).children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
-
-
 def test_a_killed_worker_costs_only_its_item(tmp_path: Path, make_video: MakeVideo) -> None:
     clips = [make_video(tmp_path / f"long{i}.mp4", frames=600, seed=i) for i in range(3)]
     output = tmp_path / "out" / "results.jsonl"
@@ -222,9 +210,9 @@ def test_a_killed_worker_costs_only_its_item(tmp_path: Path, make_video: MakeVid
         "track-videos", "--video-list", _list(tmp_path, clips), "--text-prompt", "red square", "--output-jsonl", output,
         "--num-workers", 2,
     )  # fmt: skip
-    _wait(lambda: len(_workers(run)) == 2, "two workers")
+    wait_until(lambda: len(spawned_by(run, recursive=True)) == 2, "two workers")
     time.sleep(1.5)
-    _workers(run)[0].kill()
+    spawned_by(run, recursive=True)[0].kill()
     done = finish(run)
     assert done.code == 0, done.err
     assert "was killed by SIGKILL" in done.err
@@ -240,14 +228,14 @@ def test_cancelled_from_another_shell(tmp_path: Path, make_video: MakeVideo) -> 
         "--num-workers", 2,
     )  # fmt: skip
     finished = tmp_path / "out" / ".maskflow" / "track_video"
-    _wait(lambda: list(finished.glob("*/manifest.json")), "the short video")
-    workers = _workers(run)
+    wait_until(lambda: list(finished.glob("*/manifest.json")), "the short video")
+    workers = spawned_by(run, recursive=True)
     assert run.stderr is not None
     said = next(line for line in run.stderr if "prefect flow-run cancel" in line)
     cancel = ["flow-run", "cancel", said.rstrip().rstrip("`").split()[-1]]
     subprocess.run([sys.executable, "-m", "prefect", "--no-prompt", *cancel], capture_output=True, check=True)
-    _wait(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in workers), "workers to end", 10)
-    _wait(_slots_are_free, "the slots to be free", 10)
+    wait_until(lambda: not any(map(is_running, workers)), "the workers to end")
+    wait_until(_slots_are_free, "the slots to be free")
     done = finish(run)
     assert done.code == 130, done.err
     assert "Cancelled" in done.err
@@ -346,7 +334,7 @@ def test_a_server_that_is_killed_does_not_stop_work(tmp_path: Path, make_video: 
         command = [sys.executable, "-m", "tasks.server.temporary", str(home), str(port)]
         server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            _wait(lambda: is_healthy(url), "the server")
+            wait_until(lambda: is_healthy(url), "the server")
             output = tmp_path / "out" / "results.jsonl"
             listed = _list(tmp_path, _clips(tmp_path, make_video, 3, frames=40))
             run = subprocess.Popen(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from waiting import is_running, wait_until
 
 from core.errors import BadMedia
 from core.memory import MemoryUse
@@ -64,9 +65,7 @@ def test_a_worker_is_light_sees_one_device_and_stays(tmp_path: Path) -> None:
         assert record["cuda"] == "3"
         assert _make(worker, "report_modules", tmp_path / "b", "other")["pid"] == record["pid"]
         assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["manifest.json", "out"]
-        deadline = time.monotonic() + 5
-        while not told and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: told, "a report of progress")
         assert told[0][:3] == ("k", 1, 2)
         assert 10 < told[0][3].host_mib < 500
         assert told[0][3].gpu_mib is None
@@ -104,12 +103,9 @@ def test_a_worker_ends_with_its_parent_however_it_ends() -> None:
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        assert psutil.pid_exists(pid)
+        worker = psutil.Process(pid)
         parent.kill()
-    deadline = time.monotonic() + 5
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, "the worker outlived its parent"
-        time.sleep(0.02)
+    wait_until(lambda: not is_running(worker), "the worker to end with its parent")
 
 
 def hang(request: dict[str, float], folder: Path, report: object) -> dict[str, object]:

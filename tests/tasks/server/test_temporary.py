@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from tasks.server.address import configured_url, is_healthy
 
@@ -44,10 +45,7 @@ def test_runs_share_one_server_which_ends_after_the_last(tmp_path: Path) -> None
         time.sleep(1.5)
         assert is_healthy(url)
         second.communicate("")
-    deadline = time.monotonic() + 20
-    while is_healthy(url):
-        assert time.monotonic() < deadline, "the server outlived its users"
-        time.sleep(0.1)
+    wait_until(lambda: not is_healthy(url), "the server to end with its users")
 
 
 def test_the_configured_server_comes_from_the_environment_or_the_active_profile(
