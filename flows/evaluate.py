@@ -19,7 +19,7 @@ from core.formats.exchange.registry import read_results
 from core.formats.exchange.selecting import Choice
 from core.formats.exchange.sources import MissingFacts, Sources
 from core.store.atomic import atomic_file, write_text
-from core.video.frame_names import Origin
+from core.video.frame_names import Origin, agreed_origin
 from flows.console import open_console
 from flows.exchange import check_options, one_line, print_notes, progress, read_labels, there
 
@@ -101,18 +101,12 @@ def _read_both(
         found = read_results(results, results_format, replace(sources, like=tuple(right)))
     else:
         right, more = read_truth(found)
-    origin = _common_origin([*found, *right])
+    origin = agreed_origin(one.origin for one in (*found, *right) if one.by_number)
     if any(one.by_number and one.origin != origin for one in found):
         found = read_results(results, results_format, replace(sources, like=tuple(right), origin=origin))
     if any(one.by_number and one.origin != origin for one in right):
         right, more = read_truth(found, origin)
     return found, right, more
-
-
-def _common_origin(videos: list[VideoResults]) -> Origin | None:
-    """The number of the first frame, where names and rows of one side tell what those of the other leave open."""
-    origins = {one.origin for one in videos if one.by_number}
-    return 0 if 0 in origins else 1 if 1 in origins else None
 
 
 def _asked(**parameters: object) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from core.evaluation.identity import IdentityScores, Overlaps, score_identity
 from core.evaluation.judging import Judged, judge, overlaps, pair_videos
 from core.evaluation.mask_scores import Matching, ObjectScore, match_ids, score_objects
 from core.formats.exchange.model import VideoResults
-from core.store.names import common_tail
+from core.video.video_paths import common_tail
 
 Report = Callable[[str, int, int], None]
 

@@ -11,6 +11,7 @@ Average precision takes crowds as pycocotools does, instead.
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from scipy.optimize import linear_sum_assignment
 
 from core.formats.exchange.model import Ignored, SeenFrame, SeenObject
 from core.masks import rle
-from core.masks.boxes import iou_matrix
+from core.masks.boxes import iou_matrix, xywh
 
 _MATCHED = 0.5
 _INSIDE = 0.5
@@ -32,9 +33,7 @@ def without_void(truth: SeenFrame, found: SeenFrame) -> tuple[SeenFrame, SeenFra
     void = [one.rle for one in truth.ignored if one.rule == "void" and one.rle is not None]
     if not void:
         return truth, found
-    judged = ~rle.decode(void[0])
-    for mask in void[1:]:
-        judged &= ~rle.decode(mask)
+    judged = ~rle.decode(reduce(rle.union, void))
 
     def kept(one: SeenObject) -> SeenObject | None:
         if one.rle is None:
@@ -107,10 +106,5 @@ def _share_inside(found: _Marked, regions: Sequence[Ignored], masks: bool) -> np
     if masks and all(one.rle is not None for one in regions):
         shares = coco.iou([_mask(one) for one in found], [_mask(one) for one in regions], crowded)
     else:
-        shares = coco.iou(*([_xywh(one) for one in side] for side in (found, regions)), crowded)
+        shares = coco.iou(*([list(xywh(one.box_xyxy)) for one in side] for side in (found, regions)), crowded)
     return np.asarray(np.max(shares, axis=1), np.float64)
-
-
-def _xywh(one: SeenObject | Ignored) -> list[float]:
-    x0, y0, x1, y1 = one.box_xyxy
-    return [x0, y0, x1 - x0, y1 - y0]

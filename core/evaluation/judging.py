@@ -13,7 +13,7 @@ from core.formats.exchange.model import OBJECT, Census, Ignored, SeenFrame, Seen
 from core.formats.exchange.shelf import Shelf
 from core.masks import rle
 from core.masks.boxes import iou_matrix
-from core.store.names import pair_up
+from core.video.video_paths import pair_up
 
 Both = tuple[SeenFrame, SeenFrame]
 """A frame of the truth, and the same of the results."""

@@ -19,11 +19,12 @@ from core.errors import BadMedia
 _MOST_COLOURS = 2_000  # more are a photograph, or a map whose edges were smoothed
 _LOOKED_AT = 40  # maps of a folder
 Coding = Literal["grey", "voc", "panoptic"]
-_IN_WORDS: dict[Coding, str] = {
+IN_WORDS: dict[Coding, str] = {
     "grey": "",
     "voc": "colours taken as PASCAL VOC's palette, ids as its indices",
     "panoptic": "colours taken as R + 256 G + 65536 B, as in COCO's panoptic maps",
 }
+"""What was taken for granted; "" for nothing."""
 
 
 def voc_palette() -> npt.NDArray[np.uint8]:
@@ -36,8 +37,8 @@ def voc_palette() -> npt.NDArray[np.uint8]:
     return colours.astype(np.uint8)
 
 
-def ids_of_colours(path: Path, image: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], str]:
-    """Ids [H, W] of an image [H, W, 2..4] of 8 or 16 bits, and the coding that was assumed, in words.
+def ids_of_colours(path: Path, image: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], Coding]:
+    """Ids [H, W] of an image [H, W, 2..4] of 8 or 16 bits, and the coding that was assumed.
 
     Args:
         path: of the map; the maps beside it tell the coding, too.
@@ -48,9 +49,9 @@ def ids_of_colours(path: Path, image: npt.NDArray[Any]) -> tuple[npt.NDArray[np.
     """
     colours = _opaque(path.name, image).astype(np.int64)
     if colours.shape[2] == 1:
-        return colours[..., 0], ""
+        return colours[..., 0], "grey"
     if image.dtype != np.uint8:
-        return _deep(path.name, colours), ""
+        return _deep(path.name, colours), "grey"
     packed = _packed(colours)
     distinct, inverse = np.unique(packed, return_inverse=True)
     if len(distinct) > _MOST_COLOURS:
@@ -58,7 +59,7 @@ def ids_of_colours(path: Path, image: npt.NDArray[Any]) -> tuple[npt.NDArray[np.
         raise BadMedia(f"{path.name}: {told}")
     coding = coding_of([distinct, _colours_beside(path.parent, path.parent.stat().st_mtime_ns)])
     ids = {"grey": distinct & 255, "voc": _voc_index(distinct), "panoptic": distinct}[coding]
-    return np.asarray(ids[inverse].reshape(packed.shape)), _IN_WORDS[coding]
+    return np.asarray(ids[inverse].reshape(packed.shape)), coding
 
 
 def coding_of(colours: Iterable[npt.NDArray[np.int64]]) -> Coding:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from core.errors import BadMedia
-from core.formats.id_colours import ids_of_colours
+from core.formats.id_colours import IN_WORDS, ids_of_colours
 from core.store.atomic import write_bytes
 from core.store.safe_load import load_npz, load_pth
 from core.video.limits import MAX_PIXELS, check_size
@@ -25,10 +25,17 @@ _MAX_BYTES = 10 * MAX_PIXELS  # 8 bytes a pixel, and room for what is around the
 
 
 class CodedMap(NamedTuple):
-    """A map, and in which way its colours were taken for ids; "" where it holds plain numbers."""
+    """A map.
+
+    Attributes:
+        ids: int64 [H, W].
+        coding: in which way its colours were taken for ids; "" where it holds plain numbers.
+        palette: whether ids are indices of a palette, be it in the file or in its colours.
+    """
 
     ids: IdMap
     coding: str
+    palette: bool
 
 
 def read_id_map(path: Path) -> IdMap:
@@ -49,10 +56,10 @@ def read_coded_map(path: Path) -> CodedMap:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise BadMedia(f"{path.name}: not an id map ({', '.join(SUFFIXES)})")
-    coding = ""
+    coding, palette = "", False
     try:
         if suffix == ".png":
-            values, coding = _read_png(path)
+            values, coding, palette = _read_png(path)
         else:
             values = _read_pth(path) if suffix == ".pth" else _read_npz(path)
     except OSError as error:
@@ -64,7 +71,7 @@ def read_coded_map(path: Path) -> CodedMap:
     check_size(path.name, values.shape[1], values.shape[0])
     if values.dtype == np.uint64 and int(values.max()) > np.iinfo(np.int64).max:
         raise BadMedia(f"{path.name}: ids up to {np.iinfo(np.int64).max} are read, not {values.max()}")
-    return CodedMap(np.ascontiguousarray(values, np.int64), coding)
+    return CodedMap(np.ascontiguousarray(values, np.int64), coding, palette)
 
 
 def write_id_map(path: Path, id_map: IdMap) -> None:
@@ -101,20 +108,22 @@ def _read_pth(path: Path) -> npt.NDArray[Any]:
         raise BadMedia(f"{path.name}: holds a {content.dtype} tensor that is no map") from None
 
 
-def _read_png(path: Path) -> tuple[npt.NDArray[Any], str]:
+def _read_png(path: Path) -> tuple[npt.NDArray[Any], str, bool]:
     try:
         with Image.open(path, formats=("PNG",)) as image:
             check_size(path.name, *image.size)
             depth, colours = path.read_bytes()[24:26]
             deep = depth == 16 and colours != _GREY  # Pillow would keep the upper 8 bits only
             values = _colours_of_16_bits(path) if deep else np.array(image)
+            palette = image.mode == "P"
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, struct.error) as error:
         raise BadMedia(f"{path.name}: unreadable image ({error})") from None
     if colours == _GREY and 1 < depth < 8:  # Pillow spreads them over 0 .. 255
         values = values // (255 // (2**depth - 1))
     if values.ndim == 2:
-        return values, ""
-    return ids_of_colours(path, values)
+        return values, "", palette
+    ids, coding = ids_of_colours(path, values)
+    return ids, IN_WORDS[coding], coding == "voc"
 
 
 def _colours_of_16_bits(path: Path) -> npt.NDArray[Any]:

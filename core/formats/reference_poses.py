@@ -9,9 +9,9 @@ import numpy as np
 
 from core.errors import BadMedia
 from core.geometry.sim3 import Array
-from core.store.names import Parts, common_tail, path_parts
 from core.text import one_line
 from core.video.image_file import SUFFIXES
+from core.video.video_paths import Parts, common_tail, path_parts
 
 _MAX_BYTES = 64_000_000
 _ENDINGS = frozenset({*SUFFIXES, ".txt"})

@@ -37,6 +37,12 @@ def clip_box(box: Box, width: int, height: int) -> Box | None:
     return clipped if clipped[2] > clipped[0] and clipped[3] > clipped[1] else None
 
 
+def xywh(box: Box) -> tuple[float, float, float, float]:
+    """Left, top, width and height, as COCO and MOT have boxes."""
+    x0, y0, x1, y1 = box
+    return x0, y0, x1 - x0, y1 - y0
+
+
 def documented_xywh(box: Box) -> list[int]:
     """`[x, y, w, h]` as the documented JSONL has it: whole pixels, `w = xmax - xmin`, one less than the count."""
     x0, y0, x1, y1 = (round(v) for v in box)

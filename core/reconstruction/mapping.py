@@ -26,6 +26,15 @@ class Mapped:
     mapper: str
     matches: dict[Pair, int]
 
+    @property
+    def usable(self) -> int:
+        """Frames that match others: a blank one matches nothing."""
+        return _linked(self.matches)
+
+
+def _linked(matches: dict[Pair, int]) -> int:
+    return len({number for pair in matches for number in pair})
+
 
 def map_window(
     frames: Sequence[FrameRequest],
@@ -43,7 +52,7 @@ def map_window(
     with tempfile.TemporaryDirectory(prefix="maskflow-") as folder:
         database = Path(folder) / "database.db"
         counts = write_database(database, frames, camera, matches)
-        usable = len({number for pair in counts for number in pair})  # a blank frame matches nothing
+        usable = _linked(counts)
         found: list[tuple[str, pycolmap.Reconstruction]] = []
         if counts and mapper != "global":
             found += [("incremental", model) for model in _incremental(database, Path(folder), usable, on_frame)]

@@ -1,6 +1,6 @@
 """Whether a camera only turns: then a rotation alone explains the matches, and no depth can be told."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from core.reconstruction.pairs import read_pairs
 from core.reconstruction.settings import FrameRequest, MatchFile
 
 _MOST_MATCHES = 500
+_FOCAL_WITHIN, _ANY_FOCAL_WITHIN = 1.4, 3.0  # by which a focal length may be off: a guess, and anything likely
 _MOST_DISTORTION = 0.05
 _NOISE_PX = 0.2  # a plane that moves sideways looks much like turning: what is missed by more goes on to the mapper
 _OFF_PX, _OFF_NOISES = 1.5, 4.0  # a match is off beyond that many pixels, and that many times the median
@@ -48,9 +49,28 @@ class Turn:
         return self.off >= max(least, share * self.matches)
 
 
-def turns(
+def turning_miss_px(frames: Sequence[FrameRequest], matches: Iterable[MatchFile], focal_px: float) -> float | None:
+    """By how much rotations miss the matches, where a camera of about this focal length only turns; else None.
+
+    The largest median of a pair, in pixels. None where a pair has parallax (the first one ends the search), and where
+    no pair has matches.
+    """
+    worst_px: float | None = None
+    for turn in _turns(frames, matches, focal_px, _FOCAL_WITHIN):
+        if turn.has_parallax:
+            return None
+        worst_px = max(worst_px or 0.0, turn.miss_px)
+    return worst_px
+
+
+def surely_moves(frames: Sequence[FrameRequest], matches: Iterable[MatchFile], focal_px: float) -> bool:
+    """Whether no rotation explains the matches of any pair, whatever the focal length may be."""
+    return all(turn.surely_has_parallax for turn in _turns(frames, matches, focal_px, _ANY_FOCAL_WITHIN))
+
+
+def _turns(
     frames: Sequence[FrameRequest], matches: Iterable[MatchFile], focal_px: float, focal_within: float
-) -> list[Turn]:
+) -> Iterator[Turn]:
     """For each pair of frames with matches: how well the best rotation explains them.
 
     Rotation, focal length and the first coefficient of radial distortion are fitted together by least squares with a
@@ -64,7 +84,6 @@ def turns(
     """
     by_number = {frame.number: frame for frame in frames if frame.features is not None}
     keypoints: dict[int, Array] = {}
-    found = []
     for file in matches:
         for pair, geometry in read_pairs(file, set(by_number)):
             for number in pair:
@@ -72,8 +91,7 @@ def turns(
                     keypoints[number] = _centred(by_number[number])
             chosen = geometry.matches[:: max(1, len(geometry.matches) // _MOST_MATCHES)]
             one, other = (keypoints[number][chosen[:, side]] for side, number in enumerate(pair))
-            found.append(_turn(one, other, focal_px, focal_within))
-    return found
+            yield _turn(one, other, focal_px, focal_within)
 
 
 def _centred(frame: FrameRequest) -> Array:

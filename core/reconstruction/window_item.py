@@ -19,11 +19,10 @@ from core.reconstruction.features import Features
 from core.reconstruction.mapping import Mapped, clean, is_solved, map_window
 from core.reconstruction.reversal import better_reversed
 from core.reconstruction.settings import SPARSE, CameraSettings, FrameRequest, MatchFile, SolveSettings
-from core.reconstruction.turning import turns
+from core.reconstruction.turning import surely_moves, turning_miss_px
 
 NO_DEPTH = "the camera hardly moves, or only turns (try larger windows)"
 _A_PAIR = 2
-_FOCAL_WITHIN, _ANY_FOCAL_WITHIN = 1.4, 3.0  # by which a focal length may be off: a guess, and anything likely
 
 
 class WindowRequest(BaseModel):
@@ -57,10 +56,9 @@ def solve_window(request: dict[str, Any], folder: Path, report: Callable[[int, i
     report(0, len(asked.frames))
     limit = asked.settings.max_reproj_error
     placed, total = count(1), len(asked.frames)
-    turned = turns(asked.frames, asked.matches, _focal_px(asked), _FOCAL_WITHIN)
-    if turned and not any(turn.has_parallax for turn in turned):
-        worst_px = max(turn.miss_px for turn in turned)
-        raise BadMedia(f"{NO_DEPTH}: one rotation explains the matches of each pair to within {worst_px:.2f} px")
+    miss_px = turning_miss_px(asked.frames, asked.matches, _focal_px(asked))
+    if miss_px is not None:
+        raise BadMedia(f"{NO_DEPTH}: one rotation explains the matches of each pair to within {miss_px:.2f} px")
     mapped = map_window(
         asked.frames, asked.camera, asked.matches, asked.settings.mapper, limit, lambda: report(next(placed), total)
     )
@@ -101,19 +99,12 @@ def _adjusted(mapped: Mapped, asked: WindowRequest) -> tuple[pycolmap.Reconstruc
         bundle_adjust(other, asked.camera.fixed, limit)
         model, notes = other, ["depth reversed: that explains the small motion better than what the mapper found"]
     clean(model, limit)
-    usable = len({number for pair in mapped.matches for number in pair})
-    if is_solved(model, usable):
+    if is_solved(model, mapped.usable):
         return model, notes
-    if usable == _A_PAIR and _surely_moves(asked):
+    if mapped.usable == _A_PAIR and surely_moves(asked.frames, asked.matches, _focal_px(asked)):
         return mapped.model, ["not adjusted: two views under small angles do not hold each other"]
     left = f"{model.num_reg_images()} of {len(asked.frames)} frames and {model.num_points3D()} points"
     raise BadMedia(f"{NO_DEPTH}: {left} are left after bundle adjustment")
-
-
-def _surely_moves(asked: WindowRequest) -> bool:
-    """Whether no rotation explains the matches, whatever the focal length may be."""
-    turned = turns(asked.frames, asked.matches, _focal_px(asked), _ANY_FOCAL_WITHIN)
-    return all(turn.surely_has_parallax for turn in turned)
 
 
 def colour_points(model: pycolmap.Reconstruction, frames: Sequence[FrameRequest]) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.formats.id_maps import SUFFIXES as MAP_SUFFIXES
-from core.video.image_file import SUFFIXES as IMAGE_SUFFIXES
 from core.video.image_file import natural_key
+from core.video.image_folder import image_files
 
 IMAGES, MAPS, REFINED = "images", "obj_ids", "obj_ids_refine"
 
@@ -67,10 +67,7 @@ def read_scene(root: Path, name: str, truth: Path | None = None) -> Scene:
         for part in (IMAGES, MAPS):
             if not (folder / part).is_dir():
                 return Scene(name, (), [("", f"no folder {part}/ in {folder}")])
-        images = sorted(
-            (p for p in (folder / IMAGES).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.name[0] != "."),
-            key=lambda p: natural_key(p.name),
-        )
+        images = image_files(folder / IMAGES)
         maps, truths = _maps(folder / MAPS), {}
         if truth is not None:
             truths = _maps(next((p for p in (truth / name / MAPS, truth / name) if p.is_dir()), None))

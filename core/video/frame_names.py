@@ -107,8 +107,13 @@ def origin_of(numbers: Sequence[int]) -> Origin | None:
 
 def common_origin(videos: Iterable[Sequence[str]]) -> Origin | None:
     """The number of the first frame in all videos of a data set: 0 where one has a frame 0, 1 where one is whole."""
-    origins = {origin_of(written_numbers(stems) or ()) for stems in videos}
-    return 0 if 0 in origins else 1 if 1 in origins else None
+    return agreed_origin(origin_of(written_numbers(stems) or ()) for stems in videos)
+
+
+def agreed_origin(origins: Iterable[Origin | None]) -> Origin | None:
+    """What several videos tell together: 0 is certain, 1 likely, and None leaves it open."""
+    found = {*origins}
+    return 0 if 0 in found else 1 if 1 in found else None
 
 
 def written_numbers(stems: Sequence[str]) -> list[int] | None:

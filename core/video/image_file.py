@@ -2,6 +2,8 @@
 
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -49,38 +51,39 @@ def read_image(path: Path, upright: bool = True) -> RGB:
     if not path.is_file():
         wrong = "a link to what does not exist" if path.is_symlink() and not path.exists() else "not a regular file"
         raise BadMedia(f"{path.name}: {wrong}")
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            check_size(path.name, *image.size)
-            orientation = image.getexif().get(_ORIENTATION, 1)
-            if image.format == "TIFF":  # which Pillow turns upright by itself as it loads it
-                turned = image if upright or orientation not in _BACK else image.transpose(_BACK[orientation])
-            else:
-                turned = ImageOps.exif_transpose(image) if upright else image
-            if turned.mode == "F" or turned.mode.startswith("I"):
-                return _deep(path.name, turned)
-            return np.array(turned.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, RuntimeError, struct.error, Image.DecompressionBombError) as error:
-        raise BadMedia(f"{path.name}: unreadable image ({error})") from None
+    with _opened(path) as image:
+        check_size(path.name, *image.size)
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        if image.format == "TIFF":  # which Pillow turns upright by itself as it loads it
+            turned = image if upright or orientation not in _BACK else image.transpose(_BACK[orientation])
+        else:
+            turned = ImageOps.exif_transpose(image) if upright else image
+        if turned.mode == "F" or turned.mode.startswith("I"):
+            return _deep(path.name, turned)
+        return np.array(turned.convert("RGB"))
 
 
 def turned_upright(path: Path) -> str:
     """How an image is turned to be upright, in words; "" where it is stored so. Raises as `read_image`."""
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            return _TURNS.get(image.getexif().get(_ORIENTATION, 1), "")
-    except (OSError, ValueError, SyntaxError, RuntimeError, struct.error, Image.DecompressionBombError) as error:
-        raise BadMedia(f"{path.name}: unreadable image ({error})") from None
+    with _opened(path) as image:
+        return _TURNS.get(image.getexif().get(_ORIENTATION, 1), "")
 
 
 def upright_size(path: Path) -> tuple[int, int]:
     """Height and width of an image, turned upright, without decoding it. Raises as `read_image`."""
+    with _opened(path) as image:
+        check_size(path.name, *image.size)
+        width, height = image.size
+        lying = image.format != "TIFF" and image.getexif().get(_ORIENTATION, 1) in _LYING
+        return (width, height) if lying else (height, width)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The image in a file; whatever is wrong with it is told in the body, too, as `BadMedia`."""
     try:
         with Image.open(path, formats=_FORMATS) as image:
-            check_size(path.name, *image.size)
-            width, height = image.size
-            lying = image.format != "TIFF" and image.getexif().get(_ORIENTATION, 1) in _LYING
-            return (width, height) if lying else (height, width)
+            yield image
     except (OSError, ValueError, SyntaxError, RuntimeError, struct.error, Image.DecompressionBombError) as error:
         raise BadMedia(f"{path.name}: unreadable image ({error})") from None
 

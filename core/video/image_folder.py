@@ -18,9 +18,15 @@ IMAGE_FOLDER_FPS = 24.0
 """Images carry no time: a folder plays at this rate."""
 
 
+def image_files(folder: Path) -> list[Path]:
+    """The images directly in a folder, in natural order. Raises `OSError`."""
+    found = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
+    return sorted(found, key=lambda path: natural_key(path.name))
+
+
 def has_images(folder: Path) -> bool:
     """Whether an image is directly in a folder; not where there is no such folder."""
-    return folder.is_dir() and any(path.suffix.lower() in SUFFIXES and path.name[0] != "." for path in folder.iterdir())
+    return folder.is_dir() and bool(image_files(folder))
 
 
 class ImageFolder:
@@ -34,8 +40,7 @@ class ImageFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        images = (p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-        self.paths = sorted(images, key=lambda p: natural_key(p.name))
+        self.paths = image_files(path)
         if not self.paths:
             raise BadMedia(f"{path.name}: no image in this folder ({', '.join(sorted(SUFFIXES))})")
         height, width = read_image(self.paths[0]).shape[:2]

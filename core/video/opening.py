@@ -17,13 +17,6 @@ FORMATS = (
     "h264,hevc,obu,ivf,mpegvideo,m4v,mxf,dv"
 )
 PROTOCOLS = "file"
-SUFFIXES = frozenset({
-    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".vob",
-    ".flv", ".ogv", ".wmv", ".asf", ".mxf", ".3gp", ".mj2", ".gif", ".apng", ".avif", ".y4m", ".mjpeg",
-    ".mjpg", ".ivf", ".obu", ".h264", ".264", ".hevc", ".h265", ".265", ".m2v", ".dv",
-})  # fmt: skip
-"""Names that files of these containers usually end with."""
-
 _PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 
 logging.getLogger("libav").setLevel(logging.CRITICAL)

@@ -1,17 +1,24 @@
-"""Short names of files and folders that tell them apart, and which of two lists are the same ones."""
+"""Which video a path means: short names that tell videos apart, and which of two lists are the same ones."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import PurePath, PureWindowsPath
 
 from core.store.paths import distinct, slugify
+from core.video.image_file import SUFFIXES as IMAGE_SUFFIXES
 
 Parts = tuple[str, ...]
 """A path: its folders, outermost first, and its name without the ending of a video, picture or table."""
 
-_VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".y4m")
-_IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-_ENDINGS = frozenset((*_VIDEOS, *_IMAGES, ".json", ".jsonl", ".txt", ".xml", ".zip", ".rrd", ".csv"))
+VIDEO_SUFFIXES = frozenset({
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".vob",
+    ".flv", ".ogv", ".wmv", ".asf", ".mxf", ".3gp", ".mj2", ".gif", ".apng", ".avif", ".y4m", ".mjpeg",
+    ".mjpg", ".ivf", ".obu", ".h264", ".264", ".hevc", ".h265", ".265", ".m2v", ".dv",
+})  # fmt: skip
+"""What names of video files usually end with, see `core.video.opening.FORMATS`."""
+
+_TABLES = (".json", ".jsonl", ".txt", ".xml", ".zip", ".rrd", ".csv")
+_ENDINGS = frozenset((*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *_TABLES))
 _PICTURES = "img1"  # where MOT has a sequence's pictures: the folder above has the name
 
 

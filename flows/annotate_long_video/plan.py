@@ -18,7 +18,7 @@ from core.models.roles import Detector, VideoSegmenter
 from core.models.sam2.names import SamType
 from core.models.spec import ModelOptions
 from core.store.paths import slugify
-from core.video.opening import SUFFIXES
+from core.video.video_paths import VIDEO_SUFFIXES
 from flows.models import choose_models, model_options
 from tasks.devices.choice import Devices, choose_devices
 from tasks.devices.timeouts import Timeouts
@@ -142,7 +142,9 @@ def _find(root: Path, video_id: str) -> Path | None:
     for folder in (root / participant, root):
         if folder.is_dir():
             found = [
-                path for path in sorted(folder.iterdir()) if path.stem == video_id and path.suffix.lower() in SUFFIXES
+                path
+                for path in sorted(folder.iterdir())
+                if path.stem == video_id and path.suffix.lower() in VIDEO_SUFFIXES
             ]
             if found:
                 return found[0]

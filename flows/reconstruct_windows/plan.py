@@ -7,7 +7,8 @@ from pathlib import Path
 from core.errors import MaskflowError, RefusedInput
 from core.formats.reference_poses import lost_poses, read_reference_poses
 from core.models.installed import RECONSTRUCTORS, Installed, choose_installed
-from core.video.image_file import SUFFIXES, natural_key
+from core.video.image_file import SUFFIXES
+from core.video.image_folder import image_files
 from tasks.devices.choice import Devices, choose_devices
 from tasks.devices.timeouts import Timeouts
 from tasks.store import check_writable
@@ -94,13 +95,13 @@ def _images(source: Path) -> list[Path] | None:
             raise RefusedInput.of("input_dir", str(source), f"a folder of images: give {source.absolute().parent}")
         return None
     try:
-        found = [p for p in source.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+        found = image_files(source)
     except OSError as error:
         reason = f"a folder of images, or a video ({(error.strerror or 'unreadable').lower()})"
         raise RefusedInput.of("input_dir", str(source), reason) from None
     if not found:
         raise RefusedInput.of("input_dir", str(source), f"no image in it ({', '.join(sorted(SUFFIXES))})")
-    return sorted(found, key=lambda path: natural_key(path.name))
+    return found
 
 
 def find_mask(folder: Path, image: str) -> Path | None:

@@ -9,12 +9,13 @@ Beside COCO's own fields, images have `video`, `source_frame` and `time_s`, and 
 import json
 import tempfile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 from core.formats.exchange.coco_reader import read
 from core.formats.exchange.material import Format, Material, Shape
-from core.formats.exchange.model import Ignored, SeenObject
+from core.formats.exchange.model import Ignored, Rule, SeenObject
 from core.masks import polygons, rle
+from core.masks.boxes import xywh
 
 
 def picture(part: str, video: str, frame: int) -> str:
@@ -73,8 +74,8 @@ def categories(material: Material) -> list[dict[str, Any]]:
 
 def annotation(one: SeenObject, shape: Shape) -> dict[str, Any]:
     """COCO's fields of an object, without ids and category."""
-    x0, y0, x1, y1 = one.box_xyxy
-    told: dict[str, Any] = {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0), "iscrowd": 0}
+    x, y, width, height = xywh(one.box_xyxy)
+    told: dict[str, Any] = {"bbox": [x, y, width, height], "area": width * height, "iscrowd": 0}
     if shape != "box" and one.rle is not None:
         told["area"] = rle.area(one.rle)
         told["segmentation"] = one.rle if shape == "mask" else polygons.outlines(rle.decode(one.rle))
@@ -99,5 +100,5 @@ def _dump(value: Any) -> str:
 FORMAT = Format(
     "coco", "COCO instances: one JSON, an image each frame", ("mask", "polygon", "box"),
     "nothing as masks; as polygons the holes of masks", write, read, picture,
-    marks=("crowd", "region", "distractor", "unjudged", "void"),
+    marks=get_args(Rule),
 )  # fmt: skip

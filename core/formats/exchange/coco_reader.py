@@ -1,11 +1,11 @@
 """Reading COCO instances, ours and other people's: see `core.formats.exchange.coco`."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain, count, islice
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, get_args
 
 from core.formats.exchange.model import BadResults, Ignored, Rule, SeenObject, VideoResults
 from core.formats.exchange.notes import Notes
@@ -22,13 +22,11 @@ from core.formats.exchange.parsing import (
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
 from core.masks import polygons, rle
-from core.store.names import path_parts, short_names
 from core.store.paths import visible
 from core.video.frame_names import FrameNumbers, stem_of, video_names
 from core.video.image_file import natural_key
 from core.video.image_folder import IMAGE_FOLDER_FPS
-
-_RULES: tuple[Rule, ...] = ("crowd", "region", "distractor", "unjudged", "void")
+from core.video.video_paths import path_parts, short_names
 
 
 def annotation_files(path: Path) -> list[Path]:
@@ -47,17 +45,27 @@ def _has_objects(file: Path) -> bool:
         return any("category_id" in entry for entry in islice(entries(file, "annotations"), 1))
 
 
+Videos = dict[str, dict[str, Any]]
+"""What is told of videos, by a key of the reader's own: see `_video`."""
+ReadFile = Callable[[Path, Shelf, Videos, Sources, Lenient], None]
+
+
 def read(path: Path, sources: Sources) -> list[VideoResults]:
     """See `Format.read`. Images that do not tell of what video they are: by their names, as in `walk/000123.jpg`."""
+    return read_files(path, sources, _read_file)
+
+
+def read_files(path: Path, sources: Sources, read_file: ReadFile) -> list[VideoResults]:
+    """The videos of all files of a COCO folder, each file put on a shelf by `read_file`. Raises `BadResults`."""
     shelf = Shelf()
-    videos: dict[str, dict[str, Any]] = {}
+    videos: Videos = {}
     lenient = Lenient(sources.notes)
     for file in annotation_files(path):
         with telling(str(file)):
-            _read_file(file, shelf, videos, sources, lenient)
+            read_file(file, shelf, videos, sources, lenient)
     lenient.check()
-    parts = [path_parts(str(facts.get("path") or key)) for key, facts in videos.items()]
-    names = short_names([(*one[:-1], key.rpartition("/")[2]) for one, key in zip(parts, videos, strict=True)])
+    parts = [(*path_parts(str(one.get("path") or one["name"]))[:-1], one["title"]) for one in videos.values()]
+    names = short_names(parts)
     return [_video(name, key, facts, shelf) for name, (key, facts) in zip(names, videos.items(), strict=True)]
 
 
@@ -71,7 +79,7 @@ def _video(name: str, key: str, facts: Mapping[str, Any], shelf: Shelf) -> Video
         read=lambda: shelf.frames(key, shift),
         length=facts.get("length"),
         path=facts.get("path"),
-        place=path_parts(key),
+        place=path_parts(facts["name"]),
         by_number=facts["by_number"],
         origin=facts["origin"],
         tracked=facts["tracked"],
@@ -89,7 +97,7 @@ class _Image:
     time_s: float | None = None
 
 
-def _read_file(file: Path, shelf: Shelf, videos: dict[str, dict[str, Any]], sources: Sources, lenient: Lenient) -> None:
+def _read_file(file: Path, shelf: Shelf, videos: Videos, sources: Sources, lenient: Lenient) -> None:
     labels = {entry["id"]: checked_label(entry.get("name")) for entry in entries(file, "categories")}
     told = {entry["name"]: entry for entry in entries(file, "videos") if isinstance(entry.get("name"), str)}
     listed: dict[int, _Image] = {}
@@ -175,7 +183,7 @@ def _grouped(images: Mapping[int, _Image]) -> dict[str, list[int]]:
 
 def _place(
     file: Path, images: Mapping[int, _Image], told: Mapping[str, Any], shelf: Shelf,
-    videos: dict[str, dict[str, Any]], sources: Sources,
+    videos: Videos, sources: Sources,
 ) -> dict[int, tuple[str, int]]:  # fmt: skip
     """Put down the frames of all images; of each image by id its video and source frame."""
     placed: dict[int, tuple[str, int]] = {}
@@ -195,8 +203,9 @@ def _place(
             while shelf.has(own, frame):  # of another file
                 own = f"{own}-2"
             size = {"height": image.size[0], "width": image.size[1]}
+            called = {"name": own, "title": own.rpartition("/")[2]}
             more = {"tracked": True, "by_number": not exact, "origin": frames.origin}
-            known = videos.setdefault(own, {**facts, **size, **more})
+            known = videos.setdefault(own, {**facts, **size, **called, **more})
             fps = float(known.get("fps") or IMAGE_FOLDER_FPS)
             shelf.frame(own, frame, frame / fps if image.time_s is None else image.time_s)
             placed[number] = (own, frame)
@@ -236,5 +245,5 @@ def _mask(entry: Mapping[str, Any], size: tuple[int, int], notes: Notes, where: 
 def read_crowd(entry: Mapping[str, Any], obj_id: int, label: str, size: tuple[int, int]) -> Ignored:
     """What is not judged, from COCO's fields. Raises as `read_annotation`."""
     one = read_annotation(entry, obj_id, label, size, Notes(), "")
-    rule = entry.get("ignored")
-    return Ignored(rule if rule in _RULES else "crowd", label, one.box_xyxy, one.rle, obj_id)
+    rule: Rule = entry["ignored"] if entry.get("ignored") in get_args(Rule) else "crowd"
+    return Ignored(rule, label, one.box_xyxy, one.rle, obj_id)

@@ -11,19 +11,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 from core.formats.exchange.coco import annotation, categories, crowd
-from core.formats.exchange.coco_reader import annotation_files, read_annotation, read_crowd
+from core.formats.exchange.coco_reader import Videos, read_annotation, read_crowd, read_files
 from core.formats.exchange.material import Format, Material, Shape
-from core.formats.exchange.model import BadResults, Ignored, SeenFrame, SeenObject, VideoResults
-from core.formats.exchange.parsing import Lenient, checked_label, entries, telling, whole
+from core.formats.exchange.model import BadResults, Ignored, Rule, SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.parsing import Lenient, checked_label, entries, whole
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
 from core.masks import rle
-from core.store.names import path_parts, short_names
 from core.video.frame_names import stem_of
 from core.video.image_folder import IMAGE_FOLDER_FPS
+from core.video.video_paths import path_parts
 
 
 def picture(part: str, video: str, frame: int) -> str:
@@ -163,38 +163,10 @@ def _dump(value: Any) -> str:
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
     """See `Format.read`. One track at a time is held in memory."""
-    shelf = Shelf()
-    videos: dict[str, Mapping[str, Any]] = {}
-    lenient = Lenient(sources.notes)
-    for file in annotation_files(path):
-        with telling(str(file)):
-            _read_file(file, shelf, videos, sources, lenient)
-    lenient.check()
-    parts = [path_parts(str(entry.get("path") or entry["name"])) for entry in videos.values()]
-    last = [path_parts(str(entry["name"]))[-1] for entry in videos.values()]
-    names = short_names([(*one[:-1], name) for one, name in zip(parts, last, strict=True)])
-    return [_video(name, key, videos[key], shelf) for key, name in zip(videos, names, strict=True)]
+    return read_files(path, sources, _read_file)
 
 
-def _video(name: str, key: str, entry: Mapping[str, Any], shelf: Shelf) -> VideoResults:
-    shift = shelf.shift(key)
-    return VideoResults(
-        name=name,
-        width=entry["width"],
-        height=entry["height"],
-        fps=entry["fps"],
-        read=lambda: shelf.frames(key, shift),
-        length=entry.get("source_length"),
-        path=entry.get("path"),
-        place=path_parts(str(entry["name"])),
-        by_number="source_frames" not in entry,
-        origin=entry["origin"],
-    )
-
-
-def _read_file(
-    file: Path, shelf: Shelf, videos: dict[str, Mapping[str, Any]], sources: Sources, lenient: Lenient
-) -> None:
+def _read_file(file: Path, shelf: Shelf, videos: Videos, sources: Sources, lenient: Lenient) -> None:
     labels = {entry["id"]: checked_label(entry.get("name")) for entry in entries(file, "categories")}
     names = [[stem_of(str(name)) for name in entry.get("file_names") or ()] for entry in entries(file, "videos")]
     sources = sources.of(len(names)).over(names)
@@ -223,12 +195,23 @@ def _video_entry(entry: Mapping[str, Any], file: Path, sources: Sources) -> tupl
     """What is told of a video, and its source frames."""
     sizes = {side: whole(entry[side], side, 1) for side in ("width", "height")}
     name = entry.get("name") or (str(Path(entry["file_names"][0]).parent) if entry["file_names"] else entry["id"])
-    facts = {**entry, **sizes, "fps": float(entry.get("fps") or IMAGE_FOLDER_FPS), "name": str(name)}
-    if isinstance(entry.get("source_frames"), list):
-        return {**facts, "origin": None}, [whole(frame, "source_frames") for frame in entry["source_frames"]]
+    ours = "source_frames" in entry
+    facts = {
+        **entry,
+        **sizes,
+        "name": str(name),
+        "title": path_parts(str(name))[-1],
+        "fps": float(entry.get("fps") or IMAGE_FOLDER_FPS),
+        "length": entry.get("source_length"),
+        "tracked": True,
+        "by_number": not ours,
+        "origin": None,
+    }
+    if ours and isinstance(entry["source_frames"], list):
+        return facts, [whole(frame, "source_frames") for frame in entry["source_frames"]]
     stems = [stem_of(one) for one in entry["file_names"]]
     where = f"{file}, video {entry['id']}"
-    numbered = sources.source_frames(where, path_parts(facts["name"])[-1], stems, entry.get("path") or facts["name"])
+    numbered = sources.source_frames(where, facts["title"], stems, entry.get("path") or facts["name"])
     return {**facts, "origin": numbered.origin}, list(numbered.frames)
 
 
@@ -263,5 +246,5 @@ def _moments(entry: Mapping[str, Any], count: int) -> Iterator[dict[str, Any] | 
 FORMAT = Format(
     "coco-video", "YouTube-VIS: one JSON, an annotation each track", ("mask", "polygon", "box"),
     "labels that change within a track; as polygons the holes of masks", write, read, picture,
-    marks=("crowd", "region", "distractor", "unjudged", "void"),
+    marks=get_args(Rule),
 )  # fmt: skip

@@ -17,10 +17,10 @@ from core.formats.exchange.model import BadResults, SeenFrame, VideoResults
 from core.formats.exchange.parsing import Lenient, checked_label, telling, whole
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
-from core.store.names import path_parts
 from core.video.frame_names import FrameNumbers, stem_of
 from core.video.image_file import natural_key
 from core.video.image_folder import IMAGE_FOLDER_FPS
+from core.video.video_paths import path_parts
 
 _Size = tuple[int, int]
 

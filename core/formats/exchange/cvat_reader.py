@@ -18,10 +18,10 @@ from core.formats.exchange.parsing import Lenient, checked_label, whole
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
 from core.formats.exchange.tweening import between
-from core.store.names import short_names
 from core.store.paths import visible
 from core.video.frame_names import stem_of
 from core.video.image_folder import IMAGE_FOLDER_FPS
+from core.video.video_paths import short_names
 
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:

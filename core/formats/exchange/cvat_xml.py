@@ -12,8 +12,8 @@ from defusedxml.ElementTree import ParseError, iterparse
 
 from core.formats.exchange.model import BadResults
 from core.formats.exchange.parsing import telling, whole
-from core.store.names import path_parts
 from core.video.limits import MAX_FRAMES
+from core.video.video_paths import path_parts
 
 OURS = "maskflow"
 _ANNOTATIONS = "annotations.xml"

@@ -10,29 +10,28 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from core.errors import BadMedia
 from core.formats.exchange import sav
+from core.formats.exchange.map_files import read_map, seen_mask
 from core.formats.exchange.material import Format, Material
 from core.formats.exchange.model import OBJECT, BadResults, Census, Ignored, SeenFrame, SeenObject, VideoResults
 from core.formats.exchange.parsing import Lenient
 from core.formats.exchange.sources import Sources
 from core.formats.id_colours import voc_palette
-from core.formats.id_maps import read_coded_map
+from core.formats.id_maps import CodedMap
 from core.masks import rle
 from core.masks.flatten import flatten
-from core.store.names import short_names
 from core.store.paths import files_of
 from core.store.safe_load import load_json
 from core.video.frame_names import FrameNumbers, stem_of
 from core.video.image_file import natural_key
 from core.video.image_folder import IMAGE_FOLDER_FPS
+from core.video.video_paths import short_names
 
 _RESOLUTION = "480p"
 _SEMANTICS = "davis_semantics.json"
@@ -159,17 +158,18 @@ def _frames(
 ) -> Iterator[SeenFrame]:
     """DAVIS 2016 is black and white: 255 is its one object. In a palette 255 is what is not to be judged."""
     black_and_white: bool | None = None
+    only_void: bool | None = None  # in a palette
     lenient = Lenient(sources.notes)
     for frame, path in maps.items():
         seen: SeenFrame | None = None
         with lenient.entry(str(path)):
-            ids, palette, coding = _read_mask(path)
-            if ids.shape != size:
-                raise BadResults(f"{ids.shape[1]}x{ids.shape[0]} pixels, the first is {size[1]}x{size[0]}")
+            ids, coding, palette = _read_mask(path, size)
             if coding:
                 sources.notes.add(str(path.parent), coding)
             present = [one for one in _present(ids) if one]
-            if black_and_white is None and present and (not palette or _only_void(maps.values())):
+            if palette and present and only_void is None:
+                only_void = _only_void(maps.values())
+            if black_and_white is None and present and (not palette or only_void):
                 black_and_white = present == [_VOID]
             ignored: tuple[Ignored, ...] = ()
             if black_and_white:
@@ -200,29 +200,15 @@ def _present(ids: npt.NDArray[np.int64]) -> list[int]:
 def _objects(ids: npt.NDArray[np.int64], labels: Mapping[str, str]) -> Iterator[SeenObject]:
     for obj_id in _present(ids):
         if obj_id:
-            mask = rle.encode(np.asarray(ids == obj_id, np.bool_))
-            yield SeenObject(obj_id, labels.get(str(obj_id), OBJECT), rle.box_xyxy(mask), rle=mask)
+            yield seen_mask(obj_id, ids == obj_id, labels.get(str(obj_id), OBJECT))
 
 
-class _Mask(NamedTuple):
-    """Ids [H, W] of a PNG, whether it has a palette, and how its colours were taken for ids."""
-
-    ids: npt.NDArray[np.int64]
-    palette: bool
-    coding: str
-
-
-def _read_mask(path: Path) -> _Mask:
-    """Raises `BadResults` where it cannot be read."""
-    try:
-        ids, coding = read_coded_map(path)
-        with Image.open(path, formats=("PNG",)) as image:
-            palette = image.mode == "P" or "palette" in coding
-    except (BadMedia, OSError) as error:
-        raise BadResults(f"{path}: {error}") from None
-    if ids.min() < 0 or ids.max() >= 2**31:
-        raise BadResults(f"{path}: ids from 0 to 2,147,483,647 are read, not {ids.min()} to {ids.max()}")
-    return _Mask(ids, palette, coding)
+def _read_mask(path: Path, size: tuple[int, ...] | None = None) -> CodedMap:
+    """As `read_map`, of ids that there may be. Raises `BadResults`."""
+    coded = read_map(path, size)
+    if coded.ids.min() < 0 or coded.ids.max() >= 2**31:
+        raise BadResults(f"{path}: ids from 0 to 2,147,483,647 are read, not {coded.ids.min()} to {coded.ids.max()}")
+    return coded
 
 
 FORMAT = Format(

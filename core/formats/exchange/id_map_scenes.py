@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import BadMedia, UnsafeFile
-from core.formats.exchange.model import OBJECT, BadResults, SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.map_files import read_map, seen_mask
+from core.formats.exchange.model import BadResults, SeenFrame, VideoResults
 from core.formats.exchange.notes import Notes
 from core.formats.exchange.sources import Sources
-from core.formats.id_maps import SUFFIXES, IdMap, read_coded_map, write_id_map
-from core.masks import rle
+from core.formats.id_maps import SUFFIXES, write_id_map
 from core.masks.flatten import flatten
 from core.store.paths import distinct, slugify, visible
 from core.store.safe_load import load_json
@@ -50,12 +49,19 @@ def _video(scene: Path, name: str, sources: Sources) -> VideoResults:
     if not maps:
         raise BadResults(f"{folder}: no map in it")
     stems = sorted(maps, key=natural_key)
-    height, width = _map(maps[stems[0]], sources.notes).shape
+    height, width = read_map(maps[stems[0]]).ids.shape
     images = scene / IMAGES
     pictures = [stem_of(p.name) for p in ImageFolder(images).paths] if has_images(images) else []
     told = _told_frames(scene)
-    numbered = _numbered(folder or scene, stems, pictures, sources) if told is None else FrameNumbers([])
-    frames = [told[stem] for stem in stems if stem in told] if told is not None else list(numbered.frames)
+    if told is None:
+        numbered = _numbered(folder or scene, stems, pictures, sources)
+    else:
+        for stem in stems:
+            if stem not in told:
+                sources.notes.add(str(maps[stem]), f"left out: {_FRAMES} does not tell its frame")
+        stems = [stem for stem in stems if stem in told]
+        numbered = FrameNumbers([told[stem] for stem in stems])
+    frames = list(numbered.frames)
     whole = match_names(stems, pictures) == frames  # then the images are the video, frame by frame
     return VideoResults(
         name=name,
@@ -98,25 +104,12 @@ def write_frames(scene: Path, frames: Mapping[str, int]) -> None:
     (scene / _FRAMES).write_text(json.dumps(frames, indent=0) + "\n", encoding="utf-8")
 
 
-def _map(path: Path, notes: Notes) -> IdMap:
-    try:
-        ids, coding = read_coded_map(path)
-        if coding:
-            notes.add(str(path.parent), coding)
-        return ids
-    except (BadMedia, UnsafeFile, OSError) as error:
-        raise BadResults(f"{path}: {error}") from None
-
-
 def _frames(maps: Sequence[Path], numbers: Sequence[int], size: tuple[int, int], notes: Notes) -> Iterator[SeenFrame]:
     for frame, path in zip(numbers, maps, strict=True):
-        ids = _map(path, notes)
-        if ids.shape != size:
-            raise BadResults(f"{path}: {ids.shape[1]}x{ids.shape[0]} pixels, the first is {size[1]}x{size[0]}")
-        objects = []
-        for obj_id in np.unique(ids[ids > 0]):
-            mask = rle.encode(np.asarray(ids == obj_id, np.bool_))
-            objects.append(SeenObject(int(obj_id), OBJECT, rle.box_xyxy(mask), rle=mask, name=str(obj_id)))
+        ids, coding, _ = read_map(path, size)
+        if coding:
+            notes.add(str(path.parent), coding)
+        objects = [seen_mask(int(one), ids == one, name=str(one)) for one in np.unique(ids[ids > 0])]
         yield SeenFrame(frame, frame / IMAGE_FOLDER_FPS, tuple(objects))
 
 

@@ -12,9 +12,9 @@ from typing import Literal
 from core.errors import MaskflowError
 from core.masks import Box
 from core.masks.rle import RLE
-from core.store.names import Parts, path_parts
 from core.video.frame_names import Origin
 from core.video.limits import MAX_FRAMES, MAX_PIXELS
+from core.video.video_paths import Parts, path_parts
 
 _MAX_FPS = 100_000
 

@@ -34,6 +34,7 @@ from core.formats.exchange.sequences import (
 )
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import MissingFacts, Sources
+from core.masks.boxes import xywh
 
 _MOT17 = (
     "pedestrian", "person on vehicle", "car", "bicycle", "motorbike", "non motorized vehicle", "static person",
@@ -55,13 +56,13 @@ def write(root: Path, material: Material) -> None:
             truth, tracked = (csv.writer(out, lineterminator="\n") for out in (gt, found))
             for frame in video.read():
                 for one in frame.objects:
-                    x0, y0, x1, y1 = (f"{v:.10g}" for v in _xywh(one))
+                    x0, y0, x1, y1 = (f"{v:.10g}" for v in xywh(one.box_xyxy))
                     place = (frame.source_frame + 1, one.obj_id, x0, y0, x1, y1)
                     truth.writerow((*place, 1, numbers[one.label], 1))
                     tracked.writerow((*place, 1 if one.score is None else one.score, -1, -1, -1))
                 for number, mark in enumerate(frame.ignored, _first_free(material.census[video.name])):
                     if mark.rule in ("distractor", "unjudged"):
-                        sides = (f"{v:.10g}" for v in _xywh(mark))
+                        sides = (f"{v:.10g}" for v in xywh(mark.box_xyxy))
                         row = (frame.source_frame + 1, mark.obj_id or number, *sides, 0, numbers[mark.label], 1)
                         truth.writerow(row)
 
@@ -70,19 +71,15 @@ def _first_free(census: Census) -> int:
     return max(census.tracks, default=0) + 1
 
 
-def _xywh(one: SeenObject | Ignored) -> tuple[float, float, float, float]:
-    x0, y0, x1, y1 = one.box_xyxy
-    return x0, y0, x1 - x0, y1 - y0
-
-
 def read(path: Path, sources: Sources) -> list[VideoResults]:
     """See `Format.read`. A sequence of which nothing tells the size is noted and left out, if there are others."""
     sequences = find_sequences(path, sources)
+    sources = sources.of(len(sequences))
     videos: list[VideoResults] = []
     missing: MissingFacts | None = None
     for sequence in sequences:
         try:
-            videos.append(_video(sequence, sources.of(len(sequences))))
+            videos.append(_video(sequence, sources))
         except MissingFacts as error:
             sources.notes.add(str(sequence.rows), f"left out: {error}")
             missing = error

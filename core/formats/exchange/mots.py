@@ -8,6 +8,7 @@ the same as PNG: see `mots_png`.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def write(root: Path, material: Material) -> None:
                     height, width = mask["size"]
                     obj_id = _A_CLASS * number + numbers[one.obj_id]
                     out.write(f"{frame.source_frame + 1} {obj_id} {number} {height} {width} {mask['counts']}\n")
-                if (region := _region(frame, video)) is not None:
+                if (region := _region(frame)) is not None:
                     height, width = region["size"]
                     row = f"{_A_CLASS * _IGNORED} {_IGNORED} {height} {width} {region['counts']}"
                     out.write(f"{frame.source_frame + 1} {row}\n")
@@ -79,14 +80,12 @@ def _apart(frame: SeenFrame, video: VideoResults) -> Iterator[tuple[SeenObject, 
     yield from ((one, mask) for one, mask in found if rle.area(mask))
 
 
-def _region(frame: SeenFrame, video: VideoResults) -> rle.RLE | None:
+def _region(frame: SeenFrame) -> rle.RLE | None:
     """All that is not judged on a frame, but for pixels of objects."""
     marks = [one.rle for one in frame.ignored if one.rle is not None]
     if not marks:
         return None
-    region = np.zeros((video.height, video.width), np.bool_)
-    for mask in marks:
-        region |= rle.decode(mask)
+    region = rle.decode(reduce(rle.union, marks))
     for one in frame.objects:
         if one.rle is not None:
             region &= ~rle.decode(one.rle)

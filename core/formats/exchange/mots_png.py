@@ -10,16 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import BadMedia
+from core.formats.exchange.map_files import read_map, seen_mask
 from core.formats.exchange.model import OBJECT, BadResults, Ignored, SeenFrame, SeenObject, VideoResults
 from core.formats.exchange.sources import Sources
-from core.formats.id_maps import IdMap, read_id_map
-from core.masks import rle
-from core.store.names import short_names
 from core.store.paths import files_of
 from core.video.frame_names import stem_of
 from core.video.image_file import natural_key
 from core.video.image_folder import IMAGE_FOLDER_FPS
+from core.video.video_paths import short_names
 
 _LABELS = {1: "car", 2: "pedestrian"}
 _A_CLASS, _IGNORED = 1000, 10_000
@@ -31,7 +29,7 @@ def is_coded(folder: Path) -> bool:
     seen = False
     for path in files_of(folder, (".png",))[:_LOOKED_AT]:
         try:
-            ids = np.unique(_read(path))
+            ids = np.unique(read_map(path).ids)
         except BadResults:
             return False
         ids = ids[ids != 0]
@@ -46,8 +44,9 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
     folders = sorted({file.parent for file in files_of(path, (".png",))}, key=lambda p: natural_key(str(p)))
     parts = [folder.relative_to(path).parts or (path.absolute().name,) for folder in folders]
     sources.notes.add(str(path), "ids taken as MOTS has them: 1000 x class + number, 10000 is not judged")
+    sources = sources.of(len(folders))
     return [
-        _video(folder, name, place, sources.of(len(folders)))
+        _video(folder, name, place, sources)
         for folder, name, place in zip(folders, short_names(parts), parts, strict=True)
     ]
 
@@ -59,7 +58,7 @@ def _video(folder: Path, name: str, place: tuple[str, ...], sources: Sources) ->
     fps = source.fps if source is not None else IMAGE_FOLDER_FPS
     frames = sources.source_frames(str(folder), place[-1], stems, "/".join(place))
     numbered = {frame: maps[stem] for frame, stem in zip(frames.frames, stems, strict=True)}
-    height, width = _read(maps[stems[0]]).shape
+    height, width = read_map(maps[stems[0]]).ids.shape
     return VideoResults(
         name=name, width=width, height=height, fps=fps, read=lambda: _frames(numbered, (height, width), fps),
         length=None if source is None else source.declared_frames, place=place,
@@ -69,23 +68,13 @@ def _video(folder: Path, name: str, place: tuple[str, ...], sources: Sources) ->
 
 def _frames(maps: Mapping[int, Path], size: tuple[int, int], fps: float) -> Iterator[SeenFrame]:
     for frame, path in maps.items():
-        ids = _read(path)
-        if ids.shape != size:
-            raise BadResults(f"{path}: {ids.shape[1]}x{ids.shape[0]} pixels, the first is {size[1]}x{size[0]}")
+        ids = read_map(path, size).ids
         objects: list[SeenObject] = []
         ignored: list[Ignored] = []
         for one in np.unique(ids[ids > 0]).tolist():
-            mask = rle.encode(np.asarray(ids == one, np.bool_))
-            box = rle.box_xyxy(mask)
+            seen = seen_mask(one, ids == one, _LABELS.get(one // _A_CLASS, OBJECT))
             if one == _IGNORED:
-                ignored.append(Ignored("region", OBJECT, box, mask))
+                ignored.append(Ignored("region", OBJECT, seen.box_xyxy, seen.rle))
             else:
-                objects.append(SeenObject(one, _LABELS.get(one // _A_CLASS, OBJECT), box, rle=mask))
+                objects.append(seen)
         yield SeenFrame(frame, frame / fps, tuple(objects), tuple(ignored))
-
-
-def _read(path: Path) -> IdMap:
-    try:
-        return read_id_map(path)
-    except (BadMedia, OSError) as error:
-        raise BadResults(f"{path}: {error}") from None

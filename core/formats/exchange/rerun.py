@@ -9,10 +9,10 @@ back as it was. Pictures are in the recording where frames were asked for.
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from core.formats.exchange.material import Format, Material
-from core.formats.exchange.model import BadResults, Ignored, SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.model import BadResults, Ignored, Rule, SeenFrame, SeenObject, VideoResults
 from core.formats.exchange.parsing import box_from_xyxy, checked_rle, telling, whole
 from core.formats.exchange.pictures import with_pictures
 from core.formats.exchange.shelf import Shelf
@@ -101,5 +101,5 @@ def _frames(file: Path, size: tuple[int, int]) -> Iterator[SeenFrame]:
 
 FORMAT = Format(
     "rerun", "Rerun: a recording each video, to look at", ("mask",), "nothing of ours", write, read,
-    marks=("crowd", "region", "distractor", "unjudged", "void"),
+    marks=get_args(Rule),
 )  # fmt: skip

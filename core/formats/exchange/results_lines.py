@@ -26,9 +26,9 @@ from core.formats.exchange.sources import Sources
 from core.formats.results_jsonl import LineFrame, LineObject, Schema, write_line
 from core.formats.tracks import VideoHead
 from core.masks.boxes import documented_xywh
-from core.store.names import path_parts, short_names
 from core.store.paths import visible
 from core.store.shallow_json import json_items, parse_json
+from core.video.video_paths import path_parts, short_names
 
 RESULTS = "results.jsonl"
 _READ_BYTES = 2**20

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import BadMedia
-from core.formats.exchange.model import OBJECT, BadResults, SeenFrame, SeenObject
-from core.formats.id_maps import IdMap, read_id_map
-from core.masks import rle
+from core.formats.exchange.map_files import read_map, seen_mask
+from core.formats.exchange.model import SeenFrame
 from core.store.paths import files_of
 
 _DIGITS = 3
@@ -27,11 +25,10 @@ def is_object(folder: Path, root: Path) -> bool:
     if video == root and not root.name.startswith("sav_"):
         return False
     alike = [one for one in video.iterdir() if one.is_dir() and one.name[0] != "."]
-    if not all(map(_is_number, alike)) or "0" * _DIGITS not in [
-        one.name for one in alike
-    ]:  # videos may be numbers, too
+    first = "0" * _DIGITS  # where there is none, these are videos that are called by numbers
+    if not all(map(_is_number, alike)) or all(one.name != first for one in alike):
         return False
-    return len(np.unique(_read(files_of(folder, (".png",), deep=False)[0]))) <= 2
+    return len(np.unique(read_map(files_of(folder, (".png",), deep=False)[0]).ids)) <= 2
 
 
 def _is_number(folder: Path) -> bool:
@@ -53,17 +50,7 @@ def frames(folders: Sequence[Path], stems: Mapping[int, str], size: tuple[int, i
             path = folder / f"{stem}.png"
             if not path.is_file():
                 continue
-            ids = _read(path)
-            if ids.shape != size:
-                raise BadResults(f"{path}: {ids.shape[1]}x{ids.shape[0]} pixels, the first is {size[1]}x{size[0]}")
+            ids = read_map(path, size).ids
             if ids.any():
-                mask = rle.encode(np.asarray(ids != 0, np.bool_))
-                objects.append(SeenObject(int(folder.name) + 1, OBJECT, rle.box_xyxy(mask), rle=mask, name=folder.name))
+                objects.append(seen_mask(int(folder.name) + 1, ids != 0, name=folder.name))
         yield SeenFrame(frame, frame / fps, tuple(objects))
-
-
-def _read(path: Path) -> IdMap:
-    try:
-        return read_id_map(path)
-    except (BadMedia, OSError) as error:
-        raise BadResults(f"{path}: {error}") from None

@@ -15,11 +15,11 @@ from pathlib import Path
 from core.formats.exchange.model import BadResults, Census, VideoResults
 from core.formats.exchange.parsing import telling, whole
 from core.formats.exchange.sources import Sources
-from core.store.names import short_names
 from core.store.paths import visible
 from core.video.frame_names import Origin
 from core.video.image_folder import IMAGE_FOLDER_FPS
 from core.video.limits import MAX_FRAMES
+from core.video.video_paths import short_names
 
 _INFO, _LABELS = "seqinfo.ini", "labels.txt"
 _NO_ROWS = re.compile(r"(?i)^(labels|classes|readme.*|.*_(summary|detailed))\.txt$")
@@ -100,13 +100,13 @@ def find_sequences(path: Path, sources: Sources) -> list[SequenceFiles]:
         files = next((files for files in found if files), [])
     if not files:
         raise BadResults(f"{path}: no gt/gt.txt in it, and no .txt files of rows")
-    root = path.absolute()
+    root, sources = path.absolute(), sources.of(len(files))
     places = [(*_below(_folder(file), root), _name(file)) for file in files]
     origin = sources.origin
     if origin is None:  # one for all: files without a row on the first frame do not tell
         origin = 0 if any(_has_frame_0(file) for file in files) else 1
     return [
-        _sequence(file, name, place, origin, sources.of(len(files)))
+        _sequence(file, name, place, origin, sources)
         for file, name, place in zip(files, short_names(places), places, strict=True)
     ]
 

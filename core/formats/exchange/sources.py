@@ -8,7 +8,6 @@ from pathlib import Path, PurePath
 from core.errors import BadMedia
 from core.formats.exchange.model import BadResults, VideoResults
 from core.formats.exchange.notes import Notes
-from core.store.names import Parts, common_tail, pair_up, path_parts, short_names
 from core.store.paths import slugify, visible
 from core.video.frame_names import FrameNumbers, Origin, common_origin, frame_numbers, match_names, stem_of
 from core.video.frames import VideoInfo
@@ -16,6 +15,7 @@ from core.video.image_file import SUFFIXES as IMAGE_SUFFIXES
 from core.video.image_file import upright_size
 from core.video.image_folder import ImageFolder, has_images
 from core.video.source import open_video
+from core.video.video_paths import Parts, common_tail, pair_up, path_parts, short_names
 
 _VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts"})
 

@@ -17,12 +17,12 @@ from core.formats.exchange.parsing import Lenient, checked_label, telling, whole
 from core.formats.exchange.sequences import read_rows
 from core.formats.exchange.sources import Sources
 from core.formats.exchange.yolo_rows import RowKind, kind_of_rows, read_row
-from core.store.names import short_names
 from core.store.paths import visible
 from core.store.safe_load import load_yaml
 from core.video.frame_names import FrameNumbers, stem_of, video_names
 from core.video.image_file import SUFFIXES, natural_key, upright_size
 from core.video.image_folder import IMAGE_FOLDER_FPS
+from core.video.video_paths import short_names
 
 _NAMES = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
 _CLASSES = "classes.txt"
@@ -74,12 +74,21 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
 
 @dataclass(frozen=True)
 class _Group:
-    """The label files of one video, in natural order, and the size (height, width) of its pictures."""
+    """The label files of one video.
+
+    Attributes:
+        folder: where they are.
+        name: of the video.
+        size: height and width of its pictures.
+        files: in natural order.
+        series: names of all its pictures, in natural order: those without objects often have no file.
+    """
 
     folder: Path
     name: str
     size: tuple[int, int]
     files: list[Path]
+    series: list[str]
 
 
 @dataclass(frozen=True)
@@ -164,19 +173,22 @@ def _grouped(files: Sequence[Path], told: Mapping[str, Any], lenient: Lenient, s
     folders: dict[Path, list[Path]] = {}
     for file in files:
         folders.setdefault(file.parent, []).append(file)
-    groups: dict[tuple[Path, str, tuple[int, int]], list[Path]] = {}
+    groups: dict[tuple[Path, str, tuple[int, int]], _Group] = {}
     for folder, own in folders.items():
         pictures = _pictures_beside(folder)
-        # Pictures without objects often have no file: all names together tell which frame is which.
         names = sorted({*(file.stem for file in own), *pictures}, key=natural_key)
         videos = dict(zip(names, video_names([stem_of(name) for name in names]), strict=True))
+        series: dict[str, dict[str, None]] = {}
+        for name, video in videos.items():
+            series.setdefault(video, {})[stem_of(name)] = None
         for file in own:
             with lenient.entry(str(file)):
-                ours = file.stem.rpartition("_")[0]
-                name, size = (ours, _told_size(told[ours])) if ours in told else (videos[file.stem] or "images", None)
+                ours, video = file.stem.rpartition("_")[0], videos[file.stem]
+                name, size = (ours, _told_size(told[ours])) if ours in told else (video or "images", None)
                 size = size or _picture_size(file, pictures, name, sources)
-                groups.setdefault((folder, name, size), []).append(file)
-    return [_Group(folder, name, size, own) for (folder, name, size), own in groups.items()]
+                new = _Group(folder, name, size, [], sorted(series[video], key=natural_key))
+                groups.setdefault((folder, name, size), new).files.append(file)
+    return list(groups.values())
 
 
 def _pictures_beside(folder: Path) -> dict[str, Path]:
@@ -222,13 +234,8 @@ def _video(group: _Group, name: str, place: tuple[str, ...], told: Any, rest: _R
 
 def _numbered(group: _Group, sources: Sources) -> FrameNumbers:
     """Source frames of a group's files, by the names of all pictures of their video."""
-    labels = {stem_of(file.stem): file for file in group.files}
-    names = {*labels, *(stem_of(name) for name in _pictures_beside(group.folder))}
-    series = dict(zip(names, video_names(list(names)), strict=True))
-    own = {series[stem] for stem in labels}
-    stems = sorted((name for name in names if series[name] in own), key=natural_key)
-    numbered = sources.source_frames(str(group.folder), group.name, stems)
-    frames = dict(zip(stems, numbered.frames, strict=True))
+    numbered = sources.source_frames(str(group.folder), group.name, group.series)
+    frames = dict(zip(group.series, numbered.frames, strict=True))
     return FrameNumbers([frames[stem_of(file.stem)] for file in group.files], origin=numbered.origin)
 
 

@@ -9,6 +9,7 @@ from neutral import HEIGHT, WIDTH, seen_mask, sightings, square, video, write_fi
 from PIL import Image
 
 from core.formats.exchange.exporting import export
+from core.formats.exchange.id_map_scenes import write_frames
 from core.formats.exchange.model import SeenFrame
 from core.formats.exchange.registry import detect, read_results
 from core.formats.exchange.sources import MissingFacts, Sources
@@ -200,3 +201,13 @@ def test_pictures_beside_masks_are_the_video(tmp_path: Path) -> None:
     Image.fromarray(square(3, 4).astype(np.uint8)).save(_made(tmp_path / "Annotations" / "480p" / "bear") / "00003.png")
     (found,) = read_results(tmp_path, "davis", Sources(tmp_path))
     assert [frame.source_frame for frame in found.read()] == [2]
+
+
+def test_a_map_that_is_not_among_the_source_frames_of_its_scene_is_left_out(tmp_path: Path) -> None:
+    for name in ("a", "b", "stray"):
+        Image.fromarray(square(3, 4).astype(np.uint8)).save(_made(tmp_path / "walk" / "obj_ids") / f"{name}.png")
+    write_frames(tmp_path / "walk", {"a": 4, "b": 9})
+    sources = Sources()
+    (found,) = read_results(tmp_path, sources=sources)
+    assert [frame.source_frame for frame in found.read()] == [4, 9]
+    assert [note for note in sources.notes if "stray.png" in note and "source_frames.json" in note]

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.store.names import Parts, pair_up, path_parts, short_names
+from core.video.video_paths import Parts, pair_up, path_parts, short_names
 
 
 def test_as_many_folders_as_tell_paths_apart() -> None:
