@@ -5,6 +5,8 @@ UV := $(VENV)/bin/uv
 export PREFECT_HOME ?= $(CURDIR)/.prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
+# Compiled once, read at each start of a command or worker: where this is set, each start costs seconds more.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo serve test check install lock
 
@@ -15,7 +17,7 @@ serve: install           ## Prefect server, deployments and a worker: UI at http
 	exec $(VENV)/bin/maskflow serve
 
 test: install            ## The whole test suite
-	$(PYTHON) -m pytest -n 2 --dist worksteal
+	$(PYTHON) -m pytest -n 2 --dist worksteal --durations=25
 
 check: install           ## Format, lint, types, quick tests
 	$(VENV)/bin/ruff format .
@@ -30,7 +32,7 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Maskflow needs Python 3.11 or newer")'
 	test -x $(PYTHON) || python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check uv==0.13.8 setuptools wheel
-	SAM2_BUILD_CUDA=0 $(UV) pip install --quiet --python $(PYTHON) --require-hashes \
+	SAM2_BUILD_CUDA=0 $(UV) pip install --quiet --compile-bytecode --python $(PYTHON) --require-hashes \
 		--no-build-isolation-package sam2 --requirement requirements.txt
 	$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation --editable .
 	touch $@

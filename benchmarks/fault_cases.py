@@ -17,7 +17,7 @@ from rich.text import Text
 from benchmarks import fault_judges_formats, fault_judges_video
 from benchmarks.common import need_data
 from benchmarks.fault_run import Ran, run
-from flows.console import open_console
+from flows.cli.console import open_console
 from tasks.server.temporary import ensure_server
 
 _AREAS = {"video": fault_judges_video.JUDGES, "formats": fault_judges_formats.JUDGES}

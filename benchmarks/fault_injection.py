@@ -33,7 +33,7 @@ from rich.text import Text
 
 from benchmarks.injection_flows import FLOWS, Case, make_case
 from core.store.digests import sha256_file
-from flows.console import open_console
+from flows.cli.console import open_console
 from tasks.server.address import SERVER_SETTINGS, is_healthy
 
 _BEYOND_S = 60.0

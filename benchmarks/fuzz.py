@@ -35,7 +35,7 @@ from core.models.sam2.checkpoint import check_checkpoint
 from core.points.clip_item import unpack
 from core.video.image_file import read_image
 from core.video.source import open_video
-from flows.console import open_console
+from flows.cli.console import open_console
 from tasks.devices.process import WorkerDied, WorkerProcess
 from tasks.devices.slots import Slot
 from tasks.devices.timeouts import TimedOut, Timeouts

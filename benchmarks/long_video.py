@@ -20,8 +20,8 @@ import av
 import psutil
 
 from benchmarks.common import environment
+from benchmarks.long_scene import LongScene, make_scene, write_annotations, write_video
 from core.evaluation.identity import identity_metrics
-from core.evaluation.long_scene import LongScene, make_scene, write_annotations, write_video
 from core.formats.dense_annotations import DenseFrame, read_dense
 from core.formats.links_jsonl import read_links
 from core.masks import Box

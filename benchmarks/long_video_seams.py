@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 
 from benchmarks.common import environment
+from benchmarks.long_scene import make_scene, write_annotations, write_video
 from benchmarks.sam2_common import random_model
-from core.evaluation.long_scene import make_scene, write_annotations, write_video
 
 _KILLING = Path(__file__).parents[1] / "tests" / "flows" / "killing"
-_KILL_AT = "core.windows.window_item:save_tracker:2"
+_KILL_AT = "core.long_video.window_item:save_tracker:2"
 _NAMES = ("dense_annotations_v.jsonl", "links_v.jsonl")
 
 

@@ -19,15 +19,15 @@ from core.evaluation.points import THRESHOLDS_PX, drift, within_pixels
 from core.geometry.pinhole import project
 from core.models.points.lk import LucasKanade
 from core.models.spec import ModelSpec
-from core.points.clip import Clip, ClipView
 from core.points.convert import CameraFiles, convert_rgbd
-from core.points.lifting import depth_near
 from core.points.merging import merge_batches
 from core.points.queries import queries_from_masks
 from core.points.query_item import make_queries
 from core.points.settings import SPLIT_FILE, TRACKED_FILE, QuerySettings
 from core.points.track_item import track_batch
 from core.points.unpack import unpack_clip
+from core.rgbd.clip import Clip, ClipView
+from core.rgbd.lifting import depth_near
 from core.video.image_file import read_image
 
 # Outlines in the kitchen's first frame, pixels: still things that stay in view for a while.

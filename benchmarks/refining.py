@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.common import DATA, need_data
-from core.evaluation.degrade import KINDS
+from benchmarks.degrade import KINDS
 from core.formats.id_maps import IdMap
 from core.models.classical.generator import ClassicalMaskGenerator
 from core.refining.refine import MatchingName, Settings, refine_map

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from core.evaluation.degrade import everything
+from benchmarks.degrade import everything
 from core.formats.id_maps import write_id_map
 from core.models.spec import ModelSpec
 from core.refining.chunk_item import ImageRequest, RefineRequest, refine_images

@@ -13,9 +13,9 @@ import numpy as np
 from scipy.stats import rankdata
 
 from benchmarks.common import need_data
+from benchmarks.degrade import KINDS
 from benchmarks.long_davis import annotate, true_masks
 from benchmarks.refining import OFF_SHARE, photographs
-from core.evaluation.degrade import KINDS
 from core.evaluation.judging import foreground_of
 from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
 from core.formats.exchange.registry import read_results

@@ -9,10 +9,10 @@ from sam2.build_sam import build_sam2_video_predictor
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 
-from core.models.roles import Prompt
 from core.models.sam2.build import build
-from core.models.sam2.names import SamType, config_name
+from core.prompts import Prompt
 from core.video.frames import RGB
+from core.weights.sam2_names import SamType, config_name
 
 
 def random_model(sam_type: SamType, device: torch.device, image_size: int) -> SAM2Base:

@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 
 from benchmarks.sam2_common import box, frames, package_predictor, random_model, tensor_bytes
-from core.models.sam2.names import SamType
 from core.models.sam2.predictor import StreamingPredictor, Window
+from core.weights.sam2_names import SamType
 
 SIZE = 128
 N = 60

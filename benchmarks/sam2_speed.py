@@ -16,10 +16,10 @@ from sam2.modeling.sam2_base import SAM2Base
 from benchmarks.sam2_common import box, frames, package_predictor, random_model
 from core.models.device import default_device
 from core.models.sam2.build import compile_modules
-from core.models.sam2.names import SamType
 from core.models.sam2.predictor import StreamingPredictor, Window
 from core.models.sam2.preprocess import prepare
 from core.video.frames import RGB
+from core.weights.sam2_names import SamType
 
 _WARM = 18  # frames until every memory is full
 _MARGIN = 1e-3  # logits closer to 0 than this may fall either way

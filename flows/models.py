@@ -5,8 +5,8 @@ from typing import Any
 
 from core.models.registry import DETECTORS, SEGMENTERS, Backend, choose
 from core.models.roles import Detector, VideoSegmenter
-from core.models.sam2.names import SamType
 from core.models.spec import ModelOptions
+from core.weights.sam2_names import SamType
 
 
 def model_options(

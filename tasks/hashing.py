@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.store.digests import DigestCache
 from tasks.items import Item
-from tasks.progress import StageProgress
+from tasks.reporting.progress import StageProgress
 from tasks.stage_run import Prepare, Report
 
 

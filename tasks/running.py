@@ -3,55 +3,34 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
-from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.filesystems import LocalFileSystem
 from prefect.futures import PrefectFuture
 from prefect.logging import get_logger
-from prefect.states import Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
-from prefect.tasks import Task
 
 from core.errors import MaskflowError
 from core.memory import MemoryUse
 from core.store.cache import in_use
 from tasks.cancellation import watch_flow_run
-from tasks.devices.choice import Devices
+from tasks.crews.crew import Crew
+from tasks.crews.opening import open_crew
 from tasks.devices.gpus import unused_gpu_note
 from tasks.devices.lock import locks_note
-from tasks.devices.pool import DeviceSlots
 from tasks.devices.slots import MAX_SLOTS
 from tasks.items import Item, Outcome, Stage
-from tasks.making import Place, places
-from tasks.progress import StageProgress
+from tasks.placement import Devices
+from tasks.reporting.progress import StageProgress
 from tasks.stage_run import Prepare, StageRun
 from tasks.store import RunStore
 
-Settled = Callable[[State[Any]], None]
 _log = get_logger("maskflow.running")
 
 
 class RunCancelled(MaskflowError):
     """The flow run was cancelled; what was finished is kept, a re-run goes on from there."""
-
-
-class Crew(Protocol):
-    """Who makes the items: this host's slots, or a cluster's nodes."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing is made any more, because the run was cancelled."""
-        ...
-
-    def submit(self, task: Task[..., Any], parameters: dict[str, Any], settled: Settled) -> None:
-        """Have a task run; `settled` gets its final state, from some thread, whatever happens."""
-        ...
-
-    def close(self) -> None:
-        """End what is being made, at once; from any thread, more than once."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,34 +47,6 @@ class ItemRun:
     results: LocalFileSystem
     progress: dict[str, StageProgress]
     made: list[tuple[Stage, Outcome]] = field(default_factory=list)
-
-
-class _ThisHost:
-    """Items on this host: each task waits in a thread of the flow for a slot."""
-
-    def __init__(self, slots: DeviceSlots) -> None:
-        self._slots = slots
-        self.close = slots.close
-
-    @property
-    def closed(self) -> bool:
-        return self._slots.closed
-
-    def submit(self, task: Task[..., Any], parameters: dict[str, Any], settled: Settled) -> None:
-        def done(future: PrefectFuture[Any]) -> None:
-            settled(final_state(future))
-
-        task.submit(**parameters).add_done_callback(done)
-
-
-def final_state(future: PrefectFuture[Any]) -> State[Any]:
-    """Of a future that is done: what became of its task, also where Prefect's engine itself failed."""
-    try:
-        future.wait()  # it is done; this lets it know its final state
-        state = future.state
-    except BaseException as error:  # noqa: BLE001 - an item without a final state would be waited for for ever
-        return Failed(message=f"it could not be run: {type(error).__name__}: {error}")
-    return state if state.is_final() else Failed(message=f"it ended without a result ({state.name})")
 
 
 @contextmanager
@@ -123,16 +74,7 @@ def item_run(store: RunStore, devices: Devices, items: int | None) -> Iterator[I
     with ExitStack() as open_:
         open_.enter_context(in_use(store.root))
         open_.callback(store.digests.save)
-        if devices.cluster is not None:
-            from tasks.cluster.crew import ClusterCrew  # Dask is loaded only where it is used
-
-            crew: Crew = open_.enter_context(ClusterCrew(store, devices, items, flow_run_id, on_progress))
-        else:
-            slots = open_.enter_context(DeviceSlots(devices.slots(), on_progress, items, devices.timeouts))
-            place = Place(store, slots)
-            places[flow_run_id] = lambda: place
-            open_.callback(places.pop, flow_run_id)
-            crew = _ThisHost(slots)
+        crew = open_.enter_context(open_crew(store, devices, items, flow_run_id, on_progress))
         open_.enter_context(watch_flow_run(flow_run_id, crew.close))
         try:
             yield ItemRun(store, crew, store.results_block(), progress)

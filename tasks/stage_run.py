@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.filesystems import LocalFileSystem
@@ -17,14 +17,12 @@ from prefect.states import Cancelled, Failed
 from core.errors import MaskflowError, RefusedInput
 from core.store.cache import mark_used
 from core.text import one_line
-from tasks.deliver import undelivered
+from tasks.crews.crew import Crew
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.making import make_item
-from tasks.progress import StageProgress
+from tasks.reporting.delivery import undelivered
+from tasks.reporting.progress import StageProgress
 from tasks.store import RunStore
-
-if TYPE_CHECKING:
-    from tasks.running import Crew
 
 Report = Callable[[int, int | None], None]
 Prepare = Callable[[Item, Report], Item]
@@ -41,7 +39,7 @@ class StageRun:
     def __init__(
         self,
         store: RunStore,
-        crew: "Crew",
+        crew: Crew,
         results: LocalFileSystem,
         stage: Stage,
         items: Sequence[Item],

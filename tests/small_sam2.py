@@ -10,11 +10,11 @@ from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 from torch import Tensor
 
-from core.models.roles import Prompt
 from core.models.sam2.build import build
-from core.models.sam2.names import SamType, config_name
 from core.models.sam2.predictor import Masks, StreamingPredictor
+from core.prompts import Prompt
 from core.video.frames import RGB
+from core.weights.sam2_names import SamType, config_name
 
 SIZE = 128
 Logits = dict[tuple[int, int], Tensor]

@@ -12,8 +12,8 @@ from core.evaluation.davis import JF, mean_jf, object_jf
 from core.formats.exchange import results_lines
 from core.formats.exchange.sources import Sources
 from core.masks import Mask, rle
+from core.masks.assignment import assign
 from core.store.safe_load import load_json
-from core.tracking.association import assign
 
 _SAME = 0.5
 

@@ -11,7 +11,7 @@ from core.evaluation.davis import Over, contour_accuracy, over_frames
 from core.evaluation.identity import Overlaps
 from core.evaluation.judging import Judged
 from core.masks import rle
-from core.tracking.association import assign
+from core.masks.assignment import assign
 
 Matching = Literal["optimal", "same"]
 

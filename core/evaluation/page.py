@@ -12,8 +12,8 @@ from core.evaluation.mask_scores import ObjectScore
 from core.evaluation.worst import draw_frame, worst_frames
 from core.formats.exchange.model import OBJECT
 from core.formats.exchange.sources import Sources
-from core.formats.html_report import Page, Picture, Section, Table, write_page
-from core.formats.plot import Plot, Series
+from core.report.page import Page, Picture, Section, Table, write_page
+from core.report.plot import Plot, Series
 
 _MOST_PICTURES, _MOST_PLOTS, _MOST_ROWS = 12, 8, 500
 

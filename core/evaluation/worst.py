@@ -11,9 +11,9 @@ from core.evaluation.evaluate import VideoScore
 from core.evaluation.identity import Overlaps
 from core.formats.exchange.model import OBJECT, SeenFrame, SeenObject
 from core.formats.exchange.sources import Sources
-from core.formats.html_report import Picture, clock
 from core.masks import Mask, rle
 from core.masks.draw import Drawn, draw_objects, write_word
+from core.report.page import Picture, clock
 from core.video.frames import RGB
 from core.video.source import open_video
 

@@ -28,10 +28,9 @@ from pydantic import (
 from core.errors import RefusedInput, UnsafeFile
 from core.masks import rle
 from core.masks.boxes import around
-from core.models.roles import Prompt
+from core.prompts import ObjectPrompt, Prompt
 from core.store.safe_load import load_json
 from core.text import one_line
-from core.tracking.loop import ObjectPrompt
 
 LARGEST_ID = 65_535
 _LONGEST_PLACE = 200

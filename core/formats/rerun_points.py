@@ -15,7 +15,7 @@ import rerun as rr
 
 from core.formats.tracked_npz import Tracked
 from core.geometry.pinhole import back_project, rescaled
-from core.points.clip import ClipView
+from core.rgbd.clip import ClipView
 from core.store.atomic import atomic_file
 
 _BLOCK, _TAIL, _MOST_TRAILS = 16, 24, 200

@@ -14,7 +14,7 @@ import numpy as np
 from core.errors import BadMedia
 from core.geometry.pinhole import back_project, inverse_pose, project, rescaled
 from core.geometry.sim3 import Array, nearest_rotation
-from core.points.clip import Depth
+from core.rgbd.clip import Depth
 from core.video.frames import RGB
 from core.video.image_file import SUFFIXES, natural_key, read_image
 from core.video.limits import check_size

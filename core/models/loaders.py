@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from core.models.roles import Detector, MaskGenerator, PointTracker, VideoSegmenter, WindowReconstructor
-from core.models.sam2.names import SamType
 from core.models.spec import GeneratorSettings, ModelOptions, ModelSpec
+from core.weights.sam2_names import SamType
 
 if TYPE_CHECKING:
     from sam2.modeling.sam2_base import SAM2Base

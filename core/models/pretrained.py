@@ -12,7 +12,7 @@ from torchvision.ops import batched_nms
 
 from core.errors import Unavailable, UnsafeFile
 from core.masks.boxes import clip_box
-from core.models.roles import Detection
+from core.prompts import Detection
 from core.store.safe_load import load_json
 from core.weights.folder import check_folder
 

@@ -13,11 +13,11 @@ from core.errors import MaskflowError, RefusedInput, Unavailable
 from core.models import loaders
 from core.models.phrases import check_phrases
 from core.models.roles import Detector, MaskGenerator, VideoSegmenter
-from core.models.sam2.names import SAM_TYPES
 from core.models.spec import ModelOptions, ModelSpec
 from core.store.digests import host_digest
 from core.weights.catalogue import MODELS, find_weights
 from core.weights.folder import WEIGHTS_FILE
+from core.weights.sam2_names import SAM_TYPES
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from core.models.sam2.names import SamType
+from core.weights.sam2_names import SamType
 
 
 class GeneratorSettings(BaseModel):

@@ -7,7 +7,7 @@ import numpy as np
 from core.errors import BadMedia
 from core.geometry.pinhole import back_project, inverse_pose, project
 from core.geometry.sim3 import Array
-from core.points.clip import Clip
+from core.rgbd.clip import Clip
 
 _SAMPLES, _CLOSE, _ENOUGH, _PAIRS = 2000, 0.05, 200, 8
 _LANDED = 300  # points that land on a known depth, enough to judge by

@@ -6,13 +6,13 @@ from typing import Any
 
 from core.errors import BadMedia, UnsafeFile
 from core.points.axes import check_geometry
-from core.points.clip import Clip
 from core.points.settings import ClipRequest
 from core.points.unpack import unpack_clip
+from core.rgbd.clip import Clip
 
 
 def unpack(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
-    """Leave a clip as `core.points.clip.Clip` reads it.
+    """Leave a clip as `core.rgbd.clip.Clip` reads it.
 
     Args:
         request: a `ClipRequest` as JSON-able values.

@@ -26,7 +26,7 @@ from core.formats.rgbd_folder import (
 )
 from core.geometry.sim3 import Array
 from core.masks import rle
-from core.points.clip import Depth
+from core.rgbd.clip import Depth
 from core.store.atomic import atomic_file
 from core.store.npz import NpzWriter
 from core.store.paths import distinct, slugify

@@ -3,12 +3,12 @@
 import cv2
 import numpy as np
 
-from core.formats.html_report import Picture
 from core.formats.rerun_points import rainbow
 from core.formats.tracked_npz import Tracked
 from core.geometry.pinhole import project
 from core.geometry.sim3 import Array
-from core.points.clip import ClipView
+from core.report.page import Picture
+from core.rgbd.clip import ClipView
 from core.video.frames import RGB
 
 _MOST_DOTS, _TAIL, _SHADE = 600, 15, 0.45

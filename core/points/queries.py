@@ -14,9 +14,9 @@ from core.errors import BadMedia
 from core.geometry.pinhole import back_project
 from core.geometry.sim3 import Array
 from core.masks import Mask
-from core.points.clip import Clip, Depth
-from core.points.lifting import depth_near
 from core.points.settings import QuerySettings
+from core.rgbd.clip import Clip, Depth
+from core.rgbd.lifting import depth_near
 
 _STEEPEST = math.tan(math.radians(80))
 _DEPTH_NOISE = 0.02

@@ -9,9 +9,9 @@ import numpy as np
 
 from core.formats.clip_npz import QUERY_POINTS
 from core.points.batching import split_indices, support_indices
-from core.points.clip import Clip
 from core.points.queries import Queries, queries_from_masks
 from core.points.settings import QUERY_FILE, SPLIT_FILE, QueryRequest
+from core.rgbd.clip import Clip
 from core.store.npz import NpzWriter
 
 OWN_POINTS = QUERY_POINTS

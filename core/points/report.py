@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from core.formats.html_report import Page, Section, Table, write_page
-from core.formats.plot import Plot, Series
-from core.formats.run_facts import RunFacts, run_sections
 from core.formats.tracked_npz import read_tracked
-from core.points.clip import ClipView
 from core.points.pictures import draw_instance
 from core.points.settings import TRACKED_FILE, ReportedInstance
 from core.points.wording import distances, kept, splitting
+from core.report.page import Page, Section, Table, write_page
+from core.report.plot import Plot, Series
+from core.report.run_facts import RunFacts, run_sections
+from core.rgbd.clip import ClipView
 
 _MOST_ROWS, _MOST_PICTURED = 200, 12
 _ABOUT = (

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.formats.run_facts import RunFacts
 from core.models.spec import ModelSpec
+from core.report.run_facts import RunFacts
 
 Strategy = Literal["temporal", "spatial", "random"]
 MotionMethod = Literal["total_displacement", "max_displacement", "std_displacement", "endpoint_distance"]

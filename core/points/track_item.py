@@ -11,8 +11,8 @@ import numpy as np
 from core.formats.tracked_npz import Setting, Tracked, write_tracked
 from core.memory import PeakMemory, release_free
 from core.models.installed import load_point_tracker
-from core.points.clip import Clip, ClipView
 from core.points.settings import TRACKED_FILE, TrackRequest, ViewRequest
+from core.rgbd.clip import Clip, ClipView
 from core.store.npz import NpzReader
 
 

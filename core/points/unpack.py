@@ -23,7 +23,7 @@ from core.formats.clip_npz import (
     read_query_points,
     rgb_frames,
 )
-from core.points.clip import CLIP_FILE, DEPTHS, INTRINSICS, POSES, RGBS, ClipInfo, mask_file
+from core.rgbd.clip import CLIP_FILE, DEPTHS, INTRINSICS, POSES, RGBS, ClipInfo, mask_file
 from core.store.npz import NpzReader, write_blocks
 from core.video.limits import check_size
 
@@ -34,7 +34,7 @@ _PROPORTION = 0.03
 
 
 def unpack_clip(path: Path, mask_key: str, folder: Path, report: Callable[[int, int | None], None]) -> ClipInfo:
-    """Leave the clip in `folder` as `core.points.clip.Clip` reads it.
+    """Leave the clip in `folder` as `core.rgbd.clip.Clip` reads it.
 
     Args:
         path: the NPZ file, in the documented layout or ours.

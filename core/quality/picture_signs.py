@@ -58,15 +58,3 @@ def off_edges(image: RGB, mask: Mask) -> float:
     weak = (_STRONG - along) / (_STRONG - _WEAK)
     unlike = (_CLEAR - along / (near + 1e-3)) / (_CLEAR - _LOST)
     return (min(1.0, max(0.0, weak)) + min(1.0, max(0.0, unlike))) / 2
-
-
-def colours(image: RGB, mask: Mask) -> npt.NDArray[np.float32]:
-    """Distribution of the colours [512] under a mask, summing to 1; zeros for none."""
-    bins = (image[mask] >> 5).astype(np.intp)
-    counts = np.bincount(bins[:, 0] * 64 + bins[:, 1] * 8 + bins[:, 2], minlength=512)
-    return np.asarray(counts / max(1, counts.sum()), np.float32)
-
-
-def alike(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> float:
-    """Bhattacharyya coefficient of two distributions, 0..1."""
-    return float(np.sqrt(first * second).sum())

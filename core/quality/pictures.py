@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from core.formats.exchange.model import VideoResults
-from core.formats.html_report import Picture, Section, Table, clock
 from core.formats.review_jsonl import ReviewEntry
 from core.masks import rle
 from core.masks.draw import Drawn, draw_objects
+from core.report.page import Picture, Section, Table, clock
 from core.video.source import open_video
 
 _MOST_ROWS = 25

@@ -12,6 +12,7 @@ from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
 from core.formats.exchange.pictures import with_pictures
 from core.formats.exchange.sources import Sources
 from core.masks import Mask, rle
+from core.masks.appearance import histogram_overlap, rgb_histogram
 from core.quality import picture_signs, shape_signs
 from core.quality.shape_signs import Place
 from core.video.frames import RGB
@@ -141,12 +142,12 @@ def _place(one: SeenObject, mask: Mask | None, frame: int) -> Place:
 def _picture(mask: rle.RLE, image: RGB, flow: picture_signs.FlowPair | None, known: _Known) -> dict[str, float]:
     size = image.shape[1::-1]
     small = cv2.resize(rle.decode(mask).view(np.uint8), size, interpolation=cv2.INTER_NEAREST).view(np.bool_)
-    colours = picture_signs.colours(image, small)
+    colours = rgb_histogram(image, small)
     if known.colours is None:
         known.colours = colours
     signs = {
         "edges": picture_signs.off_edges(image, small),
-        "looks": _share(1 - picture_signs.alike(known.colours, colours), _LOOKS),
+        "looks": _share(1 - histogram_overlap(known.colours, colours), _LOOKS),
         "flow": 0.0,
     }
     if known.mask is not None and flow is not None:

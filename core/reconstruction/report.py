@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from core.formats.alignment_json import Alignment
-from core.formats.html_report import Page, Section, Table, write_page
-from core.formats.plot import Plot, Series
-from core.formats.run_facts import RunFacts, run_sections
 from core.formats.window_info import WindowInfo
 from core.geometry.colmap import pycolmap
 from core.geometry.sim3 import Array
+from core.report.page import Page, Section, Table, write_page
+from core.report.plot import Plot, Series
+from core.report.run_facts import RunFacts, run_sections
 
 _MOST_DOTS = 3000
 _MOST_ROWS = 200

@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.formats.alignment_json import read_alignment
 from core.formats.rerun_reconstruction import record_reconstruction
-from core.formats.run_facts import RunFacts
 from core.formats.window_info import FrameInfo, WindowInfo, read_window_info
 from core.geometry.colmap import pycolmap
 from core.reconstruction.report import write_report
 from core.reconstruction.settings import ALIGNMENT, RECORDING_FILE, REPORT_FILE, SPARSE
+from core.report.run_facts import RunFacts
 
 
 class FailedWindow(BaseModel):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.masks.assignment import assign
 from core.masks.contingency import Contingency, Counts, Labels
 from core.masks.region import Region
-from core.tracking.association import assign
 
 _PURE = 0.8  # a mask stands for an id only where it is this pure …
 _GOOD = 0.7  # … or its IoU with the id is this

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 
 from core.errors import BadMedia
-from core.formats.html_report import Picture
 from core.formats.id_maps import IdMap
 from core.masks.boundaries import boundary
 from core.masks.contingency import label
 from core.masks.draw import colour
+from core.report.page import Picture
 from core.video.frames import RGB
 from core.video.image_file import read_image, turned_upright
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import BadMedia, UnsafeFile
-from core.formats.html_report import Page, Section, Table, write_page
 from core.formats.id_maps import read_id_map
 from core.formats.review_jsonl import ReviewEntry
-from core.formats.run_facts import RunFacts, run_sections
 from core.refining.chunk_item import ImageRequest
 from core.refining.pictures import before_and_after, picture_of_map
 from core.refining.scores import ImageScore
 from core.refining.summaries import SceneSummary
+from core.report.page import Page, Section, Table, write_page
+from core.report.run_facts import RunFacts, run_sections
 
 _WORST, _SAMPLE = 4, 4
 _MOST_ROWS = 200

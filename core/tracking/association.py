@@ -3,22 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from core.masks import Box
+from core.masks.assignment import assign
 from core.masks.boxes import iou_matrix
-from core.models.roles import Detection
-
-
-def assign(affinity: npt.NDArray[np.float64], at_least: float) -> list[tuple[int, int]]:
-    """One-to-one pairs (row, column) with the largest total affinity [N, M] (Kuhn, 1955).
-
-    Pairs under `at_least` do not count, so that a poor pair never takes the place of a good one.
-    """
-    allowed = np.where(affinity >= at_least, affinity, 0.0)
-    rows, columns = linear_sum_assignment(allowed, maximize=True)
-    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if allowed[r, c] > 0]
+from core.prompts import Detection
 
 
 def match_detections(

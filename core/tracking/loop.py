@@ -10,20 +10,9 @@ from typing import Any
 from core.formats.tracks import FrameRecord, ObjectRecord
 from core.masks import rle
 from core.masks.boxes import documented_xywh
-from core.models.roles import Prompt
+from core.prompts import ObjectPrompt, Prompt
 from core.tracking.tracker import Track, Tracker
 from core.video.frames import Frame
-
-
-@dataclass(frozen=True, eq=False)
-class ObjectPrompt:
-    """A prompt by hand: which object, from which source frame on."""
-
-    obj_id: int
-    source_frame: int
-    label: str | None
-    prompt: Prompt
-
 
 _ENCODED_BEHIND = 2  # frames whose masks may still be being encoded while the next is tracked
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from core.masks.boxes import clip_box
-from core.tracking.loop import ObjectPrompt
+from core.prompts import ObjectPrompt
 from core.video.frames import VideoInfo
 from core.video.source import open_video
 

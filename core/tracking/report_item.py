@@ -8,14 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import BadMedia
 from core.formats.exchange.tracked_folder import tracked_video
-from core.formats.html_report import Bar, Page, Picture, Section, Table, clock, note_presence, write_page
 from core.formats.review_jsonl import read_review
-from core.formats.run_facts import RunFacts, run_sections
 from core.formats.tracks import FrameRecord, VideoHead, read_frames, read_head
 from core.masks.draw import draw_objects
 from core.quality.pictures import draw_entries, review_section
 from core.quality.review import worst_first
 from core.quality.review_item import REVIEW_FILE
+from core.report.page import Bar, Page, Picture, Section, Table, clock, note_presence, write_page
+from core.report.run_facts import RunFacts, run_sections
 from core.tracking.render_item import drawn_objects
 from core.video.source import open_video
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from math import hypot
 
 from core.masks import Box, Mask
+from core.masks.appearance import Histogram, histogram_overlap, hsv_histogram
 from core.masks.boxes import iou_matrix, mask_box
 from core.masks.clean import clean
-from core.models.roles import Detection, DetectorSession, Prompt, SegmenterSession, TrackedMask
-from core.tracking.appearance import Appearance, appearance, similarity
+from core.models.roles import DetectorSession, SegmenterSession
+from core.prompts import Detection, Prompt, TrackedMask
 from core.tracking.association import covered_share, match_detections
 from core.video.frames import RGB
 
@@ -82,7 +83,7 @@ class Track:
     label: str | None
     detection_score: float | None
     confirmed: bool
-    looks: Appearance
+    looks: Histogram
     mask: Mask
     score: float
     box: Box | None
@@ -265,7 +266,7 @@ class Tracker:
             track.prompted = self.frame
             self._is_sound(track)
         elif track.box is not None and track.score > 0.5:
-            track.looks = 0.9 * track.looks + 0.1 * appearance(image, track.mask)
+            track.looks = 0.9 * track.looks + 0.1 * hsv_histogram(image, track.mask)
 
     def _unseen(self, track: Track) -> None:
         track.unseen += 1
@@ -301,13 +302,13 @@ class Tracker:
             for old in [*self.lost.values(), *hidden]
             if old.label == new.label and not old.kept and self._can_be(old, new)
         ]
-        old = max(gone, key=lambda track: similarity(track.looks, new.looks), default=None)
-        if old is None or similarity(old.looks, new.looks) < self._rules.look_alike:
+        old = max(gone, key=lambda track: histogram_overlap(track.looks, new.looks), default=None)
+        if old is None or histogram_overlap(old.looks, new.looks) < self._rules.look_alike:
             return
         if self.lost.pop(old.obj_id, None) is None:
             self.drop(old.obj_id)
         self.same_as[new.obj_id] = self.same_as.get(old.obj_id, old.obj_id)
-        self.likeness[new.obj_id] = similarity(old.looks, new.looks)
+        self.likeness[new.obj_id] = histogram_overlap(old.looks, new.looks)
 
     def _can_be(self, old: Track, new: Track) -> bool:
         """Whether an object could have come from where it was last seen to where a new one is, in the time between."""
@@ -329,5 +330,5 @@ def _new_track(
 ) -> Track:
     """A track that begins here; a mask that a person gave is taken `as_it_is`."""
     mask = tracked.mask if as_it_is else clean(tracked.mask)
-    looks = appearance(image, mask)
+    looks = hsv_histogram(image, mask)
     return Track(obj_id, label, score, False, looks, mask, tracked.score, mask_box(mask))

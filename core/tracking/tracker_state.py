@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from core.errors import UnsafeFile
 from core.masks import Box
+from core.masks.appearance import Histogram
 from core.models.roles import DetectorSession, VideoSegmenter
 from core.models.session_file import SessionInfo, read_session, write_session
-from core.tracking.appearance import Appearance
 from core.tracking.tracker import Track, Tracker
 
 SESSION_FILE = "session.safetensors"
@@ -90,7 +90,7 @@ def restore_tracker(folder: Path, segmenter: VideoSegmenter, detector: DetectorS
     return tracker
 
 
-def read_looks(folder: Path) -> dict[int, tuple[str | None, Appearance]]:
+def read_looks(folder: Path) -> dict[int, tuple[str | None, Histogram]]:
     """What each confirmed object looked like last, with its label, by id. Raises `UnsafeFile`."""
     info, arrays = read_session(folder / TRACKER_FILE, _Info, _NAME, "np")
     return {
@@ -104,5 +104,5 @@ def _known(track: Track) -> _Track:
     return _Track(**{name: getattr(track, name) for name in _Track.model_fields})
 
 
-def _track(known: _Track, looks: Appearance) -> Track:
+def _track(known: _Track, looks: Histogram) -> Track:
     return Track(**known.model_dump(), looks=looks, mask=_NO_MASK, box=None)

@@ -13,7 +13,8 @@ from core.formats.prompts import PromptEntry
 from core.formats.tracks import FRAMES_FILE, FrameRecord, VideoHead, write_frames, write_head
 from core.models.registry import load_detector, load_segmenter
 from core.models.spec import ModelSpec
-from core.tracking.loop import ObjectPrompt, track_frames
+from core.prompts import ObjectPrompt
+from core.tracking.loop import track_frames
 from core.tracking.prompt_check import PromptProblem, beyond, problem_of, usable_prompts
 from core.tracking.tracker import Tracker
 from core.video.frames import Frame, FrameSource

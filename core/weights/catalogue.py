@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import RefusedInput
-from core.models.sam2.names import SAM_TYPES, SamType
 from core.weights.folder import WEIGHTS_FILE
+from core.weights.sam2_names import SAM_TYPES, SamType
 
 MODELS = Path("models")
 """Folder that weights are looked for in, unless a path is given."""

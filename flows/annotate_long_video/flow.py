@@ -11,26 +11,26 @@ from prefect.states import Cancelled
 from pydantic import Field
 
 from core.formats.failures_jsonl import write_failures
-from core.models.sam2.names import SamType
 from core.video.index import load_index
+from core.weights.sam2_names import SamType
 from flows.annotate_long_video.follow import follow
 from flows.annotate_long_video.plan import FAILURES, Mode, Plan, check
 from flows.annotate_long_video.results import assemble, deliver_results, not_followed, record, summary, write_problems
 from flows.annotate_long_video.videos import Models, NothingToDo, Settings, Video, prepare
 from flows.models import model_notes
 from tasks.cancellation import how_to_cancel
-from tasks.deliver import deliverable
 from tasks.devices.slots import MAX_SLOTS
 from tasks.devices.timeouts import STALL_TIMEOUT_S
 from tasks.hashing import media_bytes, read_content
 from tasks.items import Item, Stage, run_name
+from tasks.reporting.delivery import deliverable
+from tasks.reporting.summary import publish
 from tasks.running import ItemRun, RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
-from tasks.summary import publish
 
 INDEX = Stage(
     "index",
-    "core.windows.index_item:index_video",
+    "core.long_video.index_item:index_video",
     lambda done: [f"{done['frames']} frames of {done['width']}x{done['height']}, {done['duration_s']:.1f} s"],
 )
 

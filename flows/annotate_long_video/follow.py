@@ -4,13 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.formats.html_report import clock
-from core.tracking.appearance import Appearance
-from core.tracking.tracker_state import read_looks
-from core.windows.continuing import going_on
-from core.windows.merge import Shard
-from core.windows.plan import Direction, Followed, Plausible, Window
-from core.windows.stitch import (
+from core.long_video.continuing import going_on
+from core.long_video.merge import Shard
+from core.long_video.plan import Direction, Followed, Plausible, Window
+from core.long_video.stitch import (
     Border,
     Known,
     Pair,
@@ -21,13 +18,16 @@ from core.windows.stitch import (
     seen_between,
     settled,
 )  # fmt: skip
+from core.masks.appearance import Histogram
+from core.report.page import clock
+from core.tracking.tracker_state import read_looks
 from flows.annotate_long_video.videos import Models, Settings, Video
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.running import ItemRun, run_items
 
 FOLLOW = Stage(
     "follow",
-    "core.windows.window_item:follow_window",
+    "core.long_video.window_item:follow_window",
     lambda done: [
         f"{done['frames']} frames in {done['seconds']:.2f}s ({done['frames'] / max(done['seconds'], 1e-9):.2f} fps)",
         f"{done['objects']} objects",
@@ -231,7 +231,7 @@ def _known(made: Sequence[Made], segment: int) -> dict[int, Known]:
     done = [one for one in made if one.segment == segment and one.outcome.record is not None]
     known = settled(one.shard() for one in done)
     spans: dict[int, tuple[int, int]] = {}
-    looks: dict[int, tuple[str | None, Appearance]] = {}
+    looks: dict[int, tuple[str | None, Histogram]] = {}
     for one in done:
         for row in one.shard().rows():
             for seen in row.objects:

@@ -15,13 +15,13 @@ from core.formats.sparse_annotations import SparseAnnotations, from_prompts
 from core.formats.visor import Visor
 from core.models.registry import Backend
 from core.models.roles import Detector, VideoSegmenter
-from core.models.sam2.names import SamType
 from core.models.spec import ModelOptions
 from core.store.paths import slugify
 from core.video.video_paths import VIDEO_SUFFIXES
+from core.weights.sam2_names import SamType
 from flows.models import choose_models, model_options
-from tasks.devices.choice import Devices, choose_devices
 from tasks.devices.timeouts import Timeouts
+from tasks.placement import Devices, choose_devices
 from tasks.store import check_writable
 
 Mode = Literal["carry", "parallel"]

@@ -9,27 +9,27 @@ from core.errors import RefusedInput
 from core.formats.exchange.dense import info_file
 from core.formats.sparse_annotations import Problem
 from core.formats.tracks import VideoHead
+from core.long_video import assemble_item as assembled
+from core.long_video.record_item import RECORDING_FILE
 from core.store.atomic import write_text
-from core.windows import assemble_item as assembled
-from core.windows.record_item import RECORDING_FILE
 from flows.annotate_long_video.follow import FOLLOW, Following, Made
 from flows.annotate_long_video.plan import FAILURES, Plan
 from flows.annotate_long_video.videos import Models, Settings, Video
-from tasks.deliver import deliver, undelivered
 from tasks.items import Item, Outcome, Stage, item_key
-from tasks.run_facts import run_facts
+from tasks.reporting.delivery import deliver, undelivered
+from tasks.reporting.facts import run_facts
+from tasks.reporting.summary import Row, Summary
 from tasks.running import ItemRun, run_items
 from tasks.store import RunStore
-from tasks.summary import Row, Summary
 
 ASSEMBLE = Stage(
     "assemble",
-    "core.windows.assemble_item:assemble_video",
+    "core.long_video.assemble_item:assemble_video",
     lambda done: [f"{done['boxes']} boxes of {done['objects']} objects on {done['frames']} frames"],
 )
 RECORD = Stage(
     "record",
-    "core.windows.record_item:record_video",
+    "core.long_video.record_item:record_video",
     lambda done: [f"{done['frames']} frames recorded in {done['seconds']:.2f}s"],
 )
 _DELIVERED = (
@@ -76,7 +76,7 @@ def assemble(
             },
             **wanted,
         }
-        told = {**_report(video, done, settings, notes), "run": run_facts(run)}
+        told = {**_report(video, done, settings, notes), "run": run_facts(run.made)}
         inputs = {
             "video": video.content,
             "shards": [

@@ -8,9 +8,9 @@ from typing import Any
 from core.errors import MaskflowError
 from core.formats.hd_epic import scene_graph_file, stationary_objects
 from core.formats.sparse_annotations import Problem, SparseAnnotations, SparsePrompt, fit, held_out
+from core.long_video.plan import Plausible, Window, carried, cut, plausible, segments
 from core.models.spec import ModelSpec
 from core.video.index import FrameIndex
-from core.windows.plan import Plausible, Window, carried, cut, plausible, segments
 from flows.annotate_long_video.plan import Plan
 from tasks.items import Outcome
 

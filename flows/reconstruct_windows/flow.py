@@ -39,13 +39,13 @@ from flows.reconstruct_windows.windows import (
     plan_windows,
 )
 from tasks.cancellation import how_to_cancel
-from tasks.deliver import deliverable
 from tasks.devices.slots import MAX_SLOTS
 from tasks.devices.timeouts import STALL_TIMEOUT_S
 from tasks.items import run_name
+from tasks.reporting.delivery import deliverable
+from tasks.reporting.summary import publish
 from tasks.running import RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
-from tasks.summary import publish
 
 
 def _run_name() -> str:

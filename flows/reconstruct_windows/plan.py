@@ -9,8 +9,8 @@ from core.formats.reference_poses import lost_poses, read_reference_poses
 from core.models.installed import RECONSTRUCTORS, Installed, choose_installed
 from core.video.image_file import SUFFIXES
 from core.video.image_folder import image_files
-from tasks.devices.choice import Devices, choose_devices
 from tasks.devices.timeouts import Timeouts
+from tasks.placement import Devices, choose_devices
 from tasks.store import check_writable
 
 _PLAIN_CAMERAS = ("SIMPLE_PINHOLE", "PINHOLE")

@@ -10,11 +10,11 @@ from core.reconstruction.settings import ALIGNMENT, RECORDING_FILE, REPORT_FILE
 from flows.reconstruct_windows.plan import Plan
 from flows.reconstruct_windows.sequence import FrameSequence
 from flows.reconstruct_windows.windows import MERGE, WindowRun, window_name
-from tasks.deliver import deliver, undelivered
 from tasks.items import Item, Outcome, Stage, item_key
-from tasks.run_facts import run_facts
+from tasks.reporting.delivery import deliver, undelivered
+from tasks.reporting.facts import run_facts
+from tasks.reporting.summary import Row, Summary
 from tasks.running import ItemRun, run_items
-from tasks.summary import Row, Summary
 
 FAILURES, REPORT = "failures.jsonl", "reconstruct_report.html"
 MAKE_REPORT = Stage("report", "core.reconstruction.report_item:report_reconstruction", lambda _: [])
@@ -84,7 +84,12 @@ def make_report(
     keys = [item_key(stage, one.item) for one in solved.values()]
     inputs = {"windows": keys, "merged": None if made is None else item_key(MERGE, made.item), **what}
     folders = [str(one.folder) for one in solved.values()]
-    request = {"windows": folders, "merged": None if made is None else str(made.folder), **what, "run": run_facts(run)}
+    request = {
+        "windows": folders,
+        "merged": None if made is None else str(made.folder),
+        **what,
+        "run": run_facts(run.made),
+    }
     (outcome,) = run_items(run, MAKE_REPORT, [Item("report", inputs, request, 1.0)], resume)
     reason = outcome.reason
     for name, wanted in ((REPORT_FILE, REPORT), (RECORDING_FILE, RECORDING_FILE)):

@@ -12,9 +12,9 @@ from core.reconstruction.settings import PAIRS_FILE, FeatureSettings, FrameReque
 from core.reconstruction.windowing import Pair, sequential_pairs
 from core.store.digests import sha256_json
 from flows.reconstruct_windows.plan import Plan, find_mask
-from tasks.deliver import deliver_all
 from tasks.hashing import read_content, read_files
 from tasks.items import Item, Outcome, Stage
+from tasks.reporting.delivery import deliver_all
 from tasks.running import ItemRun, run_items
 
 FRAMES = Stage(

@@ -16,8 +16,8 @@ from core.store.atomic import atomic_folder
 from core.store.paths import inside
 from flows.reconstruct_windows.plan import Plan
 from flows.reconstruct_windows.sequence import FrameSequence
-from tasks.deliver import deliver_all, undelivered
 from tasks.items import Item, Outcome, Stage, item_key
+from tasks.reporting.delivery import deliver_all, undelivered
 from tasks.running import ItemRun, run_items
 
 MODEL_FILES = tuple(f"{SPARSE}/{name}" for name in (

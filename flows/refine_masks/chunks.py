@@ -12,8 +12,8 @@ from core.refining.scenes import REFINED, ImageFiles, Scene, read_scene
 from core.store.manifest import MANIFEST
 from core.store.paths import inside
 from flows.refine_masks.plan import Plan
-from tasks.deliver import deliver_all, undelivered
 from tasks.items import Item, Outcome
+from tasks.reporting.delivery import deliver_all, undelivered
 from tasks.store import RunStore
 
 _IMAGES = 16

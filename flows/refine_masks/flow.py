@@ -19,14 +19,14 @@ from flows.refine_masks.comparing import compare_with_truth
 from flows.refine_masks.plan import USUAL_CHECKPOINT, USUAL_CONFIG, Plan, check
 from flows.refine_masks.results import make_report, note_failures, scene_line, summarise_run
 from tasks.cancellation import how_to_cancel
-from tasks.deliver import deliverable
 from tasks.devices.slots import MAX_SLOTS
 from tasks.devices.timeouts import STALL_TIMEOUT_S
 from tasks.hashing import read_files
 from tasks.items import Stage, run_name
+from tasks.reporting.delivery import deliverable
+from tasks.reporting.summary import publish
 from tasks.running import RunCancelled, item_run, item_runner, run_items
 from tasks.store import RunStore
-from tasks.summary import publish
 
 
 def _describe(done: dict[str, Any], verbose: bool) -> list[str]:

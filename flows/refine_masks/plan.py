@@ -7,12 +7,12 @@ from pathlib import Path
 from core.errors import RefusedInput
 from core.models.registry import GENERATORS, Backend, choose
 from core.models.roles import MaskGenerator
-from core.models.sam2.names import CONFIGS, SAM_TYPES
 from core.models.spec import GeneratorSettings, ModelOptions
 from core.refining.scenes import IMAGES, MAPS, scene_names
 from core.weights.catalogue import find_weights
-from tasks.devices.choice import Devices, choose_devices
+from core.weights.sam2_names import CONFIGS, SAM_TYPES
 from tasks.devices.timeouts import Timeouts
+from tasks.placement import Devices, choose_devices
 from tasks.store import check_writable
 
 USUAL_CONFIG = "sam2_hiera_l.yaml"

@@ -7,11 +7,11 @@ from core.refining import report_item as reported
 from flows.refine_masks.chunks import SceneRun, request_of
 from flows.refine_masks.comparing import COMPARE
 from flows.refine_masks.plan import Plan
-from tasks.deliver import deliver, undelivered
 from tasks.items import Item, Outcome, Stage, item_key
-from tasks.run_facts import run_facts
+from tasks.reporting.delivery import deliver, undelivered
+from tasks.reporting.facts import run_facts
+from tasks.reporting.summary import Row, Summary
 from tasks.running import ItemRun, run_items
-from tasks.summary import Row, Summary
 
 FAILURES, REPORT = "failures.jsonl", "refine_report"
 MAKE_REPORT = Stage("report", "core.refining.report_item:report_refined", lambda _: [])
@@ -51,7 +51,7 @@ def make_report(
         inputs.append({**about, "chunks": keys})
     title = f"Refined maps of {plan.data_root.resolve().name}"
     what = {"title": title, "facts": facts, "background": background}
-    item = Item("report", {"scenes": inputs, **what}, {"scenes": told, **what, "run": run_facts(run)}, 1.0)
+    item = Item("report", {"scenes": inputs, **what}, {"scenes": told, **what, "run": run_facts(run.made)}, 1.0)
     (outcome,) = run_items(run, MAKE_REPORT, [item], resume)
     reason = outcome.reason
     for made, wanted in _DELIVERED:

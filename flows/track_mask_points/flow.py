@@ -11,8 +11,8 @@ from prefect.states import Cancelled
 from pydantic import Field
 
 from core.models.installed import POINT_TRACKERS, choice_notes
-from core.points.clip import ClipInfo
 from core.points.settings import MotionMethod, Strategy
+from core.rgbd.clip import ClipInfo
 from core.store.digests import sha256_json
 from flows.track_mask_points.instances import (
     InstanceRun,
@@ -26,13 +26,13 @@ from flows.track_mask_points.instances import (
 from flows.track_mask_points.plan import Plan, check
 from flows.track_mask_points.results import list_failures, make_recording, make_report, note_failures, summarise_run
 from tasks.cancellation import how_to_cancel
-from tasks.deliver import Deliveries, deliverable
 from tasks.devices.slots import MAX_SLOTS
 from tasks.devices.timeouts import STALL_TIMEOUT_S
 from tasks.items import Outcome, run_name
+from tasks.reporting.delivery import Deliveries, deliverable
+from tasks.reporting.summary import publish
 from tasks.running import RunCancelled, item_run, item_runner
 from tasks.store import RunStore
-from tasks.summary import publish
 
 
 def _run_name() -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 from core.errors import RefusedInput
 from core.models.spec import ModelSpec
-from core.points.clip import ClipInfo
 from core.points.query_item import OWN_POINTS
 from core.points.settings import (
     BATCH_RECORDING,
@@ -17,11 +16,12 @@ from core.points.settings import (
     TRACKED_FILE,
     MotionMethod,
 )
+from core.rgbd.clip import ClipInfo
 from flows.track_mask_points.names import labels, of_batch
 from flows.track_mask_points.plan import Plan
-from tasks.deliver import Deliveries, undelivered
 from tasks.hashing import read_content
 from tasks.items import Item, Outcome, Stage, item_key
+from tasks.reporting.delivery import Deliveries, undelivered
 from tasks.running import ItemRun, run_items
 
 CLIP = Stage(

@@ -13,9 +13,9 @@ from core.points.settings import QuerySettings, SplitSettings, Strategy
 from core.store.npz import NpzReader
 from core.store.paths import slugify
 from flows.track_mask_points.names import MAX_NAME
-from tasks.devices.choice import Devices, choose_devices
 from tasks.devices.slots import free_gpu_gib
 from tasks.devices.timeouts import Timeouts
+from tasks.placement import Devices, choose_devices
 from tasks.store import check_writable
 
 _SUPPORT_POINTS = 64

@@ -10,11 +10,11 @@ from core.points.settings import COMBINED, REPORT_FILE
 from core.points.wording import distances, splitting
 from flows.track_mask_points.instances import CLIP, MERGE, TRACK, InstanceRun, TrackSettings
 from flows.track_mask_points.plan import Plan
-from tasks.deliver import Deliveries, undelivered
 from tasks.items import Item, Outcome, Stage, item_key
-from tasks.run_facts import run_facts
+from tasks.reporting.delivery import Deliveries, undelivered
+from tasks.reporting.facts import run_facts
+from tasks.reporting.summary import Row, Summary
 from tasks.running import ItemRun, run_items
-from tasks.summary import Row, Summary
 
 FAILURES = "failures.jsonl"
 RECORD = Stage("recording", "core.points.record_item:record_combined", lambda done: [f"{done['batches']} batches"])
@@ -107,7 +107,7 @@ def make_report(
         "clip": str(done[0].clip.folder.absolute()),
         "instances": [_reported(one) for one in done],
         **what,
-        "run": run_facts(run),
+        "run": run_facts(run.made),
     }
     (outcome,) = run_items(run, REPORT, [Item("report", inputs, request, 1.0)], resume)
     if outcome.record is None:

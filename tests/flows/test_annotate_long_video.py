@@ -16,7 +16,7 @@ from core.formats.links_jsonl import read_links
 from core.formats.review_jsonl import read_review
 from core.masks import rle
 from core.masks.boxes import iou_matrix
-from flows.cli import run
+from flows.cli.main import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 FPS, FRAMES = 10, 120
@@ -147,7 +147,7 @@ def test_killed_in_any_window_the_bytes_are_the_same(kitchen: Path) -> None:
 
     # Each run gets as far as the second window that one of its workers has done, and is killed while it saves it.
     kills = 0
-    while (killed := _annotate(kitchen, *windows, kill_at="core.windows.window_item:save_tracker:2")).code:
+    while (killed := _annotate(kitchen, *windows, kill_at="core.long_video.window_item:save_tracker:2")).code:
         assert killed.code == -9
         kills += 1
         assert kills < 12

@@ -5,7 +5,7 @@ import pytest
 from conftest import MakeVideo
 from running import maskflow
 
-from flows.cli import run
+from flows.cli.main import run
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from core.formats.exchange import results_lines
 from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
 from core.formats.prompts import read_prompts
 from core.masks import Mask, rle
-from flows.cli import run
+from flows.cli.main import run
 
 _H, _W = 48, 64
 

@@ -14,7 +14,7 @@ from core.formats.review_jsonl import read_review
 from core.masks import rle
 from core.store.safe_load import load_json
 from core.video.writer import write_video
-from flows.cli import run
+from flows.cli.main import run
 
 _H, _W, _FRAMES = 48, 64, 12
 

@@ -14,10 +14,10 @@ from small_transformers import save_small_grounding_dino
 
 from core.masks import rle
 from core.masks.clean import clean
-from core.models.roles import Prompt
 from core.models.sam2.segmenter import Sam2Segmenter
+from core.prompts import Prompt
 from core.video.source import open_video
-from flows.cli import run
+from flows.cli.main import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 BOXES = [(8, 22, 28, 42), (60, 10, 90, 50)]

@@ -17,7 +17,7 @@ from core.formats.alignment_json import read_alignment
 from core.formats.window_info import read_window_info
 from core.geometry.colmap import pycolmap
 from core.video.writer import write_video
-from flows.cli import run
+from flows.cli.main import run
 
 slow = pytest.mark.slow
 GOOD, ALL = 18, 28

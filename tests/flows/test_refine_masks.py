@@ -14,7 +14,7 @@ from scene_files import write_scene
 from small_sam2 import SIZE, small_sam2
 
 from core.formats.id_maps import read_id_map
-from flows.cli import run
+from flows.cli.main import run
 
 slow = pytest.mark.slow
 SCENES = 20

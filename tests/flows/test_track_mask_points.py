@@ -14,7 +14,7 @@ from running import Done, maskflow
 from test_rerun_points import rows
 
 from core.formats.tracked_npz import read_tracked
-from flows.cli import run
+from flows.cli.main import run
 
 slow = pytest.mark.slow
 POINTS = 60 * 90

@@ -169,7 +169,7 @@ MOMENTS = {
     "tracking": "core.masks.clean:clean:11",
     "shard write": "core.formats.tracks:write_head:2",
     "assembly": "core.formats.results_jsonl:_moment:20",
-    "artifact": "tasks.summary:_markdown:1",
+    "artifact": "tasks.reporting.summary:_markdown:1",
 }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.weights.catalogue import find_weights
-from flows.cli import run
+from flows.cli.main import run
 
 
 def test_list_shows_every_name_and_what_is_on_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, Pending
 
-from tasks.running import final_state
+from tasks.crews.crew import final_state
 
 
 class _Future:

@@ -36,7 +36,7 @@ class _NoArtifact:
 
 @pytest.fixture(autouse=True)
 def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.progress.ProgressArtifact", _NoArtifact)
+    monkeypatch.setattr("tasks.reporting.progress.ProgressArtifact", _NoArtifact)
 
 
 class _Crew:

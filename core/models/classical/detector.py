@@ -11,7 +11,7 @@ from core.masks import Box
 from core.masks.boxes import clip_box, iou_matrix
 from core.models.classical.motion import Grey, camera_motion
 from core.models.phrases import phrases
-from core.models.roles import Detection
+from core.prompts import Detection
 from core.video.frames import RGB
 
 PEOPLE = frozenset({"person", "persons", "people", "pedestrian", "pedestrians", "human", "humans", "man", "woman"})

@@ -8,7 +8,7 @@ from core.masks import Box, Mask
 from core.masks.boxes import iou_matrix, mask_box
 from core.models.classical.colour import Floats, colour_bins, histogram, log_ratio
 from core.models.classical.filters import crop_around, grab_cut, guided_filter, sigmoid
-from core.models.roles import Prompt
+from core.prompts import Prompt
 from core.video.frames import RGB
 
 _COLOUR_ROUNDS = 6

@@ -15,8 +15,8 @@ from core.models.classical.colour import Bins, Floats, colour_bins, histogram, l
 from core.models.classical.filters import crop_around, grab_cut, guided_filter, sigmoid
 from core.models.classical.motion import Grey, Motion, MotionEstimator
 from core.models.classical.prompted import prompted_mask
-from core.models.roles import Prompt, TrackedMask
 from core.models.session_file import SessionInfo, read_session, write_session
+from core.prompts import Prompt, TrackedMask
 from core.video.frames import RGB
 
 _WORKING_SIDE = 480

@@ -12,7 +12,7 @@ from core.errors import RefusedInput
 from core.models.backoff import until_it_fits
 from core.models.phrases import check_phrases, phrases
 from core.models.pretrained import load_model, load_processor, to_detections
-from core.models.roles import Detection
+from core.prompts import Detection
 from core.video.frames import RGB
 
 WHAT = "grounding-dino"

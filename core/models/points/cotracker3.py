@@ -16,7 +16,7 @@ from core.models.device import default_device
 from core.models.points.one_view import best_cameras, lift, track_in_best_cameras
 from core.models.points.parts import Parts
 from core.models.roles import PointTracks
-from core.points.clip import ClipView
+from core.rgbd.clip import ClipView
 from core.store.safe_load import load_pth
 
 

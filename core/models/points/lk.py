@@ -12,7 +12,7 @@ from core.geometry.sim3 import Array
 from core.models.points.lk_camera import CameraTracker, Seen
 from core.models.points.one_view import valid_from
 from core.models.roles import PointTracks
-from core.points.clip import ClipView
+from core.rgbd.clip import ClipView
 
 
 class LucasKanade:

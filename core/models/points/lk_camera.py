@@ -9,8 +9,8 @@ import numpy.typing as npt
 from core.geometry.pinhole import back_project, project
 from core.geometry.sim3 import Array
 from core.models.points import patches
-from core.points.clip import ClipView, Depth
-from core.points.lifting import depth_near
+from core.rgbd.clip import ClipView, Depth
+from core.rgbd.lifting import depth_near
 
 Flags = npt.NDArray[np.bool_]
 Image = npt.NDArray[np.uint8]

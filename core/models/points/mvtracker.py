@@ -15,7 +15,7 @@ from core.models.device import default_device
 from core.models.points.one_view import valid_from
 from core.models.points.parts import Parts
 from core.models.roles import PointTracks
-from core.points.clip import ClipView
+from core.rgbd.clip import ClipView
 from core.store.safe_load import load_pth
 
 _SIZE = 512, 384

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from core.geometry.pinhole import back_project, project
 from core.geometry.sim3 import Array
 from core.models.roles import PointTracks
-from core.points.clip import ClipView
-from core.points.lifting import depth_near
+from core.rgbd.clip import ClipView
+from core.rgbd.lifting import depth_near
 
 Flags = npt.NDArray[np.bool_]
 _AGREES = 0.02

@@ -15,7 +15,7 @@ from core.models.device import default_device
 from core.models.points.one_view import track_in_best_cameras
 from core.models.points.parts import Parts
 from core.models.roles import PointTracks
-from core.points.clip import ClipView
+from core.rgbd.clip import ClipView
 
 _MOST_FRAMES = 600
 _SUPPORT_POINTS = 756

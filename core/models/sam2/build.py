@@ -4,7 +4,7 @@ import torch
 from sam2.build_sam import build_sam2
 from sam2.modeling.sam2_base import SAM2Base
 
-from core.models.sam2.names import SamType, config_name
+from core.weights.sam2_names import SamType, config_name
 
 IMAGE_SIZE = 1024
 CONDITIONING_FRAMES = 4

@@ -8,8 +8,8 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
 from core.errors import RefusedInput, UnsafeFile
-from core.models.sam2.names import SamType
 from core.store.safe_load import load_pth
+from core.weights.sam2_names import SamType
 
 _TRUNK = "image_encoder.trunk"
 _SIZES: Mapping[tuple[int, int], str] = {

@@ -16,7 +16,6 @@ from torch.nn import functional
 
 from core.models.backoff import Sizes, free_unused, is_out_of_memory, until_it_fits
 from core.models.device import half_precision
-from core.models.roles import Prompt
 from core.models.sam2.attention import condition
 from core.models.sam2.batch import batches, track_batch
 from core.models.sam2.features import Features
@@ -32,6 +31,7 @@ from core.models.sam2.heads import (
 from core.models.sam2.memory import Memory, ObjectMemory, Place, Reach, Recall
 from core.models.sam2.preprocess import prepare
 from core.models.sam2.prompts import mask_input, point_inputs
+from core.prompts import Prompt
 from core.video.frames import RGB
 
 _EARLIER_LIMIT = 32.0  # logits fed back to the decoder are clamped to this

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.models.roles import Prompt
+from core.prompts import Prompt
 
 _BACKGROUND, _OBJECT, _TOP_LEFT, _BOTTOM_RIGHT = 0, 1, 2, 3
 

@@ -8,9 +8,9 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
 from core.models.backoff import Sizes, until_it_fits
-from core.models.roles import Prompt, TrackedMask
 from core.models.sam2.predictor import Masks, StreamingPredictor, Window
 from core.models.sam2.state import restore_predictor, save_predictor
+from core.prompts import Prompt, TrackedMask
 from core.video.frames import RGB
 
 _BATCH_ON_GPU = 16

@@ -14,9 +14,9 @@ from core.errors import UnsafeFile
 from core.models.backoff import until_it_fits
 from core.models.device import half_precision
 from core.models.pretrained import load_model, load_processor
-from core.models.roles import Prompt, TrackedMask
 from core.models.sam3.detector import MODEL_TYPE, WHAT
 from core.models.session_file import SessionInfo, read_session, write_session
+from core.prompts import Prompt, TrackedMask
 from core.video.frames import RGB
 
 _KEPT = ("maskmem_features", "maskmem_pos_enc", "object_pointer", "object_score_logits")

@@ -12,10 +12,10 @@ from sam2.modeling.sam2_base import SAM2Base
 
 from core.memory import take_memory_notes
 from core.models.backoff import Sizes, in_batches, until_it_fits
-from core.models.roles import Prompt, TrackedMask
 from core.models.sam2.features import Features
 from core.models.sam2.predictor import StreamingPredictor, Window
 from core.models.sam2.segmenter import Sam2Segmenter, Sam2Session
+from core.prompts import Prompt, TrackedMask
 
 predictor_module: Any = import_module("core.models.sam2.predictor")
 BOXES = {

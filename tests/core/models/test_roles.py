@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.models.roles import Prompt
+from core.prompts import Prompt
 
 
 @pytest.mark.parametrize(

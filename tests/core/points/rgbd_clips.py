@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from photographs import HEIGHT, WIDTH, depth_map, intrinsics, photographs, poses
 
-from core.points.clip import Clip
 from core.points.unpack import unpack_clip
+from core.rgbd.clip import Clip
 
 Arrays = dict[str, npt.NDArray[Any]]
 SHIFT = 3

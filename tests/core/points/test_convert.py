@@ -10,9 +10,9 @@ from core.formats.exchange import results_lines
 from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
 from core.formats.rgbd_folder import read_depth, register_depth
 from core.masks import rle
-from core.points.clip import Clip
 from core.points.convert import CameraFiles, convert_rgbd
 from core.points.unpack import unpack_clip
+from core.rgbd.clip import Clip
 
 
 def _nothing(*_: object) -> None:

@@ -9,7 +9,7 @@ from rgbd_clips import box_masks, unpacked, walls
 
 from core.formats.rerun_points import batch_entity, record_points
 from core.formats.tracked_npz import Tracked
-from core.points.clip import Clip, ClipView
+from core.rgbd.clip import Clip, ClipView
 
 
 @pytest.fixture

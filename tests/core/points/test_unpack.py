@@ -20,8 +20,8 @@ from rgbd_clips import (
 from core.errors import MaskflowError, UnsafeFile
 from core.formats.clip_npz import read_header
 from core.points.axes import check_geometry
-from core.points.clip import Clip, ClipView
 from core.points.unpack import unpack_clip
+from core.rgbd.clip import Clip, ClipView
 from core.store.npz import NpzReader
 
 

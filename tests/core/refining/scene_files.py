@@ -7,7 +7,7 @@ import torch
 from blocks import blocks
 from PIL import Image
 
-from core.evaluation.degrade import everything
+from benchmarks.degrade import everything
 
 
 def write_scene(root: Path, name: str, images: int, seed: int = 0) -> Path:

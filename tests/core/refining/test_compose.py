@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import distance_transform_edt
 
-from core.evaluation.degrade import KINDS
+from benchmarks.degrade import KINDS
 from core.masks.region import Region
 from core.refining.refine import MatchingName, Settings, refine_map
 from core.refining.scores import mean_iou, score

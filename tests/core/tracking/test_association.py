@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from core.models.roles import Detection
-from core.tracking.association import assign, covered_share, match_detections
+from core.masks.assignment import assign
+from core.prompts import Detection
+from core.tracking.association import covered_share, match_detections
 
 
 @given(

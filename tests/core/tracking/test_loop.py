@@ -13,8 +13,8 @@ from core.masks import rle
 from core.masks.boxes import mask_box
 from core.models.classical.detector import ClassicalDetector
 from core.models.classical.segmenter import ClassicalSegmenter
-from core.models.roles import Detection, Prompt
-from core.tracking.loop import ObjectPrompt, track_frames
+from core.prompts import Detection, ObjectPrompt, Prompt
+from core.tracking.loop import track_frames
 from core.tracking.tracker import Tracker
 from core.video.frames import RGB, Frame
 

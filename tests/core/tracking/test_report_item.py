@@ -5,8 +5,8 @@ from typing import Any
 
 from conftest import MakeVideo
 
-from core.formats.html_report import read_pictures
 from core.models.spec import ModelSpec
+from core.report.page import read_pictures
 from core.tracking.report_item import REPORT_FILE, report_tracked
 from core.tracking.video_item import track_video
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.masks import Mask
-from core.models.roles import Detection, Prompt, TrackedMask
+from core.prompts import Detection, Prompt, TrackedMask
 from core.tracking.tracker import Tracker
 from core.video.frames import RGB
 

@@ -9,7 +9,7 @@ from conftest import moving_square
 from core.errors import UnsafeFile
 from core.models.classical.detector import ClassicalDetector
 from core.models.classical.segmenter import ClassicalSegmenter
-from core.models.roles import Prompt
+from core.prompts import Prompt
 from core.tracking.tracker import Tracker
 from core.tracking.tracker_state import SESSION_FILE, TRACKER_FILE, read_looks, restore_tracker, save_tracker
 

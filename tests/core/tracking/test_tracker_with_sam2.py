@@ -3,8 +3,8 @@
 import numpy as np
 from sam2.modeling.sam2_base import SAM2Base
 
-from core.models.roles import Detection, Prompt
 from core.models.sam2.segmenter import Sam2Segmenter
+from core.prompts import Detection, Prompt
 from core.tracking.tracker import Tracker
 from core.video.frames import RGB
 

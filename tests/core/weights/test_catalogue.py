@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import RefusedInput
-from core.models.sam2.names import SAM_TYPES
 from core.weights.catalogue import WEIGHTS, find_weights, sam2_path
+from core.weights.sam2_names import SAM_TYPES
 
 
 def test_every_entry_is_complete() -> None:

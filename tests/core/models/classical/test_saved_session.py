@@ -5,7 +5,7 @@ import pytest
 
 from core.errors import UnsafeFile
 from core.models.classical.segmenter import ClassicalSegmenter
-from core.models.roles import Prompt
+from core.prompts import Prompt
 from core.video.frames import RGB
 
 

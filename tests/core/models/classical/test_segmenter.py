@@ -6,7 +6,7 @@ from core.evaluation.clips import SCENES, render_scene
 from core.evaluation.davis import region_similarity
 from core.masks.boxes import mask_box
 from core.models.classical.segmenter import ClassicalSegmenter
-from core.models.roles import Prompt
+from core.prompts import Prompt
 
 
 def _boxed(mask: np.ndarray) -> Prompt:

@@ -15,9 +15,9 @@ from core.errors import BadMedia, RefusedInput, Unavailable
 from core.models.installed import POINT_TRACKERS, choose_installed, load_point_tracker
 from core.models.roles import PointTracks
 from core.models.spec import ModelSpec
-from core.points.clip import Clip, ClipView
 from core.points.queries import queries_from_masks
 from core.points.settings import QuerySettings
+from core.rgbd.clip import Clip, ClipView
 
 STANDINS = Path(__file__).parents[3] / "point_standins"
 NAMES = ["mvtracker", "spatialtrackerv2", "cotracker3_offline", "cotracker3_online"]

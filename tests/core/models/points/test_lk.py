@@ -9,9 +9,9 @@ from rgbd_clips import box_masks, moving_plane, unpacked, walls
 from core.geometry.pinhole import back_project, project
 from core.models.points.lk import LucasKanade
 from core.models.roles import PointTracks
-from core.points.clip import Clip, ClipView
 from core.points.queries import queries_from_masks
 from core.points.settings import QuerySettings
+from core.rgbd.clip import Clip, ClipView
 
 NOTHING = np.zeros((0, 4))
 

@@ -9,7 +9,7 @@ from sam2.modeling.sam2_base import SAM2Base
 from core.errors import RefusedInput, UnsafeFile
 from core.models.sam2.build import build
 from core.models.sam2.checkpoint import check_checkpoint, identify, load_weights
-from core.models.sam2.names import SAM_TYPES, SamType
+from core.weights.sam2_names import SAM_TYPES, SamType
 
 TINY: SamType = "sam2.1_hiera_tiny"
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from core.models.roles import Prompt
 from core.models.sam2.preprocess import prepare
 from core.models.sam2.segmenter import Sam2Segmenter
+from core.prompts import Prompt
 from core.video.frames import RGB
 
 if not torch.cuda.is_available():

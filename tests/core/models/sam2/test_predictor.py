@@ -11,9 +11,9 @@ from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 from small_sam2 import Logits, Ours, Package, assert_equal, package_predictor, small_sam2
 
-from core.models.roles import Prompt
 from core.models.sam2.build import compile_modules
 from core.models.sam2.predictor import StreamingPredictor, Window
+from core.prompts import Prompt
 from core.video.frames import RGB
 
 HEIGHT, WIDTH, FRAMES = 90, 160, 64

@@ -11,9 +11,9 @@ from sam2.modeling.sam2_base import SAM2Base
 from small_sam2 import Ours
 
 from core.errors import UnsafeFile
-from core.models.roles import Prompt
 from core.models.sam2.predictor import StreamingPredictor, Window
 from core.models.sam2.state import restore_predictor, save_predictor
+from core.prompts import Prompt
 from core.video.frames import RGB
 
 BOX = Prompt(box=(8.0, 35.0, 28.0, 55.0))

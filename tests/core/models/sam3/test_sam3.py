@@ -11,9 +11,9 @@ from small_transformers import save_small_grounding_dino, save_small_sam3
 from core.errors import RefusedInput, UnsafeFile
 from core.memory import take_memory_notes
 from core.models.loaders import check_sam3_text
-from core.models.roles import Prompt
 from core.models.sam3.detector import Sam3Detector, load_sam3_detector
 from core.models.sam3.segmenter import Sam3Segmenter, load_sam3_segmenter
+from core.prompts import Prompt
 from core.video.frames import RGB
 
 CPU = torch.device("cpu")

@@ -1,0 +1,137 @@
+"""The work of one item: one video's windows put together into its annotations, links, hold-out score and report."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.formats.dense_annotations import dense_line
+from core.formats.exchange.model import SeenFrame, VideoResults
+from core.formats.links_jsonl import write_links
+from core.formats.review_jsonl import write_review
+from core.formats.sparse_annotations import SparsePrompt
+from core.formats.tracks import FRAMES_FILE
+from core.long_video.annotating import Annotator
+from core.long_video.hold_out import HoldOut, summary
+from core.long_video.linking import annotation_links, link_entries, recognised_links, segment_links
+from core.long_video.merge import Shard, best_sightings, merged_rows
+from core.long_video.names import Names
+from core.long_video.pictures import Chosen, draw_chosen
+from core.long_video.report import ReportRequest, write_report
+from core.long_video.stitch import Pair
+from core.long_video.timeline import Timeline
+from core.quality.review import review, worst_first
+from core.video.index import load_index
+
+DENSE_FILE, LINKS_FILE, REVIEW_FILE = "dense_annotations.jsonl", "links.jsonl", "review.jsonl"
+HOLD_OUT_FILE, REPORT_FILE = "hold_out.jsonl", "report.html"
+
+
+class AssembleRequest(BaseModel):
+    """What to put together.
+
+    Attributes:
+        video: its path, for the pictures in the report.
+        video_id: what the review list calls it.
+        index: folder of its index.
+        size: width and height of the source.
+        interval: annotations are on frames whose number is a multiple of it.
+        objects: id and name in the annotations, by number; empty where a text prompt found the objects.
+        apart: segments have numbered their objects each for itself.
+        carried: windows were carried on: it does not matter which one an annotation is from.
+        pairs: objects of different segments that are the same.
+        held_out: annotations that were kept from following, by number of the object.
+        masks: whether annotations hold masks.
+        tracks: whether `frames.jsonl` is left too, for a recording.
+        report: what the report tells beside the results.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    video: Path
+    video_id: str
+    index: Path
+    size: tuple[int, int]
+    interval: int
+    shards: list[Shard]
+    objects: dict[int, tuple[str, str]] = Field(default_factory=dict)
+    apart: bool = False
+    carried: bool = True
+    pairs: list[Pair] = Field(default_factory=list)
+    held_out: dict[int, list[SparsePrompt]] = Field(default_factory=dict)
+    masks: bool = False
+    tracks: bool = False
+    report: ReportRequest
+
+
+def assemble_video(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """Assemble one video; leaves its annotations, links, review list, hold-out list and report in `folder`.
+
+    Args:
+        request: an `AssembleRequest` as JSON-able values.
+        folder: where the outputs go.
+        report: told frames done and frames expected.
+
+    Returns:
+        frames with annotations, objects, boxes, links, ambiguous links, hold-out figures, seconds.
+
+    Raises:
+        BadMedia: the pictures for the report cannot be read.
+    """
+    asked = AssembleRequest.model_validate(request)
+    started = time.monotonic()
+    index = load_index(asked.index)
+    names = Names(asked.objects, asked.shards, asked.apart, asked.pairs)
+    annotator = Annotator(names, asked.size, asked.masks, asked.carried)
+    hold_out, timeline = HoldOut(asked.held_out, asked.size), Timeline(asked.interval * index.mean_step_s)
+    chosen = Chosen(len(index))
+    frames = boxes = 0
+    with ExitStack() as stack:
+        dense = stack.enter_context((folder / DENSE_FILE).open("w", encoding="utf-8", newline="\n"))
+        tracks = stack.enter_context((folder / FRAMES_FILE).open("w", encoding="utf-8")) if asked.tracks else None
+        for frame, time_s, rows in merged_rows(asked.shards):
+            best = best_sightings(rows, names.identify)
+            hold_out.look(frame, best)
+            timeline.anchor(time_s, best, names)
+            if frame % asked.interval or not best:
+                continue
+            annotated = annotator.annotate(frame, best)
+            dense.write(dense_line(annotated))
+            timeline.add(time_s, best, names)
+            if tracks is not None:
+                tracks.write(annotator.record(frame, time_s, frames, best).model_dump_json() + "\n")
+            chosen.offer(frame, best)
+            frames += 1
+            boxes += len(annotated.objects)
+            report(frame, len(index))
+    links = annotation_links(asked.shards, names) + recognised_links(asked.shards, names)
+    links += segment_links(asked.pairs, names)
+    write_links(folder / LINKS_FILE, links)
+    width, height = asked.size
+    seen = VideoResults(asked.video_id, width, height, index.fps, lambda: _seen(asked, annotator, names))
+    doubtful = worst_first([*review(seen, None), *link_entries(links, asked.video_id, index)])
+    write_review(folder / REVIEW_FILE, doubtful)
+    judged = hold_out.judged(asked.objects)
+    (folder / HOLD_OUT_FILE).write_text("".join(json.dumps(one) + "\n" for one in judged), encoding="utf-8")
+    counts = {
+        "frames": frames,
+        "objects": len(timeline.objects),
+        "boxes": boxes,
+        "links": len(links),
+        "review": len(doubtful),
+        "ambiguous": sum(link.ambiguous for link in links),
+        "hold_out": summary(judged),
+    }
+    pictures = draw_chosen(chosen, asked.video, index, names)
+    write_report(folder / REPORT_FILE, asked.report, counts, timeline, links, doubtful, pictures)
+    return {**counts, "seconds": time.monotonic() - started}
+
+
+def _seen(asked: AssembleRequest, annotator: Annotator, names: Names) -> Iterator[SeenFrame]:
+    for frame, time_s, rows in merged_rows(asked.shards):
+        best = best_sightings(rows, names.identify)
+        if frame % asked.interval == 0 and best:
+            yield annotator.seen(frame, time_s, best)

@@ -1,0 +1,63 @@
+"""What goes into a detector or a tracker, and what comes out: prompts, detections, masks."""
+
+from dataclasses import dataclass
+from math import inf, isfinite
+
+import numpy as np
+
+from core.masks import Box, Mask
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One thing found: its box, what it was called, and how sure the detector is (0..1)."""
+
+    box: Box
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """What to track, on one frame: a box, points, or a finished mask; at least one of them.
+
+    Attributes:
+        box: xyxy pixels.
+        points: `(x, y, positive)` in pixels; `positive` tells object from background.
+        mask: bool [H, W], taken as it is.
+        anchor: of a known object: counts like its first prompt and is remembered as such, whatever was tracked on the
+            frame; else it corrects that.
+    """
+
+    box: Box | None = None
+    points: tuple[tuple[float, float, bool], ...] = ()
+    mask: Mask | None = None
+    anchor: bool = False
+
+    def __post_init__(self) -> None:
+        if self.box is None and self.mask is None and not any(positive for _, _, positive in self.points):
+            raise ValueError("a prompt needs a box, a mask, or a point on the object")
+        if self.box is not None and not (self.box[0] < self.box[2] < inf and self.box[1] < self.box[3] < inf):
+            raise ValueError(f"a box is x0, y0, x1, y1 with x0 < x1 and y0 < y1, not {self.box}")
+        if not all(isfinite(x) and isfinite(y) for x, y, _ in self.points):
+            raise ValueError("a point's x and y are numbers of pixels")
+        if self.mask is not None and (self.mask.ndim != 2 or self.mask.dtype != np.bool_):
+            raise ValueError(f"a mask is bool [H, W], not {self.mask.dtype} {self.mask.shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedMask:
+    """An object in one frame: mask bool [H, W] at source resolution, and a score in 0..1 that it is right."""
+
+    mask: Mask
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectPrompt:
+    """A prompt by hand: which object, from which source frame on."""
+
+    obj_id: int
+    source_frame: int
+    label: str | None
+    prompt: Prompt

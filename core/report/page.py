@@ -1,0 +1,119 @@
+"""Report pages: one HTML file that needs nothing else, for people."""
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import unescape
+from itertools import islice
+from pathlib import Path
+
+import cv2
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from core.masks.draw import colour
+from core.report.plot import Plot
+from core.video.frames import RGB
+
+_JPEG_QUALITY = 80
+_PICTURE_SIDE = 640
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under heads; the first column is a name."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A row of a timeline: the stretches in which something was there and single moments, in seconds. Its number picks
+    the colour, the same as in pictures."""
+
+    number: int
+    name: str
+    stretches: Sequence[tuple[float, float]]
+    moments: Sequence[float] = ()
+
+
+def note_presence(stretches: list[tuple[float, float]], time_s: float, step_s: float) -> None:
+    """Note that something was there at a time, for a `Bar`: times ascend, and a pause longer than a step of `step_s`
+    seconds begins a new stretch."""
+    if stretches and time_s - stretches[-1][1] <= 1.6 * step_s:
+        stretches[-1] = (stretches[-1][0], time_s)
+    else:
+        stretches.append((time_s, time_s))
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image [H, W, 3] with a line under it."""
+
+    image: RGB
+    caption: str
+
+    @property
+    def data(self) -> str:
+        """As a data URL."""
+        scale = min(1.0, _PICTURE_SIDE / max(self.image.shape[:2]))
+        size = tuple(max(1, round(scale * side)) for side in self.image.shape[1::-1])
+        small = cv2.resize(self.image, size, interpolation=cv2.INTER_AREA)
+        _, jpeg = cv2.imencode(
+            ".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+        )
+        return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page: whichever of these it has, in this order."""
+
+    title: str
+    note: str = ""
+    pictures: Sequence[Picture] = ()
+    plots: Sequence[Plot] = ()
+    timeline: Sequence[Bar] = ()
+    duration_s: float = 0.0
+    table: Table | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole page: `figures` are the few numbers that matter most, large at the top."""
+
+    title: str
+    figures: Sequence[tuple[str, str]]
+    sections: Sequence[Section] = field(default_factory=list)
+
+
+def clock(seconds: float) -> str:
+    """`1:02:03`, or `2:03` under an hour, or `0:02.4` under half a minute, where seconds are long."""
+    if 0 < seconds < 30 and abs(seconds - round(seconds)) >= 0.05:
+        return f"0:{seconds:04.1f}"
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _hex(number: int) -> str:
+    return "#888888" if number == 0 else "#{:02x}{:02x}{:02x}".format(*(round(0.8 * part) for part in colour(number)))
+
+
+def write_page(path: Path, page: Page) -> None:
+    """Write a page; all text is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"clock": clock, "hex": _hex}
+    path.write_text(environment.get_template("page.html.jinja").render(page=page), encoding="utf-8")
+
+
+def read_pictures(path: Path, most: int) -> list[tuple[str, str]]:
+    """The first pictures of a page that `write_page` wrote: data URL and caption of each."""
+    figure = re.compile(
+        r'<figure><img src="(data:image/jpeg;base64,[A-Za-z0-9+/=]+)" alt=""><figcaption>(.*?)</figcaption>'
+    )
+    found = figure.finditer(path.read_text(encoding="utf-8"))
+    return [(one[1], unescape(one[2])) for one in islice(found, most)]

@@ -1,0 +1,63 @@
+"""What every report page tells about its run: each item, what was asked, and what it was made with."""
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.report.page import Section, Table
+
+_MOST_ROWS = 500
+
+
+class ItemFacts(BaseModel):
+    """An item of a run.
+
+    Attributes:
+        name: as people know it.
+        stage: what was done.
+        status: done, cached (by an earlier run) or failed.
+        seconds: it took, in its worker; None: not made.
+        peak_mib: most memory of its worker; `gpu_peak_mib`: on its GPU.
+        reason: why it failed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    stage: str
+    status: str
+    seconds: float | None = None
+    peak_mib: float | None = None
+    gpu_peak_mib: float | None = None
+    reason: str = ""
+
+
+class RunFacts(BaseModel):
+    """A run: its items, the parameters that were given, versions and digests."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    items: list[ItemFacts] = Field(default_factory=list)
+    asked: list[tuple[str, str]] = Field(default_factory=list)
+    made_with: list[tuple[str, str]] = Field(default_factory=list)
+
+
+def run_sections(run: RunFacts) -> Iterator[Section]:
+    """The last sections of a page; those of which nothing is known are left out."""
+    if run.items:
+        seconds = sum(one.seconds or 0.0 for one in run.items)
+        cached = sum(one.status == "cached" for one in run.items)
+        note = f"{len(run.items):,} items, {cached:,} of them from an earlier run; {seconds:,.1f} s of work in all"
+        note += f"; the first {_MOST_ROWS} are shown" if len(run.items) > _MOST_ROWS else ""
+        heads = ("item", "step", "status", "seconds", "MiB at most", "GPU MiB", "why")
+        yield Section(
+            "Items: speed and memory", note, table=Table(heads, [_row(one) for one in run.items[:_MOST_ROWS]])
+        )
+    if run.asked:
+        yield Section("What was asked", table=Table(("parameter", "value"), run.asked))
+    if run.made_with:
+        yield Section("Made with", table=Table(("", ""), run.made_with))
+
+
+def _row(one: ItemFacts) -> tuple[str, ...]:
+    seconds = "" if one.seconds is None else f"{one.seconds:.1f}"
+    memory = ("" if mib is None else f"{mib:.0f}" for mib in (one.peak_mib, one.gpu_peak_mib))
+    return (one.name, one.stage, one.status, seconds, *memory, one.reason)

@@ -1,0 +1,1 @@
+"""The `maskflow` command: the flows as commands, and commands of their own."""

@@ -1,0 +1,52 @@
+"""The demo: clips with exact truth, tracked from colour names, scored by J&F."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from core.evaluation.clip_score import score_clip
+from core.evaluation.clips import SCENES, clip_truth, render_clips
+from core.formats.exchange.importing import write_results
+from flows.cli.console import open_console
+from tasks.store import check_writable
+
+PROMPT = "red object. green object. blue object"
+
+
+def run_demo(output: str, track: Callable[[dict[str, Any]], int]) -> int:
+    """Render the clips, track them with `track` (parameters of `track_videos` in, exit code out), print the scores."""
+    folder = Path(output)
+    check_writable("output", folder)
+    console = open_console()
+    with console.status("Rendering clips …"):
+        clips = render_clips(folder / "clips")
+    write_results([clip_truth(clip, scene) for clip, scene in zip(clips, SCENES, strict=True)], folder / "truth.jsonl")
+    video_list = folder / "videos.txt"
+    video_list.write_text("".join(f"{clip}\n" for clip in clips), encoding="utf-8")
+    results = folder / "results.jsonl"
+    code = track(
+        {
+            "video_list": video_list,
+            "output_jsonl": results,
+            "text_prompt": PROMPT,
+            "output_video_dir": folder / "tracked",
+            "recording": folder / "recordings",
+            "masks": True,
+            "detector": "classical",
+            "segmenter": "classical",
+        }
+    )
+    if code != 0:
+        return code
+    table = Table("clip", "objects", "J", "F", "J&F", "ids kept", title="Against the exact truth", title_justify="left")
+    for clip in clips:
+        score = score_clip(results, clip)
+        figures = (f"{score.jf.j:.3f}", f"{score.jf.f:.3f}", f"{score.jf.jf:.3f}", f"{score.ids_kept}/{score.objects}")
+        table.add_row(clip.stem, str(score.objects), *figures)
+    console.print(table)
+    console.print(f"Look at: {folder}/results_report.html, {folder}/tracked/*/*.mp4, and")
+    console.print(f"{folder}/recordings/*/*.rrd with `rerun FILE`. Judge them in full:")
+    console.print(f"maskflow evaluate {results} --truth {folder}/truth.jsonl", soft_wrap=True)
+    return 0

@@ -1,0 +1,188 @@
+"""The commands behind the command line. A flow's command has the flow's own parameters and docstring."""
+
+import logging
+from collections.abc import Callable, Iterator
+from inspect import Parameter, signature
+from typing import Any, cast, get_type_hints
+
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.context import refresh_global_settings_context
+from prefect.exceptions import ParameterTypeError
+from rich.console import Console
+from rich.table import Table
+
+import flows.annotate_long_video.flow
+import flows.annotate_long_video.plan
+import flows.reconstruct_windows.flow
+import flows.reconstruct_windows.plan
+import flows.refine_masks.flow
+import flows.refine_masks.plan
+import flows.track_mask_points.flow
+import flows.track_mask_points.plan
+import flows.track_videos.flow
+import flows.track_videos.plan
+import tasks.reporting.summary
+from core.errors import MaskflowError, RefusedInput
+from flows.cli.console import open_console
+from flows.cli.demo import run_demo
+from flows.cli.terminal import Terminal, print_summary
+from tasks.devices.limits import register_limits
+from tasks.devices.lock import try_lock
+from tasks.devices.slots import plan_slots
+from tasks.reporting.progress import shown_on
+from tasks.server.link import NoAnswer, server_link
+from tasks.server.temporary import ensure_server
+
+_CLIENT = {"prefect", "httpx", "httpcore", "h11", "anyio"}  # whose errors tell of a lost server
+
+
+def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str, Any]) -> int:
+    """Check the parameters, make sure of a server, run the flow with progress in the terminal, print its summary.
+
+    Returns:
+        The exit code: 0 all done, 1 something failed, 130 cancelled.
+
+    Raises:
+        RefusedInput: before any server or model is started, or, of a cluster, by the run.
+    """
+    for name in ("prefect.flows", "prefect._internal"):  # bad parameters, a lost server: told here, in one line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        parameters = flow.validate_parameters(given)
+    except ParameterTypeError as error:
+        raise RefusedInput(_refusal(error, given)) from None
+    wanted = signature(check).parameters
+    check(**{name: value for name, value in _with_defaults(flow, parameters).items() if name in wanted})
+    console = open_console(stderr=True)
+    with console.status("Starting Prefect …"):
+        server = ensure_server()
+        refresh_global_settings_context()
+    console.print(server, style="dim", soft_wrap=True)
+    tasks.reporting.summary.latest = None
+    with Terminal(console) as terminal, shown_on(terminal):
+        state = _run(flow, given)
+    summary = tasks.reporting.summary.latest
+    if summary is not None:
+        print_summary(open_console(), summary)
+    if server_link().was_lost:
+        _tell_lost(console, recorded=state is not None)
+    if state is None:
+        if summary is None:
+            raise MaskflowError("the Prefect server was lost before there were results: run the same command again")
+        return 1 if summary.failed else 0
+    if state.is_completed():
+        return 0
+    reason = state.result(raise_on_failure=False) if state.is_failed() else state.message
+    if isinstance(reason, RefusedInput):  # what could not be told before the run began
+        raise reason
+    if state.name != "Partial":
+        told = f"maskflow: {state.name}: {reason}"
+        console.print(told, style="red", soft_wrap=True)
+    return 130 if state.is_cancelled() or state.is_cancelling() else 1
+
+
+def _run(flow: Flow[..., Any], given: dict[str, Any]) -> State[Any] | None:
+    """The run's final state; None where it could not be recorded, because the server is lost."""
+    try:
+        return cast(State[Any], flow(**given, return_state=True))
+    except Exception as error:
+        if not server_link().lost:
+            raise
+        # What went wrong in the run itself comes first; that it could not be recorded either is told anyway.
+        for cause in _causes(error):
+            of_the_link = type(cause).__module__.partition(".")[0] in _CLIENT
+            if not of_the_link and not isinstance(cause, OSError | AssertionError | NoAnswer):
+                raise cause from None
+        return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and all that it came on top of, the first of all first."""
+    if (before := error.__cause__ or error.__context__) is not None:
+        yield from _causes(before)
+    yield error
+
+
+def _tell_lost(console: Console, recorded: bool) -> None:
+    became = "It is back, and what became of this run is recorded there"
+    if not recorded:
+        became = "What became of this run is not recorded there; what it made is delivered"
+    told = f"The Prefect server {server_link().url} was lost while this ran. {became}"
+    console.print(told, style="yellow", soft_wrap=True)
+
+
+def _with_defaults(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    bound = signature(flow.fn).bind(**given)
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def _refusal(error: ParameterTypeError, given: dict[str, Any]) -> str:
+    """Prefect's list of bad parameters in our words: name, value, what is accepted."""
+    told: dict[str, list[str]] = {}
+    for line in str(error).splitlines():
+        name, colon, reason = line.strip(" -").partition(": ")
+        parameter, _, part = name.partition(".")
+        if colon and parameter in given:
+            # Of a list it names the element; of alternatives, each that did not fit.
+            told.setdefault(name if part.isdigit() else parameter, []).append(reason)
+    return "; ".join(
+        f"{name} = {given[name.partition('.')[0]]!r} is not accepted: {', or '.join(reasons)}"
+        for name, reasons in told.items()
+    ) or str(error)
+
+
+def _command(flow: Flow[..., Any], check: Callable[..., object]) -> Callable[..., int]:
+    def command(**given: Any) -> int:
+        return run_flow(flow, check, given)
+
+    own = signature(flow.fn)
+    # Plain types: the limits in the annotations are checked by `run_flow`, with one wording for all doors.
+    plain = {**get_type_hints(flow.fn), "return": int}
+    by_name = [p.replace(kind=Parameter.KEYWORD_ONLY, annotation=plain[p.name]) for p in own.parameters.values()]
+    command.__signature__ = own.replace(parameters=by_name, return_annotation=int)  # type: ignore[attr-defined]
+    command.__annotations__ = plain
+    command.__doc__ = flow.fn.__doc__
+    return command
+
+
+track_videos = _command(flows.track_videos.flow.track_videos, flows.track_videos.plan.check)
+annotate_long_video = _command(flows.annotate_long_video.flow.annotate_long_video, flows.annotate_long_video.plan.check)
+reconstruct_windows = _command(flows.reconstruct_windows.flow.reconstruct_windows, flows.reconstruct_windows.plan.check)
+refine_masks = _command(flows.refine_masks.flow.refine_masks, flows.refine_masks.plan.check)
+track_mask_points = _command(flows.track_mask_points.flow.track_mask_points, flows.track_mask_points.plan.check)
+
+
+def devices() -> int:
+    """Show this host's device slots, who holds them, and their Prefect limits; registers limits that are missing."""
+    slots = plan_slots(None, None)
+    console = open_console()
+    with open_console(stderr=True).status("Starting Prefect …"):
+        server = ensure_server()
+        refresh_global_settings_context()
+    with get_client(sync_client=True) as client:
+        register_limits(client, slots)
+        table = Table("slot", "device", "state", "Prefect limit", "in use")
+        for slot in slots:
+            lock = try_lock(slot.name)
+            if lock is not None:
+                lock.release()
+            limit = client.read_global_concurrency_limit_by_name(slot.limit)
+            state = "free" if lock is not None else "busy"
+            table.add_row(slot.name, slot.device, state, slot.limit, f"{limit.active_slots} of {limit.limit}")
+    console.print(table)
+    console.print(server, style="dim", soft_wrap=True)
+    return 0
+
+
+def demo(*, output: str = "demo") -> int:
+    """Render clips with exact truth, track them by colour names, and score the result.
+
+    Args:
+        output: folder for clips, results, annotated videos and recordings.
+    """
+    return run_demo(
+        output, lambda given: run_flow(flows.track_videos.flow.track_videos, flows.track_videos.plan.check, given)
+    )

@@ -1,0 +1,281 @@
+"""Track what a text names, or what boxes point at, through many videos on many GPUs."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Cancelled
+from pydantic import Field
+
+from core.errors import RefusedInput
+from core.formats.failures_jsonl import write_failures
+from core.formats.results_jsonl import Schema, TrackedVideo, write_results
+from core.formats.review_jsonl import write_review
+from core.quality.review_item import REVIEW_FILE
+from core.store.paths import distinct, inside, slugify
+from core.tracking.prompt_check import PromptProblem
+from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
+from core.weights.sam2_names import SamType
+from flows.models import model_notes
+from flows.track_videos.plan import FAILURES, PROBLEMS, TRACK, Plan, check
+from flows.track_videos.results import (
+    doubtful_frames,
+    make_report,
+    prompt_problems,
+    report_path,
+    review_videos,
+    title,
+    write_problems,
+)
+from tasks.cancellation import how_to_cancel
+from tasks.devices.slots import MAX_SLOTS
+from tasks.devices.timeouts import STALL_TIMEOUT_S
+from tasks.hashing import media_bytes, read_content
+from tasks.items import Item, Outcome, Stage, item_key, run_name
+from tasks.reporting.delivery import deliver, deliverable, undelivered
+from tasks.reporting.summary import Row, Summary, publish
+from tasks.running import ItemRun, RunCancelled, item_run, item_runner, run_items
+from tasks.store import RunStore
+
+# The documented flag is called so; Prefect builds a pydantic model of the parameters, which has an old method `schema`.
+warnings.filterwarnings("ignore", 'Field name "schema" in "Track_VideosModel" shadows', UserWarning)
+
+RENDER = Stage(
+    "render",
+    "core.tracking.render_item:render_video",
+    lambda done: [f"{done['frames']} frames drawn in {done['seconds']:.2f}s"],
+)
+
+
+_MOST_PROBLEMS = 5
+
+
+def _run_name() -> str:
+    given = flow_run.parameters
+    return run_name(f"{given.get('text_prompt') or 'prompts'} in {Path(str(given.get('video_list'))).name}")
+
+
+@flow(
+    name="track-videos",
+    flow_run_name=_run_name,
+    task_runner=item_runner(),
+)
+def track_videos(
+    video_list: Path,
+    output_jsonl: Path,
+    text_prompt: str | None = None,
+    prompts: Path | None = None,
+    output_video_dir: Path | None = None,
+    recording: Path | None = None,
+    schema: Schema = "frames",
+    masks: bool = False,
+    detector: Literal["auto", "grounding-dino", "sam3", "classical"] = "auto",
+    segmenter: Literal["auto", "sam2", "sam3", "classical"] = "auto",
+    sam_type: SamType = "sam2.1_hiera_large",
+    sam_image_size: Annotated[int, Field(ge=64, le=2048, multiple_of=32)] = 1024,
+    sam_compile: bool = False,
+    model_path: Path | None = None,
+    detector_path: Path | None = None,
+    detection_frequency: Annotated[int, Field(ge=1)] = 1,
+    max_frames: Annotated[int, Field(ge=1)] = 60,
+    fps: Annotated[float | None, Field(gt=0, le=1000)] = None,
+    gpu_ids: list[int] | None = None,
+    num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
+    cluster: str | None = None,
+    stall_timeout: Annotated[float, Field(gt=0)] = STALL_TIMEOUT_S,
+    item_timeout: Annotated[float | None, Field(gt=0)] = None,
+    resume: bool = True,
+) -> State[None]:
+    """Track what a text names through many videos, on every device there is.
+
+    Writes one JSON line per video, in list order, and on request an annotated MP4 and a Rerun recording of each.
+    Finished videos are kept: run the same command again to go on after an interruption, or to try failures again.
+
+    Args:
+        video_list: text file with the path of a video (or of a folder of images) on each line.
+        output_jsonl: results file to write; failures.jsonl and the state of the run go beside it.
+        text_prompt: what to track, as in "person" or "red ball. blue car".
+        prompts: JSON file with boxes or points for each video, instead of a text prompt.
+        output_video_dir: folder for annotated videos.
+        recording: folder for Rerun recordings (.rrd), one a video.
+        schema: shape of a results line: by frame or by object.
+        masks: put each mask into the results, as COCO RLE.
+        detector: what finds the objects that the text names; auto takes the best whose weights are on disk.
+        segmenter: what follows them; auto takes the best whose weights are on disk.
+        sam_type: which SAM 2, where the segmenter is sam2.
+        sam_image_size: side of the square that SAM 2 sees, in steps of 32; 512 is far faster than 1024, and less exact.
+        sam_compile: compile SAM 2 first: minutes at the start, faster frames after; for GPUs and long runs.
+        model_path: the segmenter's weights; models/sam2/checkpoints/SAM_TYPE.pt or models/sam3 when left out.
+        detector_path: the detector's weights; models/grounding-dino-base or -tiny, or models/sam3, when left out.
+        detection_frequency: look for new objects on every so many processed frames.
+        max_frames: most frames of a video held in memory at once.
+        fps: process this many frames a second, picked by time; all when left out.
+        gpu_ids: GPUs to use, repeats weight: 0 0 1 gives GPU 0 two slots; every GPU once when left out.
+        num_workers: videos tracked at once; as many as gpu_ids when left out, without a GPU one per core.
+        cluster: Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.
+        stall_timeout: seconds without progress after which an item is killed and has failed.
+        item_timeout: seconds after which an item is killed and has failed, progress or not; no limit when left out.
+        resume: keep finished videos; no-resume tracks all anew.
+    """
+    log = get_run_logger()
+    log.info(how_to_cancel())
+    plan = check(
+        video_list=video_list,
+        output_jsonl=output_jsonl,
+        text_prompt=text_prompt,
+        prompts=prompts,
+        output_video_dir=output_video_dir,
+        recording=recording,
+        detector=detector,
+        segmenter=segmenter,
+        sam_type=sam_type,
+        sam_image_size=sam_image_size,
+        sam_compile=sam_compile,
+        model_path=model_path,
+        detector_path=detector_path,
+        gpu_ids=gpu_ids,
+        num_workers=num_workers,
+        cluster=cluster,
+        stall_timeout=stall_timeout,
+        item_timeout=item_timeout,
+    )
+    notes = model_notes(plan.models, (detector, plan.detector), (segmenter, plan.segmenter))
+    for note in notes:
+        log.info(note)
+    store = RunStore(plan.results.parent)
+    settings = {"detection_frequency": detection_frequency, "max_frames": max_frames, "fps": fps}
+    items, unreadable = _items(plan, store, settings)
+    try:
+        with item_run(store, plan.devices, len(items)) as run:
+            tracked = run_items(run, TRACK, items, resume, prepare=read_content(store.digests, "video"))
+            rendered = _render(run, plan, tracked, resume)
+            reviewed = review_videos(run, plan, tracked, resume)
+            settled = [*reviewed, *rendered, *tracked]
+            failures = unreadable | {one.item.name: one.reason for one in settled if one.reason is not None}
+            failures |= _deliver_rendered(plan, store, rendered)
+            problems = prompt_problems(tracked)
+            no_report = make_report(run, plan, tracked, reviewed, failures, problems, notes, resume)
+    except RunCancelled as cancelled:
+        return Cancelled(message=str(cancelled))
+    done = {o.item.name: o for o in tracked if o.reason is None}
+    delivered = [video for video in plan.videos if video in done]
+    folder = plan.results.parent
+    with deliverable(plan.results):
+        write_results(
+            plan.results, (TrackedVideo(v, plan.text_prompt, done[v].folder) for v in delivered), schema, masks
+        )
+        write_review(folder / REVIEW_FILE, doubtful_frames(reviewed))
+        write_problems(folder / PROBLEMS, problems)
+        write_failures(folder / FAILURES, ((v, failures[v]) for v in plan.videos if v in failures))
+    return publish(_summary(plan, done, failures, problems, no_report, notes))
+
+
+def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[Item], dict[str, str]]:
+    """An item for each video that is there, but for the digest of its content; the reason for each that is not."""
+    items, unreadable = [], {}
+    models = {
+        role: backend.spec(plan.models, store.digests.content)
+        for role, backend in (("detector", plan.detector), ("segmenter", plan.segmenter))
+        if backend is not None
+    }
+    keys = {role: model.key for role, model in models.items()}
+    loaded = {role: model.model_dump(mode="json") for role, model in models.items()}
+    for video in plan.videos:
+        if plan.text_prompt is None and video not in plan.prompts:
+            unreadable[video] = "the prompts file has no entry for this video"
+            continue
+        try:
+            path = Path(video).expanduser()
+            size = media_bytes(path)
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            unreadable[video] = (reason or "unreadable").lower()
+            continue
+        prompts = [entry.model_dump(mode="json") for entry in plan.prompts.get(video, [])]
+        what = {"text_prompt": plan.text_prompt, "prompts": prompts, **settings}
+        request = {"video": str(path.resolve()), **what, **loaded}
+        items.append(Item(video, {**what, **keys}, request, float(size)))
+    return items, unreadable
+
+
+def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], resume: bool) -> list[Outcome]:
+    """Draw what was tracked, where pictures were asked for."""
+    wanted = {"annotated_video": plan.video_dir is not None, "recording": plan.recording_dir is not None}
+    if not any(wanted.values()):
+        return []
+    items = []
+    for outcome in tracked:
+        if outcome.record is None:
+            continue
+        key = item_key(TRACK, outcome.item)
+        asked = outcome.item.request
+        source = {"video": asked["video"], "fps": asked["fps"], "also": [one["frame"] for one in asked["prompts"]]}
+        request = {**source, "tracks": str(outcome.folder), "key": key, **wanted}
+        items.append(Item(outcome.item.name, {"tracks": key, **wanted}, request, outcome.item.cost))
+    return run_items(run, RENDER, items, resume)
+
+
+def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) -> dict[str, str]:
+    """Put pictures where they were asked for: `<folder>/<parent>/<stem>_tracked.mp4` and `<parent>/<stem>.rrd`.
+
+    Returns:
+        The reason for each video whose pictures could not be put there.
+    """
+    failures = {}
+    names = dict(zip(plan.videos, distinct(_name(video) for video in plan.videos), strict=True))
+    for outcome in rendered:
+        name = names[outcome.item.name]
+        for folder, made, suffix in (
+            (plan.video_dir, VIDEO_FILE, "_tracked.mp4"), (plan.recording_dir, RECORDING_FILE, ".rrd")
+        ):  # fmt: skip
+            if folder is not None and outcome.record is not None:
+                try:
+                    deliver(outcome.folder / made, inside(folder, name + suffix), store.digests)
+                except (OSError, RefusedInput) as error:
+                    failures[outcome.item.name] = undelivered(error)
+    return failures
+
+
+def _name(video: str) -> str:
+    path = Path(video.replace("\0", "")).absolute()
+    return f"{slugify(path.parent.name, 'root')}/{slugify(path.stem)}"
+
+
+def _summary(
+    plan: Plan,
+    done: dict[str, Outcome],
+    failures: dict[str, str],
+    problems: Sequence[tuple[str, PromptProblem]],
+    no_report: str | None,
+    notes: list[str],
+) -> Summary:
+    rows = []
+    for video in plan.videos:
+        outcome = done.get(video)
+        figures: tuple[str, ...] = ()
+        if outcome is not None and outcome.record is not None:
+            record = outcome.record
+            speed = record["frames"] / max(record["seconds"], 1e-9)
+            figures = (str(record["frames"]), str(record["objects"]), f"{record['seconds']:.1f}", f"{speed:.1f}")
+        status = "failed" if video in failures else "cached" if outcome is not None and outcome.cached else "done"
+        rows.append(Row(video, status, figures, failures.get(video, "")))
+    outputs = [("Results", str(plan.results))]
+    outputs += [
+        (w, str(p)) for w, p in (("Videos", plan.video_dir), ("Recordings", plan.recording_dir)) if p is not None
+    ]
+    outputs.append(("Review", str(plan.results.parent / REVIEW_FILE)))
+    if problems:
+        outputs.append(("Problems", f"{plan.results.parent / PROBLEMS} ({len(problems)})"))
+        notes = [*notes, *(f"{video}: {one.where}: {one.what}" for video, one in problems[:_MOST_PROBLEMS])]
+    if no_report is None:
+        outputs.append(("Report", str(report_path(plan))))
+    else:
+        rows.append(Row("report", "failed", (), no_report))
+    if failures:
+        outputs.append(("Failures", str(plan.results.parent / FAILURES)))
+    return Summary(title(plan), ("frames", "objects", "seconds", "fps"), rows, outputs, notes)

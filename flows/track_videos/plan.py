@@ -1,0 +1,104 @@
+"""The parameters of `track_videos`, checked: everything that can be refused is, before any work begins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import RefusedInput
+from core.formats.prompts import PromptEntry, read_prompts
+from core.models.registry import Backend
+from core.models.roles import Detector, VideoSegmenter
+from core.models.spec import ModelOptions
+from core.weights.sam2_names import SamType
+from flows.models import choose_models, model_options
+from tasks.devices.timeouts import Timeouts
+from tasks.items import Stage
+from tasks.placement import Devices, choose_devices
+from tasks.store import check_writable
+
+FAILURES = "failures.jsonl"
+PROBLEMS = "problems.jsonl"
+TRACK = Stage(
+    "track",
+    "core.tracking.video_item:track_video",
+    lambda done: [
+        f"{done['frames']} frames in {done['seconds']:.2f}s ({done['frames'] / max(done['seconds'], 1e-9):.2f} fps)",
+        f"{done['objects']} objects tracked",
+    ],
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked set of parameters: everything that can be refused has been."""
+
+    videos: list[str]
+    text_prompt: str | None
+    prompts: dict[str, list[PromptEntry]]
+    models: ModelOptions
+    detector: Backend[Detector] | None
+    segmenter: Backend[VideoSegmenter]
+    devices: Devices
+    results: Path
+    video_dir: Path | None
+    recording_dir: Path | None
+
+
+def check(
+    video_list: Path,
+    output_jsonl: Path,
+    text_prompt: str | None,
+    prompts: Path | None,
+    output_video_dir: Path | None,
+    recording: Path | None,
+    detector: str,
+    segmenter: str,
+    sam_type: SamType,
+    sam_image_size: int,
+    sam_compile: bool,
+    model_path: Path | None,
+    detector_path: Path | None,
+    gpu_ids: Sequence[int] | None,
+    num_workers: int | None,
+    cluster: str | None,
+    stall_timeout: float,
+    item_timeout: float | None,
+) -> Plan:
+    """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
+    videos = _read_list(video_list)
+    text = (text_prompt or "").strip() or None
+    if (text is None) == (prompts is None):
+        raise RefusedInput.of("text_prompt", text_prompt, "give a text prompt or a prompts file, one of the two")
+    by_hand = read_prompts(prompts) if prompts is not None else {}
+    if prompts is not None and not set(videos) & set(by_hand):
+        raise RefusedInput.of("prompts", str(prompts), f"its keys are paths as they stand in the list ({videos[0]} …)")
+    models = model_options(sam_type, sam_image_size, sam_compile, model_path, detector_path)
+    finder, follower = choose_models(text, detector, segmenter, models)
+    for parameter, folder in (
+        ("output_jsonl", output_jsonl.parent), ("output_video_dir", output_video_dir), ("recording", recording)
+    ):  # fmt: skip
+        if folder is not None:
+            check_writable(parameter, folder)
+    if output_jsonl.is_dir() or output_jsonl.name == FAILURES:
+        raise RefusedInput.of("output_jsonl", str(output_jsonl), f"a file, not a folder, and not called {FAILURES}")
+    if output_jsonl.resolve() in (path.resolve() for path in (video_list, prompts) if path is not None):
+        raise RefusedInput.of("output_jsonl", str(output_jsonl), "a file of its own, none of the inputs")
+    devices = choose_devices(gpu_ids, num_workers, cluster, Timeouts(stall_timeout, item_timeout))
+    return Plan(
+        videos, text, by_hand, models, finder, follower, devices, output_jsonl, output_video_dir, recording
+    )  # fmt: skip
+
+
+def _read_list(path: Path) -> list[str]:
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError("not a regular file")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefusedInput.of("video_list", str(path), f"a readable UTF-8 text file ({error})") from None
+    videos = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not videos:
+        raise RefusedInput.of(
+            "video_list", str(path), "a file with the path of a video on each line; this one is empty"
+        )
+    return videos

@@ -1,0 +1,120 @@
+"""The review list and the page of `track_videos`: what to look at first, and what was done."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from prefect.logging import get_run_logger
+
+from core.formats.review_jsonl import ReviewEntry, read_review
+from core.quality.review import worst_first
+from core.quality.review_item import REVIEW_FILE
+from core.store.atomic import write_text
+from core.text import one_line
+from core.tracking.prompt_check import PromptProblem
+from core.tracking.report_item import REPORT_FILE
+from flows.track_videos.plan import TRACK, Plan
+from tasks.items import Item, Outcome, Stage, item_key
+from tasks.reporting.delivery import deliver, undelivered
+from tasks.reporting.facts import run_facts
+from tasks.running import ItemRun, run_items
+
+REVIEW = Stage("review", "core.quality.review_item:review_video", lambda done: [f"{done['entries']} frames to look at"])
+_REVIEWED = " (review)"
+MAKE_REPORT = Stage("report", "core.tracking.report_item:report_tracked", lambda _: [])
+
+
+def _short_names(videos: Sequence[str]) -> dict[str, str]:
+    """Names for people: those of the files, the whole path where two are alike."""
+    files = Counter(Path(video).name for video in videos)
+    return {video: Path(video).name if files[Path(video).name] == 1 else video for video in videos}
+
+
+def review_videos(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], resume: bool) -> list[Outcome]:
+    """Look through what was tracked for signs of trouble."""
+    items, names = [], _short_names(plan.videos)
+    for outcome in tracked:
+        if outcome.record is not None:
+            name = names[outcome.item.name]
+            request = {"name": name, "video": outcome.item.request["video"], "tracks": str(outcome.folder)}
+            inputs = {"name": name, "tracks": item_key(TRACK, outcome.item)}
+            items.append(Item(f"{outcome.item.name}{_REVIEWED}", inputs, request, outcome.item.cost))
+    return [
+        replace(one, item=replace(one.item, name=one.item.name.removesuffix(_REVIEWED)))
+        for one in run_items(run, REVIEW, items, resume)
+    ]
+
+
+def doubtful_frames(reviewed: Sequence[Outcome]) -> list[ReviewEntry]:
+    """The frames a person should look at, of all videos."""
+    done = (one for one in reviewed if one.reason is None)
+    return worst_first(entry for one in done for entry in read_review(one.folder / REVIEW_FILE))
+
+
+def prompt_problems(tracked: Sequence[Outcome]) -> list[tuple[str, PromptProblem]]:
+    """The prompts of each video that were not used or found nothing; told in the log, too."""
+    problems = [
+        (outcome.item.name, PromptProblem.model_validate(one))
+        for outcome in tracked
+        for one in (outcome.record or {}).get("problems", [])
+    ]
+    for video, one in problems:
+        get_run_logger().warning("%s: %s: %s", one_line(video), one_line(one.where), one_line(one.what))
+    return problems
+
+
+def write_problems(path: Path, problems: Sequence[tuple[str, PromptProblem]]) -> None:
+    """Write `problems.jsonl`: video, where and why a prompt came to nothing, a line each."""
+    lines = (json.dumps({"video": video, **one.model_dump()}, ensure_ascii=False) + "\n" for video, one in problems)
+    write_text(path, "".join(lines))
+
+
+def make_report(
+    run: ItemRun,
+    plan: Plan,
+    tracked: Sequence[Outcome],
+    reviewed: Sequence[Outcome],
+    failures: dict[str, str],
+    problems: Sequence[tuple[str, PromptProblem]],
+    notes: list[str],
+    resume: bool,
+) -> str | None:
+    """Make the page about the run; why there is none."""
+    done = [one for one in tracked if one.reason is None]
+    names = _short_names(plan.videos)
+    folders = {one.item.name: str(one.folder) for one in reviewed if one.reason is None}
+    told = {
+        "title": title(plan),
+        "failures": [[names[video], failures[video]] for video in plan.videos if video in failures],
+        "problems": [[names[video], f"{one.where}: {one.what}"] for video, one in problems],
+        "facts": [note.partition(": ")[::2] for note in notes],
+    }
+    inputs = [[names[one.item.name], item_key(TRACK, one.item)] for one in done]
+    videos = [
+        {
+            "name": names[one.item.name], "video": one.item.request["video"], "tracks": str(one.folder),
+            "review": folders.get(one.item.name),
+        }
+        for one in done
+    ]  # fmt: skip
+    request = {"videos": videos, **told, "run": run_facts(run.made)}
+    (made,) = run_items(run, MAKE_REPORT, [Item("report", {"videos": inputs, **told}, request, 1.0)], resume)
+    if made.reason is not None:
+        return made.reason
+    try:
+        deliver(made.folder / REPORT_FILE, report_path(plan), run.store.digests)
+    except OSError as error:
+        return undelivered(error)
+    return None
+
+
+def report_path(plan: Plan) -> Path:
+    """Where the page goes: beside the results, called after them."""
+    return plan.results.with_name(f"{plan.results.stem}_report.html")
+
+
+def title(plan: Plan) -> str:
+    """What the run is called, for people."""
+    return f"Track {plan.text_prompt or 'prompted objects'}"

@@ -1,0 +1,147 @@
+"""What a run did, for people: a table and a page in the Prefect UI, the same table in the terminal."""
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from prefect.client.schemas.objects import State
+from prefect.logging import get_logger
+from prefect.states import Completed, Failed
+
+from core.errors import MaskflowError
+from core.report.page import read_pictures
+from core.text import one_line
+from tasks.reporting.artifacts import flush_artifacts, record_markdown, record_table
+
+_MOST_PICTURES = 4
+_MOST_REASONS = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """One item in the summary: `status` is done, cached or failed; `figures` stand under the table's columns."""
+
+    name: str
+    status: str
+    figures: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A finished run.
+
+    Attributes:
+        title: what ran.
+        columns: heads of the rows' figures.
+        rows: items in input order.
+        outputs: what was made: a word and a path each; the first pictures of pages (.html) are shown in the Prefect UI.
+        notes: anything a person should know (which backend `auto` took).
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[Row]
+    outputs: Sequence[tuple[str, str]]
+    notes: Sequence[str] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        """Number of items that failed."""
+        return sum(row.status == "failed" for row in self.rows)
+
+    @property
+    def sentence(self) -> str:
+        """One line: how many were delivered, how many of them from cache, how many failed."""
+        cached = sum(row.status == "cached" for row in self.rows)
+        delivered = len(self.rows) - self.failed
+        parts = [f"{delivered} of {len(self.rows)} delivered"]
+        if cached:
+            parts.append(f"{cached} of them already done before")
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        return ", ".join(parts)
+
+    @property
+    def message(self) -> str:
+        """The sentence, and why the first items failed."""
+        reasons = [f"{row.name}: {row.reason}" for row in self.rows if row.status == "failed"]
+        more = [f"and {len(reasons) - _MOST_REASONS} more"] if len(reasons) > _MOST_REASONS else []
+        return one_line("; ".join([self.sentence, *reasons[:_MOST_REASONS], *more]))
+
+
+latest: Summary | None = None
+"""The summary of the last run in this process; the command line prints it."""
+
+
+class SomeItemsFailed(MaskflowError):
+    """Some items failed; the rest were delivered."""
+
+
+class _NoTraceback(logging.Filter):
+    """Prefect logs a traceback where a run is not completed: nothing for people where the error is one of ours."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, MaskflowError):
+            record.exc_info = None
+        return not isinstance(error, SomeItemsFailed)  # of which all is told already
+
+
+def publish(summary: Summary) -> State[None]:
+    """Publish the artifacts and give the flow's final state: *Completed*, or failed as *Partial*."""
+    global latest
+    latest = summary
+    table = [
+        {
+            "item": one_line(row.name),
+            "status": row.status,
+            **dict(zip(summary.columns, row.figures, strict=False)),
+            "reason": one_line(row.reason),
+        }
+        for row in summary.rows
+    ]
+    record_table(table, "summary", one_line(f"{summary.title}: {summary.sentence}"))
+    record_markdown(_markdown(summary), "report", one_line(summary.title))
+    flush_artifacts()
+    if summary.failed:
+        return Failed(name="Partial", message=summary.message, data=SomeItemsFailed(summary.sentence))
+    return Completed(message=summary.sentence)
+
+
+_no_traceback = _NoTraceback()
+get_logger("flow_runs").addFilter(_no_traceback)
+
+
+def _markdown(summary: Summary) -> str:
+    lines = [f"# {_cell(summary.title)}", "", f"**{summary.sentence}**", ""]
+    lines += [f"- {_cell(note)}" for note in summary.notes]
+    lines += [f"- {word}: {_cell(path)}" for word, path in summary.outputs]
+    heads = ["item", "status", *summary.columns]
+    lines += ["", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for row in summary.rows:
+        figures = [*row.figures, *[""] * (len(summary.columns) - len(row.figures))]
+        lines.append("| " + " | ".join(_cell(text) for text in [row.name, row.status, *figures]) + " |")
+    failures = [row for row in summary.rows if row.status == "failed"]
+    if failures:
+        lines += ["", "## Failed", ""]
+        lines += [f"- **{_cell(row.name)}**: {_cell(row.reason)}" for row in failures]
+    return "\n".join([*lines, *_pictures(summary)]) + "\n"
+
+
+def _pictures(summary: Summary) -> list[str]:
+    """The first pictures of the run's pages."""
+    pages = (Path(path) for _, path in summary.outputs if path.endswith(".html"))
+    shown = (picture for page in pages if page.is_file() for picture in read_pictures(page, _MOST_PICTURES))
+    lines: list[str] = []
+    for url, caption in islice(shown, _MOST_PICTURES):
+        lines += ["", f"![{_cell(caption)}]({url})", "", _cell(caption)]
+    return lines
+
+
+def _cell(text: str) -> str:
+    """Text as text: names of files hold no markup, no links and no pictures."""
+    return re.sub(r"([\\`*_\[\]()!|{}#~$])", r"\\\1", one_line(text)).replace("&", "&amp;").replace("<", "&lt;")

@@ -1,0 +1,123 @@
+"""Following windows: the cut does not show, objects outlive the window they are annotated in, memory is told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import MakeVideo
+from following import box_on, carry, find, indexed, thing
+from small_sam2 import SIZE, small_sam2
+
+from core.formats.window_shard import ShardRow, read_arrivals
+from core.long_video.merge import Shard, best_sightings, merged_rows
+from core.long_video.names import Names
+
+# The square of `moving_square` at 96x64 is 20 pixels wide, at x = 8 + 2 f mod 64.
+OBJECTS = [
+    thing("square", box_on(3, 14, 22, 34, 42), box_on(35, 14, 22, 34, 42)),
+    thing("ground", box_on(47, 60, 5, 90, 20)),
+]
+
+
+def _rows(shards: list[Shard]) -> list[str]:
+    found = []
+    for frame, time_s, rows in merged_rows(shards):
+        best = best_sightings(rows, lambda _, seen: (-1, seen.obj_id))
+        objects = [seen.found for _, seen in sorted(best.items())]
+        found.append(ShardRow(frame=frame, time_s=time_s, objects=objects).model_dump_json())
+    return found
+
+
+@pytest.fixture(scope="module")
+def sam2(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    from core.store.digests import sha256_file
+
+    path = tmp_path_factory.mktemp("weights") / "tiny.pt"
+    torch.save({"model": small_sam2().state_dict()}, path)
+    variant = ["sam2.1_hiera_tiny", f"{SIZE}px"]
+    return {"backend": "sam2", "variant": variant, "path": path, "sha256": sha256_file(path)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("segmenter", ["classical", "sam2"])
+def test_the_windows_do_not_show(
+    segmenter: str, tmp_path: Path, make_video: MakeVideo, request: pytest.FixtureRequest
+) -> None:
+    model = {"backend": "classical"} if segmenter == "classical" else request.getfixturevalue("sam2")
+    video = make_video(tmp_path / "video.mp4", frames=60, fps=1)
+    index = indexed(video, tmp_path / "index")
+    lengths = (10, 20, 60)
+    found = [
+        _rows(carry(video, index, OBJECTS, tmp_path / f"w{length}", length, 3, segmenter=model)) for length in lengths
+    ]
+    assert found[0] == found[1] == found[2]
+    frames = [json.loads(row)["frame"] for row in found[0]]
+    assert frames == sorted({*range(0, 60, 3), 35, 47})  # the grid, and every annotated frame
+    assert sum(len(json.loads(row)["objects"]) for row in found[0]) > 25
+
+
+def test_an_object_annotated_in_the_first_window_is_followed_in_the_next(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "video.mp4", frames=30, fps=10)
+    index = indexed(video, tmp_path / "index")
+    shards = carry(video, index, [thing("square", box_on(2, 12, 22, 32, 42))], tmp_path / "w", 10, 1)
+    later = [row for shard in shards if shard.window == 2 for row in shard.rows()]
+    assert [row.frame for row in later] == list(range(20, 30))
+    for row in later:
+        (one,) = row.objects
+        assert (one.since, one.anchored) == (2, False)
+    backward = [shard for shard in shards if shard.direction == "backward"]
+    assert [row.frame for shard in backward for row in shard.rows()] == [0, 1, 2]
+
+
+def test_objects_are_not_followed_where_they_are_not_plausible(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "video.mp4", frames=30, fps=10)
+    index = indexed(video, tmp_path / "index")
+    objects = [thing("a", box_on(5, 18, 22, 38, 42)), thing("b", box_on(20, 48, 22, 68, 42))]
+    shards = carry(video, index, objects, tmp_path / "w", 12, 1, margin_s=0.4)
+    found = {(json.loads(row)["frame"], one["obj_id"]) for row in _rows(shards) for one in json.loads(row)["objects"]}
+    assert found == {(frame, 1) for frame in range(1, 10)} | {(frame, 2) for frame in range(16, 25)}
+
+
+def test_arrivals_tell_how_well_annotations_are_met(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "video.mp4", frames=20, fps=10)
+    index = indexed(video, tmp_path / "index")
+    right = thing("right", box_on(2, 12, 22, 32, 42), box_on(10, 28, 22, 48, 42))
+    wrong = thing("wrong", box_on(2, 12, 22, 32, 42), box_on(10, 70, 2, 90, 12))
+    shards = carry(video, index, [right, wrong], tmp_path / "w", 20, 1)
+    forward = {one.obj_id: one for shard in shards[:1] for one in read_arrivals(shard.folder)}
+    assert (forward[1].since, forward[1].frame) == (2, 10)
+    assert forward[1].iou > 0.7
+    assert forward[1].rival is not None
+    assert forward[1].rival[0] == 2  # it followed the same square
+    assert forward[2].iou < 0.1
+
+
+@pytest.mark.slow
+def test_windows_do_not_show_in_what_a_text_finds(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "video.mp4", frames=36, fps=10, width=160)
+    index = indexed(video, tmp_path / "index")
+    found = []
+    for length in (5, 13, 36):
+        shards = find(video, index, "red square", tmp_path / f"w{length}", length, detect_every=3)
+        names = Names({}, shards, False, [])
+        rows = [(frame, best_sightings(rows, names.identify)) for frame, _, rows in merged_rows(shards)]
+        found.append([(frame, [(who, one.found) for who, one in sorted(best.items())]) for frame, best in rows])
+    assert found[0] == found[1] == found[2]
+    assert [[who for who, _ in objects] for _, objects in found[0]] == [[(-1, 1)]] * 36
+
+
+def test_between_stretches_nothing_is_followed_and_nothing_arrives(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "video.mp4", frames=30, fps=10)
+    index = indexed(video, tmp_path / "index")
+    twice = thing("a", box_on(5, 18, 22, 38, 42), box_on(24, 56, 22, 76, 42))
+    # Another object's frames lie in the gap or do not: the first one must not notice.
+    other = thing("b", box_on(14, 36, 22, 56, 42))
+    found = []
+    for name, objects in (("alone", [twice]), ("together", [twice, other])):
+        shards = carry(video, index, objects, tmp_path / name, 30, 1, margin_s=0.4)
+        assert not [arrival for shard in shards for arrival in read_arrivals(shard.folder) if arrival.obj_id == 1]
+        rows = [json.loads(row) for row in _rows(shards)]
+        found.append({row["frame"] for row in rows if any(one["obj_id"] == 1 for one in row["objects"])})
+    assert found[0] == found[1] == {*range(1, 10), *range(20, 29)}
