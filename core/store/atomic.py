@@ -120,5 +120,13 @@ def sweep_temporaries(folder: Path) -> None:
         return
     for path in folder.iterdir():
         match = _TEMPORARY.match(path.name)
-        if match and match["host"] == _HOST and not psutil.pid_exists(int(match["pid"])):
+        if match and match["host"] == _HOST and not _is_running(int(match["pid"])):
             _remove(path)
+
+
+def _is_running(pid: int) -> bool:
+    """Whether a process is at work; one that has ended and waits to be reaped is not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -17,7 +17,6 @@ from typing import TypeVar
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.exceptions import PrefectHTTPStatusError
 from prefect.logging import get_logger
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
 
@@ -32,6 +31,7 @@ _SILENT_S = 5.0
 _THREADS = 4
 _MOST_TRIES = 8
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
+_TRY_AGAIN_AFTER_S = (0.05, 0.1, 0.2, 0.4)
 _log = get_logger("maskflow.server")
 
 
@@ -44,8 +44,8 @@ class ServerLink:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        timeout = httpx.Timeout(_ANSWERS_WITHIN_S)
-        self._client = get_client(httpx_settings={"timeout": timeout}, sync_client=True).__enter__()
+        settings = {"timeout": httpx.Timeout(_ANSWERS_WITHIN_S), "event_hooks": {"response": [_raise_if_busy]}}
+        self._client = get_client(httpx_settings=settings, sync_client=True).__enter__()
         self._prefect = get_current_settings().client
         self._retries = self._prefect.max_retries
         self._threads = ThreadPoolExecutor(_THREADS, "prefect-server", initializer=_one_try)
@@ -86,7 +86,7 @@ class ServerLink:
             asked_s = time.monotonic()
             self._ask_again_s = asked_s + _ASK_AGAIN_S
         try:
-            future = self._threads.submit(call, self._client)
+            future = self._threads.submit(_try_again_if_busy, call, self._client)
             answer = future.result(_ANSWERS_WITHIN_S)
         except (httpx.HTTPError, TooLate, OSError, ValueError) as error:  # the last: what answers is no Prefect server
             if isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in _BUSY:
@@ -129,12 +129,12 @@ class ServerLink:
                 self._tries[name] += 1
                 asked_s = time.monotonic()
                 try:
-                    call(self._client)
+                    _try_again_if_busy(call, self._client)
                 except (httpx.TransportError, OSError) as error:
                     self._failed(error, asked_s)
                     return
                 except Exception as error:  # noqa: BLE001 - what cannot be recorded must not keep the rest
-                    busy = isinstance(error, PrefectHTTPStatusError) and error.response.status_code in _BUSY
+                    busy = isinstance(error, httpx.HTTPStatusError) and error.response.status_code in _BUSY
                     if busy and self._tries[name] < _MOST_TRIES:
                         self._failed(error, asked_s)
                         self._pending.move_to_end(name)
@@ -175,6 +175,25 @@ class ServerLink:
                 self.url,
                 str(error) or type(error).__name__,
             )
+
+
+def _raise_if_busy(response: httpx.Response) -> None:
+    """Before Prefect's client sees the answer: it would sleep for two seconds, also where it makes no other try."""
+    if response.status_code in _BUSY:
+        response.read()
+        raise httpx.HTTPStatusError(f"HTTP {response.status_code}", request=response.request, response=response)
+
+
+def _try_again_if_busy(call: Call[T], client: SyncPrefectClient) -> T:
+    """SQLite refuses at once what meets another write (503), and takes it a moment later."""
+    for wait_s in _TRY_AGAIN_AFTER_S:
+        try:
+            return call(client)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code not in _BUSY:
+                raise
+        time.sleep(wait_s)
+    return call(client)
 
 
 def _check_health(client: SyncPrefectClient) -> None:

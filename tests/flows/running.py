@@ -1,12 +1,18 @@
-"""Running the command line as a user does: in a process of its own, against the tests' server."""
+"""Running the command line as a user does, against the tests' server: in this process, or in one of its own."""
 
+import io
 import os
 import re
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+
+from flows.cli.main import run
 
 KILLING = Path(__file__).parent / "killing"
 _started: "list[subprocess.Popen[str]]" = []
@@ -24,6 +30,17 @@ class Done:
     def processed(self) -> list[str]:
         """Names of the items that were worked on, in order; an item that was tried twice stands there twice."""
         return [Path(name).name for name in re.findall(r"\[\S+(?: \d+)?\] Processing: (.+)", self.err)]
+
+
+def maskflow(*arguments: object, kill_at: str | None = None, hang_at: str | None = None) -> Done:
+    """Run `maskflow ARGUMENTS` to its end: in this process, or, to be disturbed at a moment, in one of its own."""
+    if kill_at is not None or hang_at is not None:
+        return finish(start(*arguments, kill_at=kill_at, hang_at=hang_at))
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setenv("COLUMNS", "200")
+        code = run([str(argument) for argument in arguments])
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def start(*arguments: object, kill_at: str | None = None, hang_at: str | None = None) -> "subprocess.Popen[str]":
@@ -45,20 +62,15 @@ def start(*arguments: object, kill_at: str | None = None, hang_at: str | None = 
     return process
 
 
-def end_all() -> None:
-    """Kill what was started and not finished, so that a test that fails leaves nothing to the next one."""
-    while _started:
-        with _started.pop() as process:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-
-
 def finish(process: "subprocess.Popen[str]") -> Done:
     """Wait for a started command."""
     out, err = process.communicate(timeout=240)
     return Done(process.returncode, out, err)
 
 
-def maskflow(*arguments: object, kill_at: str | None = None, hang_at: str | None = None) -> Done:
-    """Run `maskflow ARGUMENTS` to its end."""
-    return finish(start(*arguments, kill_at=kill_at, hang_at=hang_at))
+def end_all() -> None:
+    """Kill what was started and not finished, so that a test that fails leaves nothing to the next one."""
+    while _started:
+        with _started.pop() as process:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)

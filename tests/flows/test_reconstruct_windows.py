@@ -10,7 +10,7 @@ import pytest
 import torch
 from photographs import photographs, write_photographs, write_reference
 from PIL import Image
-from running import Done, maskflow
+from running import Done, finish, maskflow, start
 from safetensors.torch import save_file
 
 from core.formats.alignment_json import read_alignment
@@ -132,7 +132,8 @@ def test_vggt_with_a_stand_in_for_the_package(tmp_path: Path, monkeypatch: pytes
     (folder / "4.png").write_bytes(b"broken")
     save_file({"step": torch.tensor(0.2)}, tmp_path / "model.safetensors")
     asked = ("--model-path", tmp_path / "model.safetensors", "--window-size", 4, "--window-stride", 2)
-    done = _reconstruct(folder, tmp_path / "out", *asked)
+    process = start("reconstruct-windows", "--input_dir", folder, "--output_dir", tmp_path / "out", *asked)
+    done = finish(process)  # in a process of its own, which finds the package
     assert done.code == 1, done.err
     assert "Reconstructor: vggt (auto)" in done.err
     (failure,) = (tmp_path / "out/failures.jsonl").read_text().splitlines()

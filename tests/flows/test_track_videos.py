@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 import pytest
 from conftest import MakeVideo, write_moving_square
 from running import Done, finish, maskflow, start
@@ -67,6 +68,15 @@ def _slots_are_free() -> bool:
         if lock is not None:
             lock.release()
     return None not in locks
+
+
+def _temporaries(folder: Path) -> list[Path]:
+    return [path for path in (folder / "out").rglob("*") if ".tmp" in path.name]
+
+
+def _is_being_written(temporary: Path) -> bool:
+    pid = re.search(r"\.(\d+)\.\d+\.tmp", temporary.name)
+    return pid is not None and psutil.pid_exists(int(pid[1])) and is_running(psutil.Process(int(pid[1])))
 
 
 def test_good_videos_are_delivered_and_bad_ones_listed_with_reasons(tmp_path: Path, make_video: MakeVideo) -> None:
@@ -191,6 +201,7 @@ def test_killed_and_run_again_gives_the_same_bytes(
     killed = _track(tmp_path, video_list, kill_at=moment)
     assert killed.code == -signal.SIGKILL
     wait_until(_slots_are_free, "the slots to be free")
+    wait_until(lambda: not any(map(_is_being_written, _temporaries(tmp_path))), "the workers to end")
     if results.exists():
         assert results.read_bytes() == expected
     finished = len(list((tmp_path / "out" / ".maskflow" / "track_video").glob("*/manifest.json")))
@@ -199,8 +210,7 @@ def test_killed_and_run_again_gives_the_same_bytes(
     assert again.code == 0, again.err
     assert len(_worked_on(again)) == 4 - finished
     assert results.read_bytes() == expected
-    left = [path for path in (tmp_path / "out").rglob("*") if ".tmp" in path.name]
-    assert left == []
+    assert _temporaries(tmp_path) == []
 
 
 def test_a_killed_worker_costs_only_its_item(tmp_path: Path, make_video: MakeVideo) -> None:

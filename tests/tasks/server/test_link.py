@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -112,14 +113,31 @@ def test_prefects_own_client_stops_trying_while_the_server_is_lost(server: _Serv
     assert (settings.max_retries, link.lost, link.was_lost) == (20, False, True)
 
 
-def test_a_busy_server_is_no_answer_and_not_lost_at_once(server: _Server, link: ServerLink) -> None:
+def test_a_busy_server_is_tried_again_within_a_second_and_not_lost_at_once(server: _Server, link: ServerLink) -> None:
     server.status = 503
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoAnswer, match="503"):
         link.ask(_hello)
     assert not link.lost
-    assert len(server.heard) == 1  # one try
+    assert len(server.heard) == 5
     server.status = 200
     assert link.ask(_hello) == 200
+
+
+def test_a_server_that_is_busy_for_a_moment_has_answered(
+    server: _Server, link: ServerLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's "database is locked" arrives as 503: Prefect's own client would sleep two seconds after it."""
+    server.status = 503
+    slept_s: list[float] = []
+
+    def sleep(wait_s: float) -> None:
+        slept_s.append(wait_s)
+        server.status = 200
+
+    monkeypatch.setattr(link_module, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    assert link.ask(_hello) == 200
+    assert slept_s[0] < 0.1
+    assert link._failing_since_s is None
 
 
 def test_what_the_server_says_is_an_answer(server: _Server, link: ServerLink) -> None:
