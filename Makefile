@@ -38,5 +38,5 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	touch $@
 
 lock: install            ## Renew requirements.txt after a change of pyproject.toml
-	$(UV) pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --quiet --output-file requirements.txt

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.metadata import version
 
 from cyclopts import App, Parameter
 
@@ -12,7 +13,7 @@ app = App(
     help="Turn video into masks, tracks, annotations and 3D models. Interrupted runs go on where they stopped.",
     help_epilogue="Exit codes: 0 all done, 1 some items failed (the rest are delivered), 2 refused input.",
     default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
-    version="0.1.0",
+    version=lambda: version("maskflow"),
     suppress_keyboard_interrupt=False,
 )
 app.command(

@@ -30,6 +30,7 @@ from tasks.server.address import (
     prefect_home,
     wait_for_server,
 )
+from tasks.server.retry_soon import retry_soon
 
 _START_TIMEOUT_S = 180.0
 _held: list[object] = []  # kept until this process ends, also past its last flushed event
@@ -125,7 +126,8 @@ def _serve(folder: Path, port: int) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
-    config = uvicorn.Config(create_app(), host="127.0.0.1", port=port, log_level="warning", timeout_keep_alive=5)
+    app = retry_soon(create_app())
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_keep_alive=5)
     server = uvicorn.Server(config)
     users = (folder / "users").open("w")
 
