@@ -2,9 +2,11 @@
 
 - 20 videos as a flow on one slot beside the same item function in a plain loop in one process.
 - 500 finished tiny videos run again: seconds, and the share that is not our own checking and assembling.
+- Two tiny videos through all stages, beside the same run with nothing left to do.
 """
 
 import os
+import statistics
 import sys
 import tempfile
 import time
@@ -59,16 +61,37 @@ def _finished(folder: Path, count: int) -> None:
     print(f"  digests, manifests and assembly take {ours_s:.2f} s; Prefect and starting Python {share:.0f} %")
 
 
+def _stages(folder: Path, times: int = 5) -> None:
+    """What tracking, looking through and reporting take beyond the start, where the work itself is next to nothing."""
+    tiny = [small_clip(folder / f"s{i}.mp4", 8, i, 96, 64) for i in range(2)]
+    video_list = write_list(folder / "stages.txt", tiny)
+    ratios, over_s = [], []
+    for number in range(times):
+        output = folder / f"stages{number}" / "results.jsonl"
+        first_s, _ = timed(track(folder, video_list, output, 2))
+        again_s, _ = timed(track(folder, video_list, output, 2))
+        ratios.append(first_s / again_s)
+        over_s.append(first_s - again_s)
+    print(
+        f"2 tiny videos, three stages, {times} times: {statistics.median(over_s):.1f} s (up to {max(over_s):.1f}) over "
+        f"the run with nothing to do, ratio {statistics.median(ratios):.2f}",
+        flush=True,
+    )
+
+
 def main() -> None:
-    """Print both measurements; with a number, only the second, for so many videos."""
+    """Print all measurements; with a number, only the second, for so many videos; with `stages`, only the third."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _keep_server(folder)
-        if len(sys.argv) > 1:
+        if sys.argv[1:] == ["stages"]:
+            _stages(folder)
+        elif len(sys.argv) > 1:
             _finished(folder, int(sys.argv[1]))
         else:
             _twenty(folder)
             _finished(folder, 500)
+            _stages(folder)
 
 
 def _own_work(videos: list[Path], output: Path) -> float:

@@ -1,1 +1,1 @@
-"""The pipelines, one module each, and the command line over the same functions."""
+"""The pipelines, a package each, and the command line over the same functions."""

@@ -73,6 +73,10 @@ def test_core_does_not_know_prefect() -> None:
     assert [path for path in MODULES if path.is_relative_to(ROOT / "core") and "prefect" in _packages(path)] == []
 
 
+def test_the_packages_do_not_need_what_is_not_installed_with_them() -> None:
+    assert [path for path in MODULES if _packages(path) & {"benchmarks", "tests", "conftest"}] == []
+
+
 def test_flows_do_not_import_each_other() -> None:
     for name in FLOWS:
         for path in (ROOT / "flows" / name).rglob("*.py"):

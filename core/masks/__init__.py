@@ -1,4 +1,7 @@
-"""Masks: run-length coding, overlap, cleaning, drawing. A mask is bool [H, W]; on disk it is COCO RLE."""
+"""Masks: run-length coding, overlap, assignment, appearance, cleaning, drawing.
+
+A mask is bool [H, W]; on disk it is COCO RLE.
+"""
 
 import numpy as np
 import numpy.typing as npt

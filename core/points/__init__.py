@@ -1,1 +1,1 @@
-"""3D point tracks from masks: clips, queries, batches, lifting, merging."""
+"""3D point tracks from masks: queries, batches, tracking, merging."""

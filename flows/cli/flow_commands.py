@@ -1,4 +1,4 @@
-"""The commands behind the command line. A flow's command has the flow's own parameters and docstring."""
+"""The flows as commands, each with its own parameters and docstring; `devices`, and the demo, which runs a flow."""
 
 import logging
 from collections.abc import Callable, Iterator

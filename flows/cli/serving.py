@@ -33,6 +33,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200, limit: int | None = None
         port: port to listen at.
         limit: flow runs at once; as many as this machine has device slots when left out.
     """
+    _need_checkout()
     console = open_console(stderr=True)
     _check_limit(limit)
     serving.check_address(host, port)
@@ -79,8 +80,14 @@ def _until_one_ends(children: dict[str, Callable[[], int | None]], console: Cons
         console.print("Ending worker and server; interrupted runs go on where they stopped when they are run again")
 
 
+def _need_checkout() -> None:
+    if not (_PROJECT / "prefect.yaml").is_file():
+        raise RefusedInput(f"this needs a checkout of the project, with its prefect.yaml: {_PROJECT} is none")
+
+
 def deploy() -> int:
     """Set up the server in PREFECT_API_URL: work pool, deployments, automation; keeps what was changed in the UI."""
+    _need_checkout()
     lasting_server()
     refresh_global_settings_context()
     with open_console(stderr=True).status("Registering deployments …"):
@@ -117,6 +124,7 @@ def notify(url: str, /) -> int:
     Args:
         url: of the webhook; it is sent {"text": "…"} with the run's name, state, reason and address in the UI.
     """
+    _need_checkout()
     lasting_server()
     refresh_global_settings_context()
     with get_client(sync_client=True) as client:

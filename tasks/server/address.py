@@ -18,7 +18,7 @@ SETTINGS = {
     "DO_NOT_TRACK": "1",
     # A burst of events makes SQLite answer "locked" for a while: patience instead of a failed flow. A server that is
     # lost ends it, see `ServerLink`.
-    "PREFECT_CLIENT_MAX_RETRIES": "20",
+    "PREFECT_CLIENT_MAX_RETRIES": "120",
     "PREFECT_API_REQUEST_TIMEOUT": "8",
     # A run that is killed is known to be gone after three of these, see deployments/automations/crashed.yaml.
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",

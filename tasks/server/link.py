@@ -1,11 +1,12 @@
 """Our own line to the Prefect server: for leases, artifacts, progress and noticing that a run was cancelled.
 
 Prefect's client tries again and again, up to hours. Work must not wait for that: here each call has a short time-out
-and one try, a server that does not answer for a while counts as lost, and nothing is asked of a lost server but whether
-it is back. What is to be recorded waits meanwhile.
+and few tries, a server that does not answer for a while counts as lost, and nothing is asked of a lost server but
+whether it is back. What is to be recorded waits meanwhile.
 """
 
 import logging
+import random
 import threading
 import time
 from collections import Counter, OrderedDict
@@ -31,6 +32,7 @@ _SILENT_S = 5.0
 _THREADS = 4
 _MOST_TRIES = 8
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
+_LOCKED = 503  # SQLite's answer to what meets another write: nothing was done
 _TRY_AGAIN_AFTER_S = (0.05, 0.1, 0.2, 0.4)
 _log = get_logger("maskflow.server")
 
@@ -86,7 +88,7 @@ class ServerLink:
             asked_s = time.monotonic()
             self._ask_again_s = asked_s + _ASK_AGAIN_S
         try:
-            future = self._threads.submit(_try_again_if_busy, call, self._client)
+            future = self._threads.submit(_try_again_if_busy, call, self._client, asked_s + _ANSWERS_WITHIN_S)
             answer = future.result(_ANSWERS_WITHIN_S)
         except (httpx.HTTPError, TooLate, OSError, ValueError) as error:  # the last: what answers is no Prefect server
             if isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in _BUSY:
@@ -129,7 +131,7 @@ class ServerLink:
                 self._tries[name] += 1
                 asked_s = time.monotonic()
                 try:
-                    _try_again_if_busy(call, self._client)
+                    call(self._client)
                 except (httpx.TransportError, OSError) as error:
                     self._failed(error, asked_s)
                     return
@@ -181,18 +183,20 @@ def _raise_if_busy(response: httpx.Response) -> None:
     """Before Prefect's client sees the answer: it would sleep for two seconds, also where it makes no other try."""
     if response.status_code in _BUSY:
         response.read()
-        raise httpx.HTTPStatusError(f"HTTP {response.status_code}", request=response.request, response=response)
+        request = response.request
+        what = f"HTTP {response.status_code} for {request.method} {request.url.path}: {response.text[:200]}"
+        raise httpx.HTTPStatusError(what, request=request, response=response)
 
 
-def _try_again_if_busy(call: Call[T], client: SyncPrefectClient) -> T:
-    """SQLite refuses at once what meets another write (503), and takes it a moment later."""
+def _try_again_if_busy(call: Call[T], client: SyncPrefectClient, until_s: float) -> T:
+    """SQLite refuses at once what meets another write, and takes it a moment later."""
     for wait_s in _TRY_AGAIN_AFTER_S:
         try:
             return call(client)
         except httpx.HTTPStatusError as error:
-            if error.response.status_code not in _BUSY:
+            if error.response.status_code != _LOCKED or time.monotonic() + wait_s >= until_s:
                 raise
-        time.sleep(wait_s)
+        time.sleep(wait_s * random.uniform(0.5, 1.5))  # noqa: S311 - two that met must not meet again
     return call(client)
 
 

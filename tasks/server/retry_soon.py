@@ -1,4 +1,4 @@
-"""For servers of our own: who meets a busy SQLite is to come back soon."""
+"""For the temporary server: who meets a busy SQLite is to come back soon."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any

@@ -1,18 +1,20 @@
 """Running the command line as a user does, against the tests' server: in this process, or in one of its own."""
 
-import io
+import logging
 import os
 import re
 import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
+from typing import TextIO
 
 from flows.cli.main import run
+from tasks.server import link
 
 KILLING = Path(__file__).parent / "killing"
 _started: "list[subprocess.Popen[str]]" = []
@@ -36,11 +38,48 @@ def maskflow(*arguments: object, kill_at: str | None = None, hang_at: str | None
     """Run `maskflow ARGUMENTS` to its end: in this process, or, to be disturbed at a moment, in one of its own."""
     if kill_at is not None or hang_at is not None:
         return finish(start(*arguments, kill_at=kill_at, hang_at=hang_at))
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setenv("COLUMNS", "200")
+    with _captured(1) as out, _captured(2) as err, redirect_stdout(out), redirect_stderr(err), _state_restored():
+        os.environ["COLUMNS"] = "200"
         code = run([str(argument) for argument in arguments])
-    return Done(code, out.getvalue(), err.getvalue())
+        return Done(code, _read(out), _read(err))
+
+
+@contextmanager
+def _captured(descriptor: int) -> Iterator[TextIO]:
+    """What this process and those that it starts, as device workers, write to a file descriptor."""
+    saved = os.dup(descriptor)
+    try:
+        with tempfile.TemporaryFile("w+", buffering=1, encoding="utf-8") as file:
+            os.dup2(file.fileno(), descriptor)
+            try:
+                yield file
+            finally:
+                os.dup2(saved, descriptor)
+    finally:
+        os.close(saved)
+
+
+def _read(file: TextIO) -> str:
+    file.flush()
+    file.seek(0)
+    return file.read()
+
+
+@contextmanager
+def _state_restored() -> Iterator[None]:
+    """What a command changes in its process, which ends with it elsewhere, does not reach the next test."""
+    environment, raising, loggers = dict(os.environ), logging.raiseExceptions, ("prefect.flows", "prefect._internal")
+    levels = {name: logging.getLogger(name).level for name in loggers}
+    for one in link._links.values():
+        one.was_lost = False
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+        logging.raiseExceptions = raising
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def start(*arguments: object, kill_at: str | None = None, hang_at: str | None = None) -> "subprocess.Popen[str]":

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 from conftest import MakeVideo
-from running import maskflow
+from running import finish, start
 
 pytestmark = pytest.mark.slow
 PASSWORD = "admin:s3cret"  # of the test's own server
@@ -136,7 +136,7 @@ def test_what_is_refused_is_told_in_one_line(
 ) -> None:
     for name, value in {**served.environment, **environment}.items():
         monkeypatch.setenv(name, value)
-    done = maskflow(*arguments)
+    done = finish(start(*arguments))  # a process of its own: one that is not refused becomes a worker
     assert done.code == 2
     assert told in done.err
     assert len(done.err.strip().splitlines()) == 1

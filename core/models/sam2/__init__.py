@@ -4,7 +4,7 @@
     load_weights(model, Path("sam2.1_hiera_large.pt"), "sam2.1_hiera_large")  # checkpoint.py
     session = Sam2Segmenter(model, name="large, as published").start()       # segmenter.py: images in, masks out
     session.advance(first_frame)
-    session.add(1, Prompt(box=(x0, y0, x1, y1)))                             # core/models/roles.py
+    session.add(1, Prompt(box=(x0, y0, x1, y1)))                             # core/prompts.py
     for frame in others:
         masks = session.advance(frame)
     session.save(Path("session.safetensors"))
