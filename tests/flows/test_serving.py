@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 from conftest import MakeVideo
-from running import finish, start
+from running import finish, maskflow, start
 
 pytestmark = pytest.mark.slow
 PASSWORD = "admin:s3cret"  # of the test's own server
@@ -124,7 +124,6 @@ def test_a_deployment_runs_and_a_partial_run_tells_why(served: Served, tmp_path:
             "pool = 'none' is not accepted: a work pool of the server; `maskflow deploy`",
         ),
         (("serve", "--host", "0.0.0.0"), {"PREFECT_SERVER_API_AUTH_STRING": ""}, "set PREFECT_SERVER_API_AUTH_STRING"),
-        (("deploy",), {"PREFECT_API_URL": "http://127.0.0.1:9/api"}, "no Prefect server answers at"),
     ],
 )
 def test_what_is_refused_is_told_in_one_line(
@@ -139,4 +138,13 @@ def test_what_is_refused_is_told_in_one_line(
     done = finish(start(*arguments))  # a process of its own: one that is not refused becomes a worker
     assert done.code == 2
     assert told in done.err
+    assert len(done.err.strip().splitlines()) == 1
+
+
+def test_a_server_that_does_not_answer_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setattr("tasks.server.address.PATIENCE_S", 1.0)
+    done = maskflow("deploy")
+    assert done.code == 2
+    assert "no Prefect server answers at http://127.0.0.1:9/api" in done.err
     assert len(done.err.strip().splitlines()) == 1
