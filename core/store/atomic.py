@@ -126,11 +126,7 @@ def sweep_temporaries(folder: Path) -> None:
 
 def _is_running(pid: int) -> bool:
     """Whether a process is at work; one that has ended and waits to be reaped is not."""
-    if not psutil.pid_exists(pid):
-        return False
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.ZombieProcess:
-        return False
-    except psutil.Error:  # it belongs to somebody else, who hides it
-        return True
+    except psutil.Error:
+        return psutil.pid_exists(pid)  # somebody else's may be hidden

@@ -20,13 +20,16 @@ IMAGE_FOLDER_FPS = 24.0
 
 def image_files(folder: Path) -> list[Path]:
     """The images directly in a folder, in natural order. Raises `OSError`."""
-    found = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
-    return sorted(found, key=lambda path: natural_key(path.name))
+    return sorted(filter(_is_image, folder.iterdir()), key=lambda path: natural_key(path.name))
 
 
 def has_images(folder: Path) -> bool:
     """Whether an image is directly in a folder; not where there is no such folder."""
-    return folder.is_dir() and bool(image_files(folder))
+    return folder.is_dir() and any(map(_is_image, folder.iterdir()))
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.name[0] != "."
 
 
 class ImageFolder:

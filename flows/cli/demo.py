@@ -1,8 +1,6 @@
 """The demo: clips with exact truth, tracked from colour names, scored by J&F."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
@@ -10,13 +8,20 @@ from core.evaluation.clip_score import score_clip
 from core.evaluation.clips import SCENES, clip_truth, render_clips
 from core.formats.exchange.importing import write_results
 from flows.cli.console import open_console
+from flows.cli.flow_commands import run_flow
+from flows.track_videos.flow import track_videos
+from flows.track_videos.plan import check
 from tasks.store import check_writable
 
 PROMPT = "red object. green object. blue object"
 
 
-def run_demo(output: str, track: Callable[[dict[str, Any]], int]) -> int:
-    """Render the clips, track them with `track` (parameters of `track_videos` in, exit code out), print the scores."""
+def demo(*, output: str = "demo") -> int:
+    """Render clips with exact truth, track them by colour names, and score the result.
+
+    Args:
+        output: folder for clips, results, annotated videos and recordings.
+    """
     folder = Path(output)
     check_writable("output", folder)
     console = open_console()
@@ -26,7 +31,9 @@ def run_demo(output: str, track: Callable[[dict[str, Any]], int]) -> int:
     video_list = folder / "videos.txt"
     video_list.write_text("".join(f"{clip}\n" for clip in clips), encoding="utf-8")
     results = folder / "results.jsonl"
-    code = track(
+    code = run_flow(
+        track_videos,
+        check,
         {
             "video_list": video_list,
             "output_jsonl": results,
@@ -36,7 +43,7 @@ def run_demo(output: str, track: Callable[[dict[str, Any]], int]) -> int:
             "masks": True,
             "detector": "classical",
             "segmenter": "classical",
-        }
+        },
     )
     if code != 0:
         return code

@@ -1,4 +1,4 @@
-"""The flows as commands, each with its own parameters and docstring; `devices`, and the demo, which runs a flow."""
+"""The flows as commands, each with the flow's own parameters and docstring."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -6,12 +6,10 @@ from inspect import Parameter, signature
 from typing import Any, cast, get_type_hints
 
 from prefect import Flow
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import refresh_global_settings_context
 from prefect.exceptions import ParameterTypeError
 from rich.console import Console
-from rich.table import Table
 
 import flows.annotate_long_video.flow
 import flows.annotate_long_video.plan
@@ -26,11 +24,7 @@ import flows.track_videos.plan
 import tasks.reporting.summary
 from core.errors import MaskflowError, RefusedInput
 from flows.cli.console import open_console
-from flows.cli.demo import run_demo
 from flows.cli.terminal import Terminal, print_summary
-from tasks.devices.limits import register_limits
-from tasks.devices.lock import try_lock
-from tasks.devices.slots import plan_slots
 from tasks.reporting.progress import shown_on
 from tasks.server.link import NoAnswer, server_link
 from tasks.server.temporary import ensure_server
@@ -153,36 +147,3 @@ annotate_long_video = _command(flows.annotate_long_video.flow.annotate_long_vide
 reconstruct_windows = _command(flows.reconstruct_windows.flow.reconstruct_windows, flows.reconstruct_windows.plan.check)
 refine_masks = _command(flows.refine_masks.flow.refine_masks, flows.refine_masks.plan.check)
 track_mask_points = _command(flows.track_mask_points.flow.track_mask_points, flows.track_mask_points.plan.check)
-
-
-def devices() -> int:
-    """Show this host's device slots, who holds them, and their Prefect limits; registers limits that are missing."""
-    slots = plan_slots(None, None)
-    console = open_console()
-    with open_console(stderr=True).status("Starting Prefect …"):
-        server = ensure_server()
-        refresh_global_settings_context()
-    with get_client(sync_client=True) as client:
-        register_limits(client, slots)
-        table = Table("slot", "device", "state", "Prefect limit", "in use")
-        for slot in slots:
-            lock = try_lock(slot.name)
-            if lock is not None:
-                lock.release()
-            limit = client.read_global_concurrency_limit_by_name(slot.limit)
-            state = "free" if lock is not None else "busy"
-            table.add_row(slot.name, slot.device, state, slot.limit, f"{limit.active_slots} of {limit.limit}")
-    console.print(table)
-    console.print(server, style="dim", soft_wrap=True)
-    return 0
-
-
-def demo(*, output: str = "demo") -> int:
-    """Render clips with exact truth, track them by colour names, and score the result.
-
-    Args:
-        output: folder for clips, results, annotated videos and recordings.
-    """
-    return run_demo(
-        output, lambda given: run_flow(flows.track_videos.flow.track_videos, flows.track_videos.plan.check, given)
-    )

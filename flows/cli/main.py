@@ -66,7 +66,7 @@ app.command(
     name="review",
     help="Look through results for signs of trouble: the frames a person should look at.",
 )
-app.command("flows.cli.flow_commands:devices", name="devices", help="Show this host's device slots and their limits.")
+app.command("flows.cli.devices:devices", name="devices", help="Show this host's device slots and their limits.")
 app.command(
     "flows.cli.serving:serve",
     name="serve",
@@ -77,9 +77,7 @@ app.command("flows.cli.serving:worker", name="worker", help="Let this machine ta
 app.command("flows.cli.serving:notify", name="notify", help="Have a webhook called for runs that fail or are partial.")
 app.command("flows.cli.weights:app", name="weights", help="List, get and verify model weights.")
 app.command("flows.cli.cache:app", name="cache", help="List and remove what runs keep to go on from.")
-app.command(
-    "flows.cli.flow_commands:demo", name="demo", help="Render clips with exact truth, track them, and score the result."
-)
+app.command("flows.cli.demo:demo", name="demo", help="Render clips with exact truth, track them, and score the result.")
 
 
 def main() -> None:

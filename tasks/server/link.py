@@ -37,6 +37,10 @@ _TRY_AGAIN_AFTER_S = (0.05, 0.1, 0.2, 0.4)
 _log = get_logger("maskflow.server")
 
 
+class _Busy(httpx.HTTPStatusError):
+    """An answer that says that the server cannot do it now."""
+
+
 class NoAnswer(MaskflowError):
     """The server did not answer in time, or said that it is too busy."""
 
@@ -91,7 +95,7 @@ class ServerLink:
             future = self._threads.submit(_try_again_if_busy, call, self._client, asked_s + _ANSWERS_WITHIN_S)
             answer = future.result(_ANSWERS_WITHIN_S)
         except (httpx.HTTPError, TooLate, OSError, ValueError) as error:  # the last: what answers is no Prefect server
-            if isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in _BUSY:
+            if isinstance(error, httpx.HTTPStatusError) and not isinstance(error, _Busy):
                 self._answered()
                 raise
             if isinstance(error, TooLate) and not future.cancel() and too_late is not None:
@@ -136,8 +140,7 @@ class ServerLink:
                     self._failed(error, asked_s)
                     return
                 except Exception as error:  # noqa: BLE001 - what cannot be recorded must not keep the rest
-                    busy = isinstance(error, httpx.HTTPStatusError) and error.response.status_code in _BUSY
-                    if busy and self._tries[name] < _MOST_TRIES:
+                    if isinstance(error, _Busy) and self._tries[name] < _MOST_TRIES:
                         self._failed(error, asked_s)
                         self._pending.move_to_end(name)
                         return
@@ -185,7 +188,7 @@ def _raise_if_busy(response: httpx.Response) -> None:
         response.read()
         request = response.request
         what = f"HTTP {response.status_code} for {request.method} {request.url.path}: {response.text[:200]}"
-        raise httpx.HTTPStatusError(what, request=request, response=response)
+        raise _Busy(what, request=request, response=response)
 
 
 def _try_again_if_busy(call: Call[T], client: SyncPrefectClient, until_s: float) -> T:
@@ -193,7 +196,7 @@ def _try_again_if_busy(call: Call[T], client: SyncPrefectClient, until_s: float)
     for wait_s in _TRY_AGAIN_AFTER_S:
         try:
             return call(client)
-        except httpx.HTTPStatusError as error:
+        except _Busy as error:
             if error.response.status_code != _LOCKED or time.monotonic() + wait_s >= until_s:
                 raise
         time.sleep(wait_s * random.uniform(0.5, 1.5))  # noqa: S311 - two that met must not meet again

@@ -178,15 +178,16 @@ def _grouped(files: Sequence[Path], told: Mapping[str, Any], lenient: Lenient, s
         pictures = _pictures_beside(folder)
         names = sorted({*(file.stem for file in own), *pictures}, key=natural_key)
         videos = dict(zip(names, video_names([stem_of(name) for name in names]), strict=True))
-        series: dict[str, dict[str, None]] = {}
+        stems: dict[str, dict[str, None]] = {}
         for name, video in videos.items():
-            series.setdefault(video, {})[stem_of(name)] = None
+            stems.setdefault(video, {})[stem_of(name)] = None
+        series = {video: sorted(its_stems, key=natural_key) for video, its_stems in stems.items()}
         for file in own:
             with lenient.entry(str(file)):
                 ours, video = file.stem.rpartition("_")[0], videos[file.stem]
                 name, size = (ours, _told_size(told[ours])) if ours in told else (video or "images", None)
                 size = size or _picture_size(file, pictures, name, sources)
-                new = _Group(folder, name, size, [], sorted(series[video], key=natural_key))
+                new = _Group(folder, name, size, [], series[video])
                 groups.setdefault((folder, name, size), new).files.append(file)
     return list(groups.values())
 

@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import convolve1d
 
+from core.masks.appearance import histogram_overlap
 from core.video.frames import RGB
 
 _BINS = 16
@@ -39,4 +40,4 @@ def log_ratio(bins: Bins, foreground: Floats, background: Floats, limit: float) 
 
 def separability(foreground: Floats, background: Floats) -> float:
     """How little two colour distributions share: 1 minus their Bhattacharyya coefficient, from 0 (equal) to 1."""
-    return 1 - min(1.0, float(np.sqrt(foreground * background).sum()))
+    return 1 - min(1.0, histogram_overlap(foreground, background))

@@ -38,12 +38,11 @@ class _Answer(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        status = self.server.status
-        if self.path.endswith("/hello"):  # and not the link's own watch
+        hello = self.path.endswith("/hello")  # and not the link's own watch
+        if hello:
             self.server.heard.append(self.path)
-            status = self.server.first.pop(0) if self.server.first else status
         self.server.ready.wait(20)
-        self.send_response(self.server.status if status == 200 else status)
+        self.send_response(self.server.first.pop(0) if hello and self.server.first else self.server.status)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"{}")
