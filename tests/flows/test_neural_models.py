@@ -84,7 +84,7 @@ def test_sam2_from_boxes_by_hand(tmp_path: Path, make_video: MakeVideo, checkpoi
     assert _track(tmp_path, clip, other).processed == [clip.name, f"{clip.name} (review)", "report"]
     manifests = [
         json.loads(path.read_text())
-        for path in (tmp_path / "out" / ".maskflow" / "track_video").glob("*/manifest.json")
+        for path in (tmp_path / "out" / ".maskflow" / "track_video").glob("[!.]*/manifest.json")
     ]
     digests = {manifest["inputs"]["segmenter"]["sha256"] for manifest in manifests}
     assert len(digests) == 2

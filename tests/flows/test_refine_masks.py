@@ -85,7 +85,7 @@ def test_many_scenes_killed_and_gone_on_with(many: Path, tmp_path: Path) -> None
     assert len(expected) == (SCENES - 1) * 2 - 4
     assert "15 of 21 delivered, 6 failed" in whole.out
     assert "Images: 34 of 39 refined" in whole.out
-    finished_items = list((many / ".maskflow/refine_images").glob("*/manifest.json"))
+    finished_items = list((many / ".maskflow/refine_images").glob("[!.]*/manifest.json"))
     assert len(finished_items) == SCENES - 1 - 3, "items in which an image failed are tried again"
     summary = json.loads((many / "refine_report.json").read_text())
     assert summary["total"]["ids_lost"] == 0

@@ -12,8 +12,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import psutil
 import pytest
 from conftest import MakeVideo, write_moving_square
@@ -21,7 +19,6 @@ from running import Done, finish, maskflow, start
 from waiting import is_running, spawned_by, wait_until
 
 from core.formats.review_jsonl import read_review
-from core.video.source import open_video
 from tasks.devices.lock import try_lock
 from tasks.server.address import SERVER_SETTINGS, is_healthy
 
@@ -152,7 +149,7 @@ def test_what_is_done_again_and_what_is_not(tmp_path: Path, make_video: MakeVide
     # An output edited by hand in the store is made again; one deleted where it was delivered comes back.
     delivered = tmp_path / "out" / "videos" / "other" / "renamed_clip0_tracked.mp4"
     delivered.unlink()
-    manifests = (tmp_path / "out" / ".maskflow" / "track_video").glob("*/manifest.json")
+    manifests = (tmp_path / "out" / ".maskflow" / "track_video").glob("[!.]*/manifest.json")
     inputs = {path: json.loads(path.read_text())["inputs"] for path in manifests}
     first = next(path for path, one in inputs.items() if (one["text_prompt"], one["fps"]) == ("red square", None))
     shard = first.with_name("frames.jsonl")
@@ -162,16 +159,10 @@ def test_what_is_done_again_and_what_is_not(tmp_path: Path, make_video: MakeVide
     assert shard.read_bytes() == kept
     assert delivered.read_bytes() == original
 
-    # An edit of a delivered file is undone. x264 may give other bytes for the same frames: frames are compared.
-    frames = _frames(delivered)
+    # An edit of a delivered file is undone.
     delivered.write_bytes(b"edited")
     assert _track(tmp_path, tmp_path / "renamed.txt", *pictures).code == 0
-    assert np.abs(_frames(delivered) - frames).mean() < 2
-
-
-def _frames(video: Path) -> npt.NDArray[np.float64]:
-    with open_video(video) as source:
-        return np.stack([frame.image for frame in source.frames()]).astype(np.float64)
+    assert delivered.read_bytes() == original
 
 
 MOMENTS = {
@@ -204,7 +195,7 @@ def test_killed_and_run_again_gives_the_same_bytes(
     wait_until(lambda: not any(map(_is_being_written, _temporaries(tmp_path))), "the workers to end")
     if results.exists():
         assert results.read_bytes() == expected
-    finished = len(list((tmp_path / "out" / ".maskflow" / "track_video").glob("*/manifest.json")))
+    finished = len(list((tmp_path / "out" / ".maskflow" / "track_video").glob("[!.]*/manifest.json")))
 
     again = _track(tmp_path, video_list)
     assert again.code == 0, again.err
@@ -238,7 +229,7 @@ def test_cancelled_from_another_shell(tmp_path: Path, make_video: MakeVideo) -> 
         "--num-workers", 2,
     )  # fmt: skip
     finished = tmp_path / "out" / ".maskflow" / "track_video"
-    wait_until(lambda: list(finished.glob("*/manifest.json")), "the short video")
+    wait_until(lambda: list(finished.glob("[!.]*/manifest.json")), "the short video")
     workers = spawned_by(run, recursive=True)
     assert run.stderr is not None
     said = next(line for line in run.stderr if "prefect flow-run cancel" in line)
