@@ -9,12 +9,24 @@ class MaskflowError(Exception):
 
 
 class RefusedInput(MaskflowError, ValueError):
-    """A parameter is wrong; nothing was started. The command line exits with 2."""
+    """A parameter is wrong; nothing was started. The command line exits with 2.
+
+    Attributes:
+        parameter: its name, where it is one parameter alone.
+        value: what it was.
+        accepted: what is accepted instead.
+    """
+
+    parameter: str | None = None
+    value: object = None
+    accepted: str | None = None
 
     @classmethod
     def of(cls, parameter: str, value: object, accepted: str) -> "RefusedInput":
         """The usual wording: which parameter, what it was, what is accepted."""
-        return cls(f"{parameter} = {value!r} is not accepted: {accepted}")
+        error = cls(f"{parameter} = {value!r} is not accepted: {accepted}")
+        error.parameter, error.value, error.accepted = parameter, value, accepted
+        return error
 
 
 class BadMedia(MaskflowError):

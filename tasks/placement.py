@@ -54,8 +54,8 @@ def find_cluster(text: str) -> Cluster:
 
 
 @dataclass(frozen=True)
-class Devices:
-    """Make it with `choose_devices`.
+class Placement:
+    """Make it with `choose_placement`.
 
     Attributes:
         gpu_ids: of each host, repeats weight; None: all that are there.
@@ -80,14 +80,14 @@ class Devices:
         return plan_slots(self.gpu_ids, self.num_workers, self.per_gpu)
 
 
-def choose_devices(
+def choose_placement(
     gpu_ids: Sequence[int] | None,
     num_workers: int | None,
     cluster: str | None,
     timeouts: Timeouts,
     uses_gpu: bool = True,
     per_gpu: int = 1,
-) -> Devices:
+) -> Placement:
     """Check what the user asked for, as far as that can be told from here.
 
     Raises:
@@ -97,7 +97,7 @@ def choose_devices(
         raise RefusedInput.of("gpu_ids", [], "one GPU or more; leave it out to use all there are")
     given = None if gpu_ids is None else tuple(gpu_ids)
     there = None if cluster is None else find_cluster(cluster)
-    devices = Devices(given, num_workers, uses_gpu, per_gpu, there, timeouts)
+    devices = Placement(given, num_workers, uses_gpu, per_gpu, there, timeouts)
     if there is None:
         devices.slots()
     return devices

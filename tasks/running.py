@@ -21,7 +21,7 @@ from tasks.devices.gpus import unused_gpu_note
 from tasks.devices.lock import locks_note
 from tasks.devices.slots import MAX_SLOTS
 from tasks.items import Item, Outcome, Stage
-from tasks.placement import Devices
+from tasks.placement import Placement
 from tasks.reporting.progress import StageProgress
 from tasks.stage_run import Prepare, StageRun
 from tasks.store import RunStore
@@ -50,19 +50,19 @@ class ItemRun:
 
 
 @contextmanager
-def item_run(store: RunStore, devices: Devices, items: int | None) -> Iterator[ItemRun]:
+def item_run(store: RunStore, placement: Placement, items: int | None) -> Iterator[ItemRun]:
     """Hold what running items needs; on leaving, or when the flow run is cancelled, the workers end at once.
 
     Args:
         store: the run's state folder.
-        devices: what the items may use, where, and for how long.
+        placement: what the items may use, where, and for how long.
         items: how many can run at once, where known: fewer than there are slots share all cores.
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise RuntimeError("items run inside a flow run")
     flow_run_id = context.flow_run.id
-    for note in (unused_gpu_note() if devices.uses_gpu else None, locks_note()):
+    for note in (unused_gpu_note() if placement.uses_gpu else None, locks_note()):
         if note is not None:
             _log.warning(note)
     progress: dict[str, StageProgress] = {}
@@ -74,7 +74,7 @@ def item_run(store: RunStore, devices: Devices, items: int | None) -> Iterator[I
     with ExitStack() as open_:
         open_.enter_context(in_use(store.root))
         open_.callback(store.digests.save)
-        crew = open_.enter_context(open_crew(store, devices, items, flow_run_id, on_progress))
+        crew = open_.enter_context(open_crew(store, placement, items, flow_run_id, on_progress))
         open_.enter_context(watch_flow_run(flow_run_id, crew.close))
         try:
             yield ItemRun(store, crew, store.results_block(), progress)

@@ -19,7 +19,7 @@ ORDER = [
     "core/tracking", "core/points", "core/reconstruction", "core/evaluation", "core/long_video", "core/refining",
     "tasks/server", "tasks/cancellation", "tasks/store", "tasks/items", "tasks/reporting", "tasks/devices",
     "tasks/placement", "tasks/making", "tasks/crews", "tasks/stage_run", "tasks/hashing", "tasks/running",
-    "flows/models", "flows/track_videos", "flows/annotate_long_video", "flows/refine_masks",
+    "flows/options", "flows/checking", "flows/track_videos", "flows/annotate_long_video", "flows/refine_masks",
     "flows/reconstruct_windows", "flows/track_mask_points", "flows/cli",
 ]  # fmt: skip
 FLOWS = {"track_videos", "annotate_long_video", "refine_masks", "reconstruct_windows", "track_mask_points"}
@@ -114,7 +114,7 @@ def test_the_command_line_and_the_workers_do_not_load_prefect() -> None:
     assert "prefect" not in _loads(
         "import tasks.devices.worker, core.tracking.video_item, core.tracking.render_item\n"
         "import core.refining.chunk_item, core.refining.report_item\n"
-        "from core.models.registry import load_detector, load_segmenter\n"
+        "from core.models.registry import DETECTORS, SEGMENTERS\n"
         "from core.models.spec import ModelSpec\n"
-        "load_detector(ModelSpec(backend='classical')); load_segmenter(ModelSpec(backend='classical'))"
+        "DETECTORS.load(ModelSpec(backend='classical')); SEGMENTERS.load(ModelSpec(backend='classical'))"
     )

@@ -20,7 +20,7 @@ from core.formats.window_shard import (
 from core.long_video.follow import Follower
 from core.long_video.plan import Direction, Followed, Window, frames_to_follow
 from core.memory import PeakMemory, release_free
-from core.models.registry import load_detector, load_segmenter
+from core.models.registry import DETECTORS, SEGMENTERS
 from core.models.spec import ModelSpec
 from core.tracking.loop import with_next
 from core.tracking.tracker import Tracker
@@ -121,8 +121,8 @@ def follow_window(request: dict[str, Any], folder: Path, report: Report) -> dict
 
 
 def _tracker(asked: FollowRequest) -> Tracker:
-    segmenter = load_segmenter(asked.segmenter)
-    detector = None if asked.detector is None else load_detector(asked.detector).start(asked.text_prompt or "")
+    segmenter = SEGMENTERS.load(asked.segmenter)
+    detector = None if asked.detector is None else DETECTORS.load(asked.detector).start(asked.text_prompt or "")
     if asked.before is not None:
         return restore_tracker(asked.before, segmenter, detector, asked.detect_every)
     return Tracker(segmenter.start(), detector, asked.detect_every)

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.formats.tracked_npz import Setting, Tracked, write_tracked
 from core.memory import PeakMemory, release_free
-from core.models.installed import load_point_tracker
+from core.models.registry import POINT_TRACKERS
 from core.points.settings import TRACKED_FILE, TrackRequest, ViewRequest
 from core.rgbd.clip import Clip, ClipView
 from core.store.npz import NpzReader
@@ -32,7 +32,7 @@ def track_batch(request: dict[str, Any], folder: Path, report: Callable[[int, in
     view = open_view(asked)
     with NpzReader(asked.batch) as npz:
         points, index, support = (npz.array(name) for name in ("query_points", "point_index", "support_points"))
-    tracker = load_point_tracker(asked.tracker)
+    tracker = POINT_TRACKERS.load(asked.tracker)
     memory = PeakMemory()
 
     def watched(done: int, expected: int | None) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 CameraType = Literal["SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV"]
 Mapper = Literal["auto", "incremental", "global"]
@@ -16,33 +16,36 @@ REPORT_FILE, RECORDING_FILE = "report.html", "merged.rrd"
 
 
 class FeatureSettings(BaseModel):
-    """How features are found.
-
-    Attributes:
-        max_image_size: longer sides are scaled down to this before, in pixels.
-        max_features: of the largest scales, so many are kept.
-    """
+    """How features are found."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    max_image_size: int = 1024
-    max_features: int = 4096
+    max_image_size: int = Field(
+        1024, ge=64, description="Longer sides are scaled down to this, in pixels, to find features."
+    )
+    max_features: int = Field(4096, ge=64, description="Features kept in a frame, those of the largest scales.")
 
 
 class VggtSettings(BaseModel):
-    """How VGGT's tracks and depth are used; the names are those of the tool this replaces.
-
-    Attributes:
-        vis_thresh: visibility above which a track's view counts, 0..1; matched features have 0 or 1.
-        query_frame_num: frames whose features are matched with all others.
-        max_query_pts: features of each of them.
-        conf_thres_value: without bundle adjustment, depth confidence (1 and up) above which points are kept.
-    """
+    """How VGGT's tracks and depth are used; the names are those of the tool this replaces."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    vis_thresh: float = 0.2
-    query_frame_num: int = 8
-    max_query_pts: int = 4096
-    conf_thres_value: float = 5.0
+    vis_thresh: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="VGGT: without effect below 1: matched features are seen or not, nothing in between.",
+    )
+    query_frame_num: int = Field(
+        8,
+        ge=1,
+        description="VGGT: frames whose features are matched with all others, for bundle adjustment.",
+    )
+    max_query_pts: int = Field(4096, ge=64, description="VGGT: features of each of them.")
+    conf_thres_value: float = Field(
+        5.0,
+        ge=1,
+        description="VGGT without bundle adjustment: depth confidence above which points are kept.",
+    )
 
 
 class FrameRequest(BaseModel):

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import BadMedia
-from core.models.installed import load_reconstructor
+from core.models.registry import RECONSTRUCTORS
 from core.models.roles import WindowGeometry
 from core.models.spec import ModelSpec
 from core.models.vggt.square import make_square
@@ -42,7 +42,7 @@ def predict_windows(request: dict[str, Any], folder: Path, report: Callable[[int
     asked = PredictRequest.model_validate(request)
     read = [[_read(path) for path in window] for window in asked.windows]
     squares = [[one[0] for one in window if one[0] is not None] for window in read]
-    model = load_reconstructor(asked.model)
+    model = RECONSTRUCTORS.load(asked.model)
     done = 0
     for length, chunk in groupby(sorted(range(len(squares)), key=lambda n: len(squares[n])), lambda n: len(squares[n])):
         numbers = list(chunk)

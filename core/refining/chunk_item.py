@@ -14,7 +14,7 @@ from core.errors import BadMedia, UnsafeFile
 from core.formats.id_maps import IdMap, read_coded_map, write_id_map, write_png16
 from core.formats.review_jsonl import ReviewEntry, write_review
 from core.memory import PeakMemory, release_free
-from core.models.registry import load_generator
+from core.models.registry import GENERATORS
 from core.models.roles import MaskGenerator
 from core.models.spec import ModelSpec
 from core.quality.review import review_picture
@@ -79,7 +79,7 @@ def refine_images(request: dict[str, Any], folder: Path, report: Callable[[int, 
     asked = RefineRequest.model_validate(request)
     release_free()
     started, memory = time.monotonic(), PeakMemory()
-    generator = load_generator(asked.generator)
+    generator = GENERATORS.load(asked.generator)
     scores: list[ImageScore] = []
     doubtful: list[ReviewEntry] = []
     failed, warnings = {}, {}

@@ -4,6 +4,9 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from core.errors import RefusedInput
 
@@ -21,6 +24,17 @@ def slugify(text: str, default: str = "unnamed", max_bytes: int = _MAX_NAME) -> 
     while len(text.encode()) > max_bytes:
         text = text[:-1]
     return text or default
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"there is no home folder {path.parts[0]}") from None
+
+
+UserPath = Annotated[Path, AfterValidator(_expanded)]
+"""A path as people write it, for pydantic: `~` is the home folder."""
 
 
 def inside(root: Path, *parts: str) -> Path:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.errors import BadMedia
 from core.formats.prompts import PromptEntry
 from core.formats.tracks import FRAMES_FILE, FrameRecord, VideoHead, write_frames, write_head
-from core.models.registry import load_detector, load_segmenter
+from core.models.registry import DETECTORS, SEGMENTERS
 from core.models.spec import ModelSpec
 from core.prompts import ObjectPrompt
 from core.tracking.loop import track_frames
@@ -56,14 +56,14 @@ def track_video(request: dict[str, Any], folder: Path, report: Report) -> dict[s
     """
     asked = TrackVideoRequest.model_validate(request)
     started = time.monotonic()
-    detector = load_detector(asked.detector).start(asked.text_prompt or "") if asked.detector is not None else None
+    detector = DETECTORS.load(asked.detector).start(asked.text_prompt or "") if asked.detector is not None else None
     steps = _Steps(report)
     with open_video(asked.video, steps.tell) as source:
         given = [one.object_prompt() for one in asked.prompts]
         prompts, problems = usable_prompts(given, source.info, asked.video, steps.tell)
         if asked.prompts and not prompts:
             raise BadMedia(f"none of its prompts can be used: {problems[0].where}: {problems[0].what}")
-        tracker = Tracker(load_segmenter(asked.segmenter).start(), detector, asked.detection_frequency)
+        tracker = Tracker(SEGMENTERS.load(asked.segmenter).start(), detector, asked.detection_frequency)
         progress = _Progress(source, asked.fps, steps, prompts)
         also = frozenset(one.source_frame for one in prompts)
         with read_ahead(source.frames(asked.fps, also=also), min(_READ_AHEAD, asked.max_frames)) as frames:

@@ -1,7 +1,7 @@
 """Dense annotations of long videos from sparse ones or from a text, in memory that does not grow with their length."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -11,16 +11,15 @@ from prefect.states import Cancelled
 from pydantic import Field
 
 from core.formats.failures_jsonl import write_failures
+from core.store.paths import UserPath
 from core.video.index import load_index
-from core.weights.sam2_names import SamType
 from flows.annotate_long_video.follow import follow
-from flows.annotate_long_video.plan import FAILURES, Mode, Plan, check
+from flows.annotate_long_video.options import Windows
+from flows.annotate_long_video.plan import FAILURES, Plan, check
 from flows.annotate_long_video.results import assemble, deliver_results, not_followed, record, summary, write_problems
-from flows.annotate_long_video.videos import Models, NothingToDo, Settings, Video, prepare
-from flows.models import model_notes
+from flows.annotate_long_video.videos import ModelSpecs, NothingToDo, Settings, Video, prepare
+from flows.options import Devices, Execution, Models
 from tasks.cancellation import how_to_cancel
-from tasks.devices.slots import MAX_SLOTS
-from tasks.devices.timeouts import STALL_TIMEOUT_S
 from tasks.hashing import media_bytes, read_content
 from tasks.items import Item, Stage, run_name
 from tasks.reporting.delivery import deliverable
@@ -45,125 +44,81 @@ def _run_name() -> str:
 @flow(name="annotate-long-video", flow_run_name=_run_name, task_runner=item_runner())
 def annotate_long_video(
     video_id: list[str],
-    video_path: Path,
-    assoc_info: Path | None = None,
-    mask_info: Path | None = None,
-    scene_graph_dir: Path = Path("outputs/scene_graphs"),
-    visor: Path | None = None,
-    prompts: Path | None = None,
+    video_path: UserPath,
+    assoc_info: UserPath | None = None,
+    mask_info: UserPath | None = None,
+    scene_graph_dir: UserPath = Path("outputs/scene_graphs"),
+    visor: UserPath | None = None,
+    prompts: UserPath | None = None,
     text_prompt: str | None = None,
-    output_dir: Path = Path("outputs/dense_annotations"),
-    window_duration: Annotated[float, Field(ge=1, le=86_400)] = 300,
-    window_overlap: Annotated[float, Field(ge=0, le=86_400)] = 30,
+    output_dir: UserPath = Path("outputs/dense_annotations"),
     video_scale_factor: Annotated[float, Field(ge=0.1, le=1.0)] = 0.5,
     frame_interval: Annotated[int, Field(ge=1)] = 30,
     detection_interval: Annotated[int, Field(ge=1)] = 150,
     margin: Annotated[float, Field(ge=0, le=86_400)] = 300,
-    mode: Mode = "carry",
     masks: bool = False,
     recording: bool = False,
     hold_out: Annotated[float, Field(ge=0, lt=1)] = 0,
-    detector: Literal["auto", "grounding-dino", "sam3", "classical"] = "auto",
-    segmenter: Literal["auto", "sam2", "sam3", "classical"] = "auto",
-    sam_type: SamType = "sam2.1_hiera_large",
-    sam_image_size: Annotated[int, Field(ge=64, le=2048, multiple_of=32)] = 1024,
-    sam_compile: bool = False,
-    model_path: Path | None = None,
-    detector_path: Path | None = None,
-    gpu_ids: list[int] | None = None,
-    num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
-    cluster: str | None = None,
-    stall_timeout: Annotated[float, Field(gt=0)] = STALL_TIMEOUT_S,
-    item_timeout: Annotated[float | None, Field(gt=0)] = None,
-    resume: bool = True,
+    windows: Windows = Windows(),
+    models: Models = Models(),
+    devices: Devices = Devices(),
+    execution: Execution = Execution(),
 ) -> State[None]:
     """Turn sparse annotations of long videos, or a text, into dense annotations, in bounded memory.
 
     Every window is kept when it is done: run the same command again to go on after an interruption.
 
     Args:
-        video_id: videos to annotate, as P01-20240202-171220; found as PARTICIPANT/ID.mp4 or ID.* below video_path.
-        video_path: folder of the videos; or a single video.
+        video_id: Videos to annotate, as P01-20240202-171220; found as PARTICIPANT/ID.mp4 or ID.* below video_path.
+        video_path: Folder of the videos; or a single video.
         assoc_info: HD-EPIC's assoc_info.json; looked for in scene-and-object-movements/ where no annotations are given.
         mask_info: HD-EPIC's mask_info.json; looked for beside assoc_info when left out.
-        scene_graph_dir: folder with scene_graphs_ID.jsonl, for the list of objects that never move.
+        scene_graph_dir: Folder with scene_graphs_ID.jsonl, for the list of objects that never move.
         visor: VISOR file with polygons, instead of HD-EPIC's files.
         prompts: JSON file with boxes, points or masks on frames of each video, instead.
-        text_prompt: what to find and annotate, as in "red cup. plate", instead.
-        output_dir: folder for the results; the state of the run goes below it.
-        window_duration: length of a window in seconds: what is lost at most by an interruption.
-        window_overlap: seconds that a window shares with the next, to be joined there in mode parallel.
-        video_scale_factor: size at which frames are processed; results are in pixels of the source.
-        frame_interval: annotate every so many frames.
-        detection_interval: look for new objects every so many frames, with a text prompt.
-        margin: seconds for which an object is followed before and after each of its annotations.
-        mode: carry goes through the windows in order, as if there were none; parallel takes all at once and joins them.
-        masks: put each mask into the results, as COCO RLE.
-        recording: write a Rerun recording of each video too.
-        hold_out: share of the annotations to hide from the tracker and to judge it by; each object keeps its first.
-        detector: what finds the objects that the text names; auto takes the best whose weights are on disk.
-        segmenter: what follows them; auto takes the best whose weights are on disk.
-        sam_type: which SAM 2, where the segmenter is sam2.
-        sam_image_size: side of the square that SAM 2 sees, in steps of 32; 512 is far faster than 1024, and less exact.
-        sam_compile: compile SAM 2 first: minutes at the start, faster frames after; for GPUs and long runs.
-        model_path: the segmenter's weights; models/sam2/checkpoints/SAM_TYPE.pt or models/sam3 when left out.
-        detector_path: the detector's weights; models/grounding-dino-base or -tiny, or models/sam3, when left out.
-        gpu_ids: GPUs to use, repeats weight: 0 0 1 gives GPU 0 two slots; every GPU once when left out.
-        num_workers: windows followed at once; as many as gpu_ids when left out, without a GPU one per core.
-        cluster: Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.
-        stall_timeout: seconds without progress after which an item is killed and has failed.
-        item_timeout: seconds after which an item is killed and has failed, progress or not; no limit when left out.
-        resume: keep finished windows; no-resume does all anew.
+        text_prompt: What to find and annotate, as in "red cup. plate", instead.
+        output_dir: Folder for the results; the state of the run goes below it.
+        video_scale_factor: Size at which frames are processed; results are in pixels of the source.
+        frame_interval: Annotate every so many frames.
+        detection_interval: Look for new objects every so many frames, with a text prompt.
+        margin: Seconds for which an object is followed before and after each of its annotations.
+        masks: Put each mask into the results, as COCO RLE.
+        recording: Write a Rerun recording of each video too.
+        hold_out: Share of the annotations to hide from the tracker and to judge it by; each object keeps its first.
+        windows: How a video is cut into windows.
+        models: Which models find and follow objects.
+        devices: Where the work is done.
+        execution: How long items may take, and what becomes of those finished before.
     """
     log = get_run_logger()
     log.info(how_to_cancel())
     plan = check(
-        video_id=video_id,
-        video_path=video_path,
-        assoc_info=assoc_info,
-        mask_info=mask_info,
-        visor=visor,
-        prompts=prompts,
-        text_prompt=text_prompt,
-        output_dir=output_dir,
-        window_duration=window_duration,
-        window_overlap=window_overlap,
-        hold_out=hold_out,
-        detector=detector,
-        segmenter=segmenter,
-        sam_type=sam_type,
-        sam_image_size=sam_image_size,
-        sam_compile=sam_compile,
-        model_path=model_path,
-        detector_path=detector_path,
-        gpu_ids=gpu_ids,
-        num_workers=num_workers,
-        cluster=cluster,
-        stall_timeout=stall_timeout,
-        item_timeout=item_timeout,
-    )
-    notes = model_notes(plan.models, (detector, plan.detector), (segmenter, plan.segmenter))
+        video_id, video_path, assoc_info, mask_info, visor, prompts, text_prompt, output_dir, hold_out,
+        windows, models, devices, execution,
+    )  # fmt: skip
+    notes = models.notes(plan.detector, plan.segmenter)
     notes.append(f"Annotations: {plan.source}")
     for note in notes:
         log.info(note)
     settings = Settings(
-        window_duration, window_overlap, video_scale_factor, frame_interval, detection_interval, margin, hold_out,
-        parallel=mode == "parallel",
+        windows.window_duration, windows.window_overlap, video_scale_factor, frame_interval, detection_interval, margin,
+        hold_out, parallel=windows.mode == "parallel",
     )  # fmt: skip
+    resume = execution.resume
     store = RunStore(output_dir)
     finder = None if plan.detector is None else plan.detector.spec(plan.models, store.digests.content)
-    models = Models(plan.segmenter.spec(plan.models, store.digests.content), finder, plan.text_prompt)
+    specs = ModelSpecs(plan.segmenter.spec(plan.models, store.digests.content), finder, plan.text_prompt)
     wanted = {"masks": masks, "tracks": recording}
     try:
-        with item_run(store, plan.devices, _at_once(plan, settings)) as run:
+        with item_run(store, plan.placement, _at_once(plan, settings)) as run:
             videos, failures = _open(run, plan, settings, scene_graph_dir, output_dir, resume)
             for video in videos:
                 for problem in video.problems[:20]:
                     log.warning("%s: %s: %s", video.video_id, problem.where, problem.what)
-            followed = follow(run, videos, settings, models, resume)
+            followed = follow(run, videos, settings, specs, resume)
             for video in videos:
                 failures |= not_followed(video, followed[video.video_id].made)
-            outcomes = assemble(run, videos, followed, settings, models, notes, wanted, resume)
+            outcomes = assemble(run, videos, followed, settings, specs, notes, wanted, resume)
             recorded = record(run, videos, outcomes, settings, resume) if recording else {}
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))

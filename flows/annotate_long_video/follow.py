@@ -21,7 +21,7 @@ from core.long_video.stitch import (
 from core.masks.appearance import Histogram
 from core.report.page import clock
 from core.tracking.tracker_state import read_looks
-from flows.annotate_long_video.videos import Models, Settings, Video
+from flows.annotate_long_video.videos import ModelSpecs, Settings, Video
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.running import ItemRun, run_items
 
@@ -93,7 +93,7 @@ class Following:
 
 
 def follow(
-    run: ItemRun, videos: Sequence[Video], settings: Settings, models: Models, resume: bool
+    run: ItemRun, videos: Sequence[Video], settings: Settings, specs: ModelSpecs, resume: bool
 ) -> dict[str, Following]:
     """Follow every video, segment by segment side by side; within one, window by window, each going on from the state
     of the one before. Forward, and, where there are annotations, backward too; the two do not need each other.
@@ -101,7 +101,7 @@ def follow(
     Then, in rounds: behind a window that failed, what is annotated there is followed from its own annotations; and
     segments go on with what those next to them saw in the overlap and they did not.
     """
-    ways: tuple[Direction, ...] = ("forward",) if models.detector is not None else ("forward", "backward")
+    ways: tuple[Direction, ...] = ("forward",) if specs.detector is not None else ("forward", "backward")
     found = {video.video_id: Following() for video in videos}
     chains = [
         _Chain.through(video, number, direction, [_only_in(one, windows) for one in video.objects], False)
@@ -111,13 +111,13 @@ def follow(
     ]
     tried: set[tuple[str, int, Direction, int]] = set()
     while chains:
-        links = [link for chain in chains for link in _windows(run, chain, settings, models)]
+        links = [link for chain in chains for link in _windows(run, chain, settings, specs)]
         outcomes = run_items(run, FOLLOW, [item for _, _, item in links], resume)
         broken: dict[int, tuple[_Chain, Window]] = {}
         for (chain, window, _), outcome in zip(links, outcomes, strict=True):
             if id(chain) in broken:
                 continue  # not tried
-            if outcome.reason is not None and models.detector is None:
+            if outcome.reason is not None and specs.detector is None:
                 broken[id(chain)] = (chain, window)
             made = Made(chain.segment, window, chain.direction, chain.continued, outcome)
             found[chain.video.video_id].made.append(made)
@@ -130,7 +130,7 @@ def follow(
                 if new:
                     chains.append(replace(chain, objects=new))
     for video in videos:
-        found[video.video_id].pairs = _join(video, found[video.video_id].made, models)
+        found[video.video_id].pairs = _join(video, found[video.video_id].made, specs)
     return found
 
 
@@ -146,17 +146,17 @@ def _only_in(one: Plausible, windows: Sequence[Window]) -> Plausible:
     return replace(one, seeds=tuple(seed for seed in one.seeds if first <= seed.shown.frame < end))
 
 
-def _windows(run: ItemRun, chain: _Chain, settings: Settings, models: Models) -> list[tuple[_Chain, Window, Item]]:
+def _windows(run: ItemRun, chain: _Chain, settings: Settings, specs: ModelSpecs) -> list[tuple[_Chain, Window, Item]]:
     """The items of a chain, each after the one before; windows with nothing to follow are left out."""
     links: list[tuple[_Chain, Window, Item]] = []
     before: Item | None = None
     parts = [(window, _within(chain, window)) for window in chain.windows]
-    if models.detector is not None:  # every window with a frame on the grid
+    if specs.detector is not None:  # every window with a frame on the grid
         kept = [(w, objects) for w, objects in parts if -(-w.first // settings.interval) * settings.interval < w.end]
     else:
         kept = [(window, objects) for window, objects in parts if objects]
     for window, objects in kept:
-        before = _item(run, chain, settings, models, window, objects, before, last=window is kept[-1][0])
+        before = _item(run, chain, settings, specs, window, objects, before, last=window is kept[-1][0])
         links.append((chain, window, before))
     return links
 
@@ -192,17 +192,17 @@ def _seen(made: Sequence[Made], segment: int, first: int, end: int) -> Seen:
     return seen_between(there, first, end, settled(one.shard() for one in done))
 
 
-def _join(video: Video, made: Sequence[Made], models: Models) -> list[Pair]:
+def _join(video: Video, made: Sequence[Made], specs: ModelSpecs) -> list[Pair]:
     """Which objects of neighbouring segments are the same, and how sure that is."""
     pairs: list[Pair] = []
     alone = [one for one in made if not one.continued]
     for border in _borders(video):
-        if models.detector is not None:
+        if specs.detector is not None:
             pairs += pair_unknown(border, *_overlap(video, border, alone))
             continue
         pairs += pair_known(border, *_overlap(video, border, alone))
         pairs += _handed_over(border, made)
-    if models.detector is not None:
+    if specs.detector is not None:
         known = {segment: _known(made, segment) for segment in range(len(video.segments))}
         pairs += pair_over_gaps(_borders(video), known, pairs)
     return pairs
@@ -248,7 +248,7 @@ def _item(
     run: ItemRun,
     chain: _Chain,
     settings: Settings,
-    models: Models,
+    specs: ModelSpecs,
     window: Window,
     objects: Sequence[Followed],
     before: Item | None,
@@ -265,7 +265,7 @@ def _item(
         "objects": [one.model_dump(mode="json") for one in objects],
         "also": sorted(frame for frame in held if window.first <= frame < window.end),
     }
-    if models.detector is not None:
+    if specs.detector is not None:
         every = max(1, round(settings.detection_interval / settings.interval))
         what |= {"last": last, "detect_every": every}
     start, end = (clock(float(video.index.times_s[frame])) for frame in (window.first, window.end - 1))
@@ -273,6 +273,6 @@ def _item(
     name = f"{video.video_id} {chain.direction} {place} {start}–{end}{' (continued)' if chain.continued else ''}"
     key = None if before is None else item_key(FOLLOW, before)
     folder = None if key is None else str(run.store.item_folder(FOLLOW.task_name, key))
-    inputs = {"video": video.content, **what, **models.key, "before": key}
-    request = {"video": str(video.path), "index": str(video.index_folder), **what, **models.request, "before": folder}
+    inputs = {"video": video.content, **what, **specs.key, "before": key}
+    request = {"video": str(video.path), "index": str(video.index_folder), **what, **specs.request, "before": folder}
     return Item(name, inputs, request, float(window.end - window.first), before)

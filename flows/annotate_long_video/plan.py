@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,18 +12,16 @@ from core.formats.hd_epic import HdEpic
 from core.formats.prompts import read_prompts
 from core.formats.sparse_annotations import SparseAnnotations, from_prompts
 from core.formats.visor import Visor
-from core.models.registry import Backend
+from core.models.backend import Backend
 from core.models.roles import Detector, VideoSegmenter
-from core.models.spec import ModelOptions
 from core.store.paths import slugify
 from core.video.video_paths import VIDEO_SUFFIXES
-from core.weights.sam2_names import SamType
-from flows.models import choose_models, model_options
-from tasks.devices.timeouts import Timeouts
-from tasks.placement import Devices, choose_devices
+from flows.annotate_long_video.options import Windows
+from flows.checking import once_a_run
+from flows.options import Devices, Execution, Models, place
+from tasks.placement import Placement
 from tasks.store import check_writable
 
-Mode = Literal["carry", "parallel"]
 ASSOC_INFO = Path("scene-and-object-movements/assoc_info.json")
 MASK_INFO = "mask_info.json"  # beside it
 FAILURES = "failures.jsonl"
@@ -41,12 +38,13 @@ class Plan:
     annotations: ReadAnnotations | None
     source: str
     text_prompt: str | None
-    models: ModelOptions
+    models: Models
     detector: Backend[Detector] | None
     segmenter: Backend[VideoSegmenter]
-    devices: Devices
+    placement: Placement
 
 
+@once_a_run
 def check(
     video_id: Sequence[str],
     video_path: Path,
@@ -56,21 +54,11 @@ def check(
     prompts: Path | None,
     text_prompt: str | None,
     output_dir: Path,
-    window_duration: float,
-    window_overlap: float,
     hold_out: float,
-    detector: str,
-    segmenter: str,
-    sam_type: SamType,
-    sam_image_size: int,
-    sam_compile: bool,
-    model_path: Path | None,
-    detector_path: Path | None,
-    gpu_ids: Sequence[int] | None,
-    num_workers: int | None,
-    cluster: str | None,
-    stall_timeout: float,
-    item_timeout: float | None,
+    windows: Windows,
+    models: Models,
+    devices: Devices,
+    execution: Execution,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
     ids = list(dict.fromkeys(video_id))
@@ -80,33 +68,24 @@ def check(
             raise RefusedInput.of("video_id", one, accepted)
     if not ids:
         raise RefusedInput.of("video_id", video_id, "at least one")
-    if not video_path.expanduser().exists():
+    if not video_path.exists():
         raise RefusedInput(
             f"video_path = {str(video_path)!r} does not exist: give the folder of the videos, or a video"
         )
-    if video_path.expanduser().is_file() and len(ids) > 1:
+    if video_path.is_file() and len(ids) > 1:
         raise RefusedInput.of("video_path", str(video_path), "a folder, where there is more than one video_id")
-    if window_overlap >= window_duration:
-        raise RefusedInput.of("window_overlap", window_overlap, f"less than window_duration = {window_duration}")
+    overlap, duration = windows.window_overlap, windows.window_duration
+    if overlap >= duration:
+        raise RefusedInput.of("window_overlap", overlap, f"less than window_duration = {duration}")
     text = (text_prompt or "").strip() or None
     if text is not None and hold_out > 0:
         raise RefusedInput.of("hold_out", hold_out, "0 with a text prompt: there are no annotations to hold out")
     annotations, source = _annotations(assoc_info, mask_info, visor, prompts, text)
-    models = model_options(sam_type, sam_image_size, sam_compile, model_path, detector_path)
-    finder, follower = choose_models(text, detector, segmenter, models)
+    finder, follower = models.choose(text)
     check_writable("output_dir", output_dir)
-    found = {one: _find(video_path.expanduser(), one) for one in ids}
-    return Plan(
-        video_path,
-        found,
-        annotations,
-        source,
-        text,
-        models,
-        finder,
-        follower,
-        choose_devices(gpu_ids, num_workers, cluster, Timeouts(stall_timeout, item_timeout)),
-    )
+    found = {one: _find(video_path, one) for one in ids}
+    placement = place(devices, execution)
+    return Plan(video_path, found, annotations, source, text, models, finder, follower, placement)
 
 
 def _annotations(

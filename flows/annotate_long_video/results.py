@@ -14,7 +14,7 @@ from core.long_video.record_item import RECORDING_FILE
 from core.store.atomic import write_text
 from flows.annotate_long_video.follow import FOLLOW, Following, Made
 from flows.annotate_long_video.plan import FAILURES, Plan
-from flows.annotate_long_video.videos import Models, Settings, Video
+from flows.annotate_long_video.videos import ModelSpecs, Settings, Video
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.reporting.delivery import deliver, undelivered
 from tasks.reporting.facts import run_facts
@@ -54,7 +54,7 @@ def assemble(
     videos: Sequence[Video],
     followed: dict[str, Following],
     settings: Settings,
-    models: Models,
+    specs: ModelSpecs,
     notes: Sequence[str],
     wanted: dict[str, bool],
     resume: bool,
@@ -67,7 +67,7 @@ def assemble(
             "video_id": video.video_id,
             "interval": settings.interval,
             "objects": {str(number): list(names) for number, names in video.names.items()},
-            "apart": settings.parallel and models.detector is not None,
+            "apart": settings.parallel and specs.detector is not None,
             "carried": not settings.parallel,
             "pairs": [pair.model_dump(mode="json") for pair in followed[video.video_id].pairs],
             "held_out": {

@@ -30,7 +30,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Models:
+class ModelSpecs:
     """The models decided upon, and the text for the detector."""
 
     segmenter: ModelSpec

@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from inspect import Parameter, signature
-from typing import Any, cast, get_type_hints
+from inspect import Signature, signature
+from typing import Any, cast
 
 from prefect import Flow
 from prefect.client.schemas.objects import State
 from prefect.context import refresh_global_settings_context
-from prefect.exceptions import ParameterTypeError
 from rich.console import Console
 
 import flows.annotate_long_video.flow
@@ -23,7 +22,9 @@ import flows.track_videos.flow
 import flows.track_videos.plan
 import tasks.reporting.summary
 from core.errors import MaskflowError, RefusedInput
+from flows.checking import checked
 from flows.cli.console import open_console
+from flows.cli.flags import flags_of
 from flows.cli.terminal import Terminal, print_summary
 from tasks.reporting.progress import shown_on
 from tasks.server.link import NoAnswer, server_link
@@ -32,7 +33,7 @@ from tasks.server.temporary import ensure_server
 _CLIENT = {"prefect", "httpx", "httpcore", "h11", "anyio"}  # whose errors tell of a lost server
 
 
-def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str, Any]) -> int:
+def run_flow(flow: Flow[..., Any], check: Callable[..., object], parameters: dict[str, Any]) -> int:
     """Check the parameters, make sure of a server, run the flow with progress in the terminal, print its summary.
 
     Returns:
@@ -41,22 +42,18 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str
     Raises:
         RefusedInput: before any server or model is started, or, of a cluster, by the run.
     """
-    for name in ("prefect.flows", "prefect._internal"):  # bad parameters, a lost server: told here, in one line
+    for name in ("prefect.flows", "prefect._internal"):  # a lost server: reported below, in one line
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        parameters = flow.validate_parameters(given)
-    except ParameterTypeError as error:
-        raise RefusedInput(_refusal(error, given)) from None
     wanted = signature(check).parameters
-    check(**{name: value for name, value in _with_defaults(flow, parameters).items() if name in wanted})
+    plan = check(**{name: value for name, value in _with_defaults(flow, parameters).items() if name in wanted})
     console = open_console(stderr=True)
     with console.status("Starting Prefect …"):
         server = ensure_server()
         refresh_global_settings_context()
     console.print(server, style="dim", soft_wrap=True)
     tasks.reporting.summary.latest = None
-    with Terminal(console) as terminal, shown_on(terminal):
-        state = _run(flow, given)
+    with Terminal(console) as terminal, shown_on(terminal), checked(plan):
+        state = _run(flow, parameters)
     summary = tasks.reporting.summary.latest
     if summary is not None:
         print_summary(open_console(), summary)
@@ -77,10 +74,10 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], given: dict[str
     return 130 if state.is_cancelled() or state.is_cancelling() else 1
 
 
-def _run(flow: Flow[..., Any], given: dict[str, Any]) -> State[Any] | None:
+def _run(flow: Flow[..., Any], parameters: dict[str, Any]) -> State[Any] | None:
     """The run's final state; None where it could not be recorded, because the server is lost."""
     try:
-        return cast(State[Any], flow(**given, return_state=True))
+        return cast(State[Any], flow(**parameters, return_state=True))
     except Exception as error:
         if not server_link().lost:
             raise
@@ -107,37 +104,20 @@ def _tell_lost(console: Console, recorded: bool) -> None:
     console.print(told, style="yellow", soft_wrap=True)
 
 
-def _with_defaults(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
-    bound = signature(flow.fn).bind(**given)
+def _with_defaults(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    bound = signature(flow.fn).bind(**parameters)
     bound.apply_defaults()
     return dict(bound.arguments)
 
 
-def _refusal(error: ParameterTypeError, given: dict[str, Any]) -> str:
-    """Prefect's list of bad parameters in our words: name, value, what is accepted."""
-    told: dict[str, list[str]] = {}
-    for line in str(error).splitlines():
-        name, colon, reason = line.strip(" -").partition(": ")
-        parameter, _, part = name.partition(".")
-        if colon and parameter in given:
-            # Of a list it names the element; of alternatives, each that did not fit.
-            told.setdefault(name if part.isdigit() else parameter, []).append(reason)
-    return "; ".join(
-        f"{name} = {given[name.partition('.')[0]]!r} is not accepted: {', or '.join(reasons)}"
-        for name, reasons in told.items()
-    ) or str(error)
-
-
 def _command(flow: Flow[..., Any], check: Callable[..., object]) -> Callable[..., int]:
-    def command(**given: Any) -> int:
-        return run_flow(flow, check, given)
+    flags = flags_of(flow.fn)
 
-    own = signature(flow.fn)
-    # Plain types: the limits in the annotations are checked by `run_flow`, with one wording for all doors.
-    plain = {**get_type_hints(flow.fn), "return": int}
-    by_name = [p.replace(kind=Parameter.KEYWORD_ONLY, annotation=plain[p.name]) for p in own.parameters.values()]
-    command.__signature__ = own.replace(parameters=by_name, return_annotation=int)  # type: ignore[attr-defined]
-    command.__annotations__ = plain
+    def command(**given: Any) -> int:
+        return run_flow(flow, check, flags.validated(given))
+
+    command.__signature__ = Signature(flags.signature, return_annotation=int)  # type: ignore[attr-defined]
+    command.__annotations__ = {flag.name: flag.annotation for flag in flags.signature} | {"return": int}
     command.__doc__ = flow.fn.__doc__
     return command
 

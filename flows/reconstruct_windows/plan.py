@@ -6,11 +6,16 @@ from pathlib import Path
 
 from core.errors import MaskflowError, RefusedInput
 from core.formats.reference_poses import lost_poses, read_reference_poses
-from core.models.installed import RECONSTRUCTORS, Installed, choose_installed
+from core.models.backend import Backend
+from core.models.options import ModelOptions
+from core.models.registry import RECONSTRUCTORS
+from core.models.roles import WindowReconstructor
 from core.video.image_file import SUFFIXES
 from core.video.image_folder import image_files
-from tasks.devices.timeouts import Timeouts
-from tasks.placement import Devices, choose_devices
+from flows.checking import once_a_run
+from flows.options import Devices, Execution, place
+from flows.reconstruct_windows.options import Camera, Windows
+from tasks.placement import Placement
 from tasks.store import check_writable
 
 _PLAIN_CAMERAS = ("SIMPLE_PINHOLE", "PINHOLE")
@@ -26,7 +31,8 @@ class Plan:
         output: folder for the results.
         mask_dir, reference: where given.
         backend: what reconstructs windows.
-        devices: where.
+        models: where the backend's weights are.
+        placement: the hosts and devices.
         notes: what is to be told of the input.
     """
 
@@ -35,57 +41,48 @@ class Plan:
     output: Path
     mask_dir: Path | None
     reference: Path | None
-    backend: Installed
-    devices: Devices
+    backend: Backend[WindowReconstructor]
+    models: ModelOptions
+    placement: Placement
     notes: Sequence[str] = ()
 
 
+@once_a_run
 def check(
     input_dir: Path,
     output_dir: Path,
-    window_size: int,
-    window_stride: int,
-    camera_type: str,
-    backend: str,
     fps: float | None,
+    backend: str,
     mask_dir: Path | None,
     reference_poses: Path | None,
     model_path: Path | None,
-    gpu_ids: Sequence[int] | None,
-    num_workers: int | None,
-    cluster: str | None,
-    stall_timeout: float,
-    item_timeout: float | None,
+    windows: Windows,
+    camera: Camera,
+    devices: Devices,
+    execution: Execution,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
-    source = input_dir.expanduser()
-    images = _images(source)
+    images = _images(input_dir)
     if images is not None and fps is not None:
         raise RefusedInput.of("fps", fps, "only for a video; a folder's images are all used")
-    if window_stride > window_size:
-        raise RefusedInput.of(
-            "window_stride", window_stride, f"at most window_size ({window_size}): frames would be lost"
-        )
-    chosen = choose_installed(
-        "backend", backend, RECONSTRUCTORS, None if model_path is None else model_path.expanduser()
-    )
-    if chosen.uses_gpu and camera_type not in _PLAIN_CAMERAS:
-        raise RefusedInput.of("camera_type", camera_type, f"{chosen.name} knows {' and '.join(_PLAIN_CAMERAS)}")
-    masks = None if mask_dir is None else mask_dir.expanduser()
-    if masks is not None and not masks.is_dir():
+    stride, size = windows.window_stride, windows.window_size
+    if stride > size:
+        raise RefusedInput.of("window_stride", stride, f"at most window_size ({size}): frames would be lost")
+    models = ModelOptions(model_path=model_path)
+    chosen = RECONSTRUCTORS.choose(backend, models)
+    if chosen.uses_gpu and camera.camera_type not in _PLAIN_CAMERAS:
+        raise RefusedInput.of("camera_type", camera.camera_type, f"{chosen.name} knows {' and '.join(_PLAIN_CAMERAS)}")
+    if mask_dir is not None and not mask_dir.is_dir():
         raise RefusedInput.of("mask_dir", str(mask_dir), "a folder with NAME.png for each image NAME")
-    reference = None if reference_poses is None else reference_poses.expanduser()
     notes: list[str] = []
-    if reference is not None:
+    if reference_poses is not None:
         try:
-            notes = lost_poses(reference.name, read_reference_poses(reference))
+            notes = lost_poses(reference_poses.name, read_reference_poses(reference_poses))
         except MaskflowError as error:
             raise RefusedInput(f"reference_poses cannot be used: {error}") from None
-    timeouts = Timeouts(stall_timeout, item_timeout)
-    devices = choose_devices(gpu_ids, num_workers, cluster, timeouts, chosen.uses_gpu)
-    output = output_dir.expanduser()
-    check_writable("output_dir", output)
-    return Plan(source, images, output, masks, reference, chosen, devices, notes)
+    placement = place(devices, execution, chosen.uses_gpu)
+    check_writable("output_dir", output_dir)
+    return Plan(input_dir, images, output_dir, mask_dir, reference_poses, chosen, models, placement, notes)
 
 
 def _images(source: Path) -> list[Path] | None:

@@ -36,7 +36,7 @@ def solve_with_vggt(
 
     A window with an unreadable frame goes without that frame. A batch that fails costs its windows, with its reason.
     """
-    model = plan.backend.spec(run.store.digests.content)
+    model = plan.backend.spec(plan.models, run.store.digests.content)
     batches = _batches(windows, sources, batch_size)
     items = [_predict_item(batch, sources, batch_size, model) for batch in batches]
     frames = [

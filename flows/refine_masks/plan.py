@@ -5,19 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import RefusedInput
-from core.models.registry import GENERATORS, Backend, choose
+from core.models.backend import Backend
+from core.models.options import GeneratorOptions
+from core.models.registry import GENERATORS
 from core.models.roles import MaskGenerator
-from core.models.spec import GeneratorSettings, ModelOptions
 from core.refining.scenes import IMAGES, MAPS, scene_names
 from core.weights.catalogue import find_weights
 from core.weights.sam2_names import CONFIGS, SAM_TYPES
-from tasks.devices.timeouts import Timeouts
-from tasks.placement import Devices, choose_devices
+from flows.checking import once_a_run
+from flows.options import Devices, Execution, place
+from flows.refine_masks.options import USUAL_CHECKPOINT, USUAL_CONFIG, MaskGeneration
+from tasks.placement import Placement
 from tasks.store import check_writable
-
-USUAL_CONFIG = "sam2_hiera_l.yaml"
-USUAL_CHECKPOINT = Path("model_zoo/sam/sam2_hiera_large.pt")
-"""The documented default; where it is missing, the weights that `maskflow weights get` brings are looked for."""
 
 
 @dataclass(frozen=True)
@@ -28,73 +27,54 @@ class Plan:
     output: Path
     truth: Path | None
     scenes: list[str]
-    models: ModelOptions
+    models: GeneratorOptions
     generator: Backend[MaskGenerator]
-    devices: Devices
+    placement: Placement
 
 
+@once_a_run
 def check(
     data_root: Path,
-    model_cfg: str,
-    checkpoint: Path,
     max_scenes: int | None,
     sequential: bool,
     processes_per_gpu: int,
     scenes: Sequence[str] | None,
     output_dir: Path | None,
     ground_truth: Path | None,
-    generator: str,
-    sam_image_size: int,
-    points_per_side: int,
-    points_per_batch: int,
-    pred_iou_thresh: float,
-    stability_score_thresh: float,
-    box_nms_thresh: float,
-    crop_n_layers: int,
-    min_mask_region_area: int,
-    gpu_ids: Sequence[int] | None,
-    num_workers: int | None,
-    cluster: str | None,
-    stall_timeout: float,
-    item_timeout: float | None,
+    masks: MaskGeneration,
+    devices: Devices,
+    execution: Execution,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
-    settings = GeneratorSettings(
-        points_per_side=points_per_side,
-        points_per_batch=points_per_batch,
-        pred_iou_thresh=pred_iou_thresh,
-        stability_score_thresh=stability_score_thresh,
-        box_nms_thresh=box_nms_thresh,
-        crop_n_layers=crop_n_layers,
-        min_mask_region_area=min_mask_region_area,
-    )
-    models = _model_options(model_cfg, checkpoint.expanduser(), sam_image_size, settings)
-    chosen = choose("generator", generator, GENERATORS, models)
-    root = data_root.expanduser()
-    names = _scenes(root, scenes, max_scenes)
-    if ground_truth is not None and not ground_truth.expanduser().is_dir():
+    models = _model_options(masks)
+    chosen = GENERATORS.choose(masks.generator, models)
+    names = _scenes(data_root, scenes, max_scenes)
+    if ground_truth is not None and not ground_truth.is_dir():
         raise RefusedInput.of("ground_truth", str(ground_truth), "a folder with a folder of true maps for each scene")
-    timeouts = Timeouts(stall_timeout, item_timeout)
-    devices = choose_devices(gpu_ids, 1 if sequential else num_workers, cluster, timeouts, per_gpu=processes_per_gpu)
-    output = root if output_dir is None else output_dir.expanduser()
-    inner, outer = output.resolve(), root.resolve()
+    if sequential:
+        devices = devices.model_copy(update={"num_workers": 1})
+    placement = place(devices, execution, per_gpu=processes_per_gpu)
+    output = data_root if output_dir is None else output_dir
+    inner, outer = output.resolve(), data_root.resolve()
     if inner.is_relative_to(outer) and {IMAGES, MAPS} & set(inner.relative_to(outer).parts):
         raise RefusedInput.of("output_dir", str(output_dir), "a folder outside the input's images/ and obj_ids/")
     check_writable("data_root" if output_dir is None else "output_dir", output)
     chosen.check(models)  # last, since it may load a library
-    truth = None if ground_truth is None else ground_truth.expanduser()
-    return Plan(root, output, truth, names, models, chosen, devices)
+    return Plan(data_root, output, ground_truth, names, models, chosen, placement)
 
 
-def _model_options(model_cfg: str, checkpoint: Path, image_size: int, settings: GeneratorSettings) -> ModelOptions:
-    sam_type = CONFIGS.get(Path(model_cfg).name)
+def _model_options(masks: MaskGeneration) -> GeneratorOptions:
+    sam_type = CONFIGS.get(Path(masks.model_cfg).name)
     if sam_type is None:
-        raise RefusedInput.of("model_cfg", model_cfg, "one of " + ", ".join(CONFIGS))
+        raise RefusedInput.of("model_cfg", masks.model_cfg, "one of " + ", ".join(CONFIGS))
+    checkpoint = masks.checkpoint
     given = None if checkpoint == USUAL_CHECKPOINT and not checkpoint.exists() else checkpoint
-    if given is None and model_cfg == USUAL_CONFIG:  # neither was chosen: any SAM 2 that is there will do
+    if given is None and masks.model_cfg == USUAL_CONFIG:  # neither was chosen: any SAM 2 that is there will do
         there = [one for one in (sam_type, *SAM_TYPES) if find_weights(one).place().is_file()]
         sam_type = [*there, sam_type][0]
-    return ModelOptions(sam_type=sam_type, sam_image_size=image_size, model_path=given, generator=settings)
+    return GeneratorOptions(
+        sam_type=sam_type, sam_image_size=masks.sam_image_size, model_path=given, generator=masks.settings
+    )
 
 
 def _scenes(root: Path, wanted: Sequence[str] | None, most: int | None) -> list[str]:

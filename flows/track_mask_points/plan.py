@@ -1,21 +1,24 @@
 """The parameters of `track_mask_points`, checked: everything that can be refused is, before any work begins."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from core.errors import MaskflowError, RefusedInput
 from core.formats.clip_npz import QUERY_POINTS, ClipHeader, contents, has_masks, read_header
-from core.models.installed import POINT_TRACKERS, Installed, choose_installed
+from core.models.backend import Backend
+from core.models.options import ModelOptions
+from core.models.registry import POINT_TRACKERS
+from core.models.roles import PointTracker
 from core.points.limits import points_at_once
-from core.points.settings import QuerySettings, SplitSettings, Strategy
+from core.points.settings import QuerySettings, SplitSettings
 from core.store.npz import NpzReader
 from core.store.paths import slugify
+from flows.checking import once_a_run
+from flows.options import Devices, Execution, place
 from flows.track_mask_points.names import MAX_NAME
+from flows.track_mask_points.options import Batching, Queries
 from tasks.devices.slots import free_gpu_gib
-from tasks.devices.timeouts import Timeouts
-from tasks.placement import Devices, choose_devices
+from tasks.placement import Placement
 from tasks.store import check_writable
 
 _SUPPORT_POINTS = 64
@@ -31,9 +34,9 @@ class Plan:
         output: folder for the results.
         name: what results are called: `BASE_TRACKER`.
         stem: what files of points are called after.
-        tracker: what tracks.
+        tracker, models: what tracks, and where its weights are.
         queries, split: how points are taken and split.
-        devices: where.
+        placement: the hosts and devices.
     """
 
     npz: Path
@@ -41,77 +44,63 @@ class Plan:
     output: Path
     name: str
     stem: str
-    tracker: Installed
+    tracker: Backend[PointTracker]
+    models: ModelOptions
     queries: QuerySettings
     split: SplitSettings
-    devices: Devices
+    placement: Placement
 
 
+@once_a_run
 def check(
     npz: Path,
     output_dir: Path,
     mask_key: str,
     tracker: str,
     base_name: str,
-    frames_before: int,
-    frames_after: int,
-    use_first_frame: bool,
-    min_depth: float,
-    max_depth: float,
-    max_points_per_frame: int | None,
-    temporal_stride: int,
     depth_estimator: str,
-    max_query_points_per_batch: int | Literal["auto"] | None,
-    batch_strategy: Strategy,
-    seed: int,
     skip_split: bool,
     instances_dir: Path | None,
     model_path: Path | None,
-    gpu_ids: Sequence[int] | None,
-    num_workers: int | None,
-    cluster: str | None,
-    stall_timeout: float,
-    item_timeout: float | None,
+    queries: Queries,
+    batching: Batching,
+    devices: Devices,
+    execution: Execution,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
     if slugify(base_name, max_bytes=MAX_NAME) != base_name:
         accepted = f"up to {MAX_NAME} letters, digits, '.', '_' and '-', as part of file names"
         raise RefusedInput.of("base_name", base_name, accepted)
-    if min_depth >= max_depth:
-        raise RefusedInput.of("min_depth", min_depth, f"less than max_depth ({max_depth:g})")
+    if queries.min_depth >= queries.max_depth:
+        raise RefusedInput.of("min_depth", queries.min_depth, f"less than max_depth ({queries.max_depth:g})")
     if depth_estimator != "gt":
         raise RefusedInput.of("depth_estimator", depth_estimator, "gt: the clip brings its depth")
-    source = npz.expanduser()
-    clips = _clips(source, skip_split, None if instances_dir is None else instances_dir.expanduser())
-    headers = [_check_clip("npz" if clip == source else "instances_dir", clip, mask_key) for clip in clips]
+    clips = _clips(npz, skip_split, instances_dir)
+    headers = [_check_clip("npz" if clip == npz else "instances_dir", clip, mask_key) for clip in clips]
     shapes = {(len(one.camera_ids), one.frames, one.rgb_size, one.depth_size) for one in headers}
     if len(shapes) > 1:
         raise RefusedInput.of("instances_dir", str(instances_dir), "files of one clip: these differ in size")
-    chosen = choose_installed(
-        "tracker", tracker, POINT_TRACKERS, None if model_path is None else model_path.expanduser()
+    models = ModelOptions(model_path=model_path)
+    chosen = POINT_TRACKERS.choose(tracker, models)
+    placement = place(devices, execution, chosen.uses_gpu)
+    check_writable("output_dir", output_dir)
+    taken = QuerySettings(
+        frames_before=queries.frames_before,
+        frames_after=queries.frames_after,
+        use_first_frame=queries.use_first_frame,
+        temporal_stride=queries.temporal_stride,
+        min_depth_m=queries.min_depth,
+        max_depth_m=queries.max_depth,
+        max_points_per_frame=queries.max_points_per_frame,
+        seed=queries.seed,
     )
-    timeouts = Timeouts(stall_timeout, item_timeout)
-    devices = choose_devices(gpu_ids, num_workers, cluster, timeouts, chosen.uses_gpu)
-    output = output_dir.expanduser()
-    check_writable("output_dir", output)
-    queries = QuerySettings(
-        frames_before=frames_before,
-        frames_after=frames_after,
-        use_first_frame=use_first_frame,
-        temporal_stride=temporal_stride,
-        min_depth_m=min_depth,
-        max_depth_m=max_depth,
-        max_points_per_frame=max_points_per_frame,
-        seed=seed,
-    )
-    limit = max_query_points_per_batch
+    limit = batching.max_query_points_per_batch
     if limit == "auto":
-        limit = points_at_once(chosen.name, free_gpu_gib(devices.slots()) if cluster is None else None)
-    split = SplitSettings(
-        limit=limit, strategy=batch_strategy, seed=seed, support=_SUPPORT_POINTS if chosen.uses_gpu else 0
-    )
-    stem = slugify(source.stem, max_bytes=MAX_NAME)
-    return Plan(source, clips, output, f"{base_name}_{chosen.name}", stem, chosen, queries, split, devices)
+        limit = points_at_once(chosen.name, free_gpu_gib(placement.slots()) if placement.cluster is None else None)
+    support = _SUPPORT_POINTS if chosen.uses_gpu else 0
+    split = SplitSettings(limit=limit, strategy=batching.batch_strategy, seed=queries.seed, support=support)
+    stem = slugify(npz.stem, max_bytes=MAX_NAME)
+    return Plan(npz, clips, output_dir, f"{base_name}_{chosen.name}", stem, chosen, models, taken, split, placement)
 
 
 def _clips(npz: Path, skip_split: bool, instances_dir: Path | None) -> list[Path]:

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -17,11 +17,10 @@ from core.formats.failures_jsonl import write_failures
 from core.formats.results_jsonl import Schema, TrackedVideo, write_results
 from core.formats.review_jsonl import write_review
 from core.quality.review_item import REVIEW_FILE
-from core.store.paths import distinct, inside, slugify
+from core.store.paths import UserPath, distinct, inside, slugify
 from core.tracking.prompt_check import PromptProblem
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
-from core.weights.sam2_names import SamType
-from flows.models import model_notes
+from flows.options import Devices, Execution, Models
 from flows.track_videos.plan import FAILURES, PROBLEMS, TRACK, Plan, check
 from flows.track_videos.results import (
     doubtful_frames,
@@ -33,8 +32,6 @@ from flows.track_videos.results import (
     write_problems,
 )
 from tasks.cancellation import how_to_cancel
-from tasks.devices.slots import MAX_SLOTS
-from tasks.devices.timeouts import STALL_TIMEOUT_S
 from tasks.hashing import media_bytes, read_content
 from tasks.items import Item, Outcome, Stage, item_key, run_name
 from tasks.reporting.delivery import deliver, deliverable, undelivered
@@ -66,30 +63,20 @@ def _run_name() -> str:
     task_runner=item_runner(),
 )
 def track_videos(
-    video_list: Path,
-    output_jsonl: Path,
+    video_list: UserPath,
+    output_jsonl: UserPath,
     text_prompt: str | None = None,
-    prompts: Path | None = None,
-    output_video_dir: Path | None = None,
-    recording: Path | None = None,
+    prompts: UserPath | None = None,
+    output_video_dir: UserPath | None = None,
+    recording: UserPath | None = None,
     schema: Schema = "frames",
     masks: bool = False,
-    detector: Literal["auto", "grounding-dino", "sam3", "classical"] = "auto",
-    segmenter: Literal["auto", "sam2", "sam3", "classical"] = "auto",
-    sam_type: SamType = "sam2.1_hiera_large",
-    sam_image_size: Annotated[int, Field(ge=64, le=2048, multiple_of=32)] = 1024,
-    sam_compile: bool = False,
-    model_path: Path | None = None,
-    detector_path: Path | None = None,
     detection_frequency: Annotated[int, Field(ge=1)] = 1,
     max_frames: Annotated[int, Field(ge=1)] = 60,
     fps: Annotated[float | None, Field(gt=0, le=1000)] = None,
-    gpu_ids: list[int] | None = None,
-    num_workers: Annotated[int | None, Field(ge=1, le=MAX_SLOTS)] = None,
-    cluster: str | None = None,
-    stall_timeout: Annotated[float, Field(gt=0)] = STALL_TIMEOUT_S,
-    item_timeout: Annotated[float | None, Field(gt=0)] = None,
-    resume: bool = True,
+    models: Models = Models(),
+    devices: Devices = Devices(),
+    execution: Execution = Execution(),
 ) -> State[None]:
     """Track what a text names through many videos, on every device there is.
 
@@ -97,69 +84,42 @@ def track_videos(
     Finished videos are kept: run the same command again to go on after an interruption, or to try failures again.
 
     Args:
-        video_list: text file with the path of a video (or of a folder of images) on each line.
-        output_jsonl: results file to write; failures.jsonl and the state of the run go beside it.
-        text_prompt: what to track, as in "person" or "red ball. blue car".
+        video_list: Text file with the path of a video (or of a folder of images) on each line.
+        output_jsonl: Results file to write; failures.jsonl and the state of the run go beside it.
+        text_prompt: What to track, as in "person" or "red ball. blue car".
         prompts: JSON file with boxes or points for each video, instead of a text prompt.
-        output_video_dir: folder for annotated videos.
-        recording: folder for Rerun recordings (.rrd), one a video.
-        schema: shape of a results line: by frame or by object.
-        masks: put each mask into the results, as COCO RLE.
-        detector: what finds the objects that the text names; auto takes the best whose weights are on disk.
-        segmenter: what follows them; auto takes the best whose weights are on disk.
-        sam_type: which SAM 2, where the segmenter is sam2.
-        sam_image_size: side of the square that SAM 2 sees, in steps of 32; 512 is far faster than 1024, and less exact.
-        sam_compile: compile SAM 2 first: minutes at the start, faster frames after; for GPUs and long runs.
-        model_path: the segmenter's weights; models/sam2/checkpoints/SAM_TYPE.pt or models/sam3 when left out.
-        detector_path: the detector's weights; models/grounding-dino-base or -tiny, or models/sam3, when left out.
-        detection_frequency: look for new objects on every so many processed frames.
-        max_frames: most frames of a video held in memory at once.
-        fps: process this many frames a second, picked by time; all when left out.
-        gpu_ids: GPUs to use, repeats weight: 0 0 1 gives GPU 0 two slots; every GPU once when left out.
-        num_workers: videos tracked at once; as many as gpu_ids when left out, without a GPU one per core.
-        cluster: Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.
-        stall_timeout: seconds without progress after which an item is killed and has failed.
-        item_timeout: seconds after which an item is killed and has failed, progress or not; no limit when left out.
-        resume: keep finished videos; no-resume tracks all anew.
+        output_video_dir: Folder for annotated videos.
+        recording: Folder for Rerun recordings (.rrd), one a video.
+        schema: Shape of a results line: by frame or by object.
+        masks: Put each mask into the results, as COCO RLE.
+        detection_frequency: Look for new objects on every so many processed frames.
+        max_frames: Most frames of a video held in memory at once.
+        fps: Process this many frames a second, picked by time; all when left out.
+        models: Which models find and follow objects.
+        devices: Where the work is done.
+        execution: How long items may take, and what becomes of those finished before.
     """
     log = get_run_logger()
     log.info(how_to_cancel())
     plan = check(
-        video_list=video_list,
-        output_jsonl=output_jsonl,
-        text_prompt=text_prompt,
-        prompts=prompts,
-        output_video_dir=output_video_dir,
-        recording=recording,
-        detector=detector,
-        segmenter=segmenter,
-        sam_type=sam_type,
-        sam_image_size=sam_image_size,
-        sam_compile=sam_compile,
-        model_path=model_path,
-        detector_path=detector_path,
-        gpu_ids=gpu_ids,
-        num_workers=num_workers,
-        cluster=cluster,
-        stall_timeout=stall_timeout,
-        item_timeout=item_timeout,
+        video_list, output_jsonl, text_prompt, prompts, output_video_dir, recording, models, devices, execution
     )
-    notes = model_notes(plan.models, (detector, plan.detector), (segmenter, plan.segmenter))
+    notes = models.notes(plan.detector, plan.segmenter)
     for note in notes:
         log.info(note)
     store = RunStore(plan.results.parent)
     settings = {"detection_frequency": detection_frequency, "max_frames": max_frames, "fps": fps}
     items, unreadable = _items(plan, store, settings)
     try:
-        with item_run(store, plan.devices, len(items)) as run:
-            tracked = run_items(run, TRACK, items, resume, prepare=read_content(store.digests, "video"))
-            rendered = _render(run, plan, tracked, resume)
-            reviewed = review_videos(run, plan, tracked, resume)
+        with item_run(store, plan.placement, len(items)) as run:
+            tracked = run_items(run, TRACK, items, execution.resume, prepare=read_content(store.digests, "video"))
+            rendered = _render(run, plan, tracked, execution.resume)
+            reviewed = review_videos(run, plan, tracked, execution.resume)
             settled = [*reviewed, *rendered, *tracked]
             failures = unreadable | {one.item.name: one.reason for one in settled if one.reason is not None}
             failures |= _deliver_rendered(plan, store, rendered)
             problems = prompt_problems(tracked)
-            no_report = make_report(run, plan, tracked, reviewed, failures, problems, notes, resume)
+            no_report = make_report(run, plan, tracked, reviewed, failures, problems, notes, execution.resume)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     done = {o.item.name: o for o in tracked if o.reason is None}

@@ -1,19 +1,16 @@
 """The parameters of `track_videos`, checked: everything that can be refused is, before any work begins."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import RefusedInput
 from core.formats.prompts import PromptEntry, read_prompts
-from core.models.registry import Backend
+from core.models.backend import Backend
 from core.models.roles import Detector, VideoSegmenter
-from core.models.spec import ModelOptions
-from core.weights.sam2_names import SamType
-from flows.models import choose_models, model_options
-from tasks.devices.timeouts import Timeouts
+from flows.checking import once_a_run
+from flows.options import Devices, Execution, Models, place
 from tasks.items import Stage
-from tasks.placement import Devices, choose_devices
+from tasks.placement import Placement
 from tasks.store import check_writable
 
 FAILURES = "failures.jsonl"
@@ -35,15 +32,16 @@ class Plan:
     videos: list[str]
     text_prompt: str | None
     prompts: dict[str, list[PromptEntry]]
-    models: ModelOptions
+    models: Models
     detector: Backend[Detector] | None
     segmenter: Backend[VideoSegmenter]
-    devices: Devices
+    placement: Placement
     results: Path
     video_dir: Path | None
     recording_dir: Path | None
 
 
+@once_a_run
 def check(
     video_list: Path,
     output_jsonl: Path,
@@ -51,18 +49,9 @@ def check(
     prompts: Path | None,
     output_video_dir: Path | None,
     recording: Path | None,
-    detector: str,
-    segmenter: str,
-    sam_type: SamType,
-    sam_image_size: int,
-    sam_compile: bool,
-    model_path: Path | None,
-    detector_path: Path | None,
-    gpu_ids: Sequence[int] | None,
-    num_workers: int | None,
-    cluster: str | None,
-    stall_timeout: float,
-    item_timeout: float | None,
+    models: Models,
+    devices: Devices,
+    execution: Execution,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
     videos = _read_list(video_list)
@@ -72,8 +61,7 @@ def check(
     by_hand = read_prompts(prompts) if prompts is not None else {}
     if prompts is not None and not set(videos) & set(by_hand):
         raise RefusedInput.of("prompts", str(prompts), f"its keys are paths as they stand in the list ({videos[0]} …)")
-    models = model_options(sam_type, sam_image_size, sam_compile, model_path, detector_path)
-    finder, follower = choose_models(text, detector, segmenter, models)
+    finder, follower = models.choose(text)
     for parameter, folder in (
         ("output_jsonl", output_jsonl.parent), ("output_video_dir", output_video_dir), ("recording", recording)
     ):  # fmt: skip
@@ -83,9 +71,9 @@ def check(
         raise RefusedInput.of("output_jsonl", str(output_jsonl), f"a file, not a folder, and not called {FAILURES}")
     if output_jsonl.resolve() in (path.resolve() for path in (video_list, prompts) if path is not None):
         raise RefusedInput.of("output_jsonl", str(output_jsonl), "a file of its own, none of the inputs")
-    devices = choose_devices(gpu_ids, num_workers, cluster, Timeouts(stall_timeout, item_timeout))
+    placement = place(devices, execution)
     return Plan(
-        videos, text, by_hand, models, finder, follower, devices, output_jsonl, output_video_dir, recording
+        videos, text, by_hand, models, finder, follower, placement, output_jsonl, output_video_dir, recording
     )  # fmt: skip
 
 

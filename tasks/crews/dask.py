@@ -23,7 +23,7 @@ from tasks.crews.crew import Settled
 from tasks.crews.node import Node, topic_of
 from tasks.crews.slurm import slurm_cluster
 from tasks.devices.process import OnProgress
-from tasks.placement import Cluster, Devices
+from tasks.placement import Cluster, Placement
 from tasks.server.address import is_loopback
 from tasks.store import RunStore
 
@@ -40,10 +40,10 @@ class DaskCrew:
     """
 
     def __init__(
-        self, store: RunStore, devices: Devices, items: int | None, flow_run_id: UUID, on_progress: OnProgress
+        self, store: RunStore, placement: Placement, items: int | None, flow_run_id: UUID, on_progress: OnProgress
     ) -> None:
         self._store = store
-        self._devices = devices
+        self._placement = placement
         self._items = items
         self._flow_run_id = flow_run_id
         self._name = topic_of(flow_run_id)
@@ -65,7 +65,7 @@ class DaskCrew:
         return self
 
     def _connect(self, undo: ExitStack) -> DaskTaskRunner:
-        cluster = self._devices.cluster
+        cluster = self._placement.cluster
         assert cluster is not None
         self._check_server(cluster)
         if cluster.address is None:
@@ -93,7 +93,7 @@ class DaskCrew:
         probe.parent.mkdir(parents=True, exist_ok=True)
         probe.touch()
         undo.callback(probe.unlink, missing_ok=True)
-        node = Node(self._store.root.parent, probe, self._devices, self._items, self._flow_run_id)
+        node = Node(self._store.root.parent, probe, self._placement, self._items, self._flow_run_id)
         undo.callback(self._while_connected, self._client.unregister_worker_plugin, self._name)
         try:
             self._client.register_plugin(node)

@@ -12,7 +12,7 @@ from tasks.crews.crew import Settled, final_state
 from tasks.devices.pool import DeviceSlots
 from tasks.devices.process import OnProgress
 from tasks.making import Place, places
-from tasks.placement import Devices
+from tasks.placement import Placement
 from tasks.store import RunStore
 
 
@@ -39,10 +39,10 @@ class LocalCrew:
 
 @contextmanager
 def local_crew(
-    store: RunStore, devices: Devices, items: int | None, flow_run_id: UUID, on_progress: OnProgress
+    store: RunStore, placement: Placement, items: int | None, flow_run_id: UUID, on_progress: OnProgress
 ) -> Iterator[LocalCrew]:
     """Hold this host's slots for a flow run; on leaving, their workers end at once."""
-    with DeviceSlots(devices.slots(), on_progress, items, devices.timeouts) as slots:
+    with DeviceSlots(placement.slots(), on_progress, items, placement.timeouts) as slots:
         place = Place(store, slots)
         places[flow_run_id] = lambda: place
         try:

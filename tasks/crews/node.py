@@ -19,7 +19,7 @@ from tasks import making
 from tasks.cancellation import watch_flow_run
 from tasks.devices.pool import DeviceSlots
 from tasks.making import Place, places
-from tasks.placement import Devices
+from tasks.placement import Placement
 from tasks.store import RunStore
 
 NO_DAEMON = "DASK_DISTRIBUTED__WORKER__DAEMON=False"
@@ -35,17 +35,17 @@ class Node(WorkerPlugin):
     Args:
         outputs: the run's output folder, which every host must see.
         probe: a file the flow made there, to tell whether this host sees the same folder.
-        devices: what items may use on each host.
+        placement: what items may use on each host.
         items: how many can run at once, where known.
         flow_run_id: whose items they are.
     """
 
-    def __init__(self, outputs: Path, probe: Path, devices: Devices, items: int | None, flow_run_id: UUID) -> None:
+    def __init__(self, outputs: Path, probe: Path, placement: Placement, items: int | None, flow_run_id: UUID) -> None:
         self.name = topic_of(flow_run_id)
         self.refusal: str | None = None
         self._outputs = outputs
         self._probe = probe
-        self._devices = devices
+        self._placement = placement
         self._items = items
         self._flow_run_id = flow_run_id
 
@@ -74,7 +74,7 @@ class Node(WorkerPlugin):
             raise MaskflowError(f"its worker may not start processes; start it as `{NO_DAEMON} dask worker …`")
         if not self._probe.exists():
             raise MaskflowError(f"it does not see the folder {self._outputs}; a cluster needs shared storage")
-        return len(self._devices.slots())
+        return len(self._placement.slots())
 
     def _here(self) -> Place:
         """The place of the item whose task calls this: within a task the Prefect server's address is known."""
@@ -82,7 +82,7 @@ class Node(WorkerPlugin):
             self._keys.add(get_worker().get_current_task())
             if self._place is None:
                 slots = self._open.enter_context(
-                    DeviceSlots(self._devices.slots(), self._on_progress, self._items, self._devices.timeouts)
+                    DeviceSlots(self._placement.slots(), self._on_progress, self._items, self._placement.timeouts)
                 )
                 self._open.enter_context(watch_flow_run(self._flow_run_id, slots.close, _is_over))
                 lines = _ToFlow(self)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.errors import RefusedInput
 from tasks.devices.timeouts import Timeouts
-from tasks.placement import Cluster, choose_devices, find_cluster
+from tasks.placement import Cluster, choose_placement, find_cluster
 
 
 def test_a_scheduler_that_answers() -> None:
@@ -52,8 +52,8 @@ def test_nearly_right_is_refused(text: str) -> None:
 def test_the_gpus_of_a_cluster_are_not_looked_for_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.devices.slots.usable_gpus", list)
     with pytest.raises(RefusedInput, match="gpu_ids"):
-        choose_devices([0, 1], None, None, Timeouts())
+        choose_placement([0, 1], None, None, Timeouts())
     with socket.create_server(("127.0.0.1", 0)) as scheduler:
-        devices = choose_devices([0, 1], None, f"tcp://127.0.0.1:{scheduler.getsockname()[1]}", Timeouts())
+        devices = choose_placement([0, 1], None, f"tcp://127.0.0.1:{scheduler.getsockname()[1]}", Timeouts())
     with pytest.raises(RefusedInput, match="gpu_ids"):  # on a host that lacks them
         devices.slots()

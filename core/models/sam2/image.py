@@ -17,8 +17,8 @@ from torch.nn import functional
 from core.masks.region import Region
 from core.models.backoff import in_batches, note_smaller, until_it_fits
 from core.models.device import half_precision
+from core.models.options import GeneratorSettings
 from core.models.roles import GeneratedMask
-from core.models.spec import GeneratorSettings
 from core.prompts import Prompt, TrackedMask
 from core.video.frames import RGB
 

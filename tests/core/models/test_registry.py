@@ -1,5 +1,4 @@
 import json
-from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -8,17 +7,11 @@ import numpy as np
 import pytest
 
 from core.errors import RefusedInput, Unavailable
-from core.models.registry import (
-    DETECTORS,
-    GENERATORS,
-    SEGMENTERS,
-    Backend,
-    choose,
-    load_detector,
-    load_generator,
-    load_segmenter,
-)
-from core.models.spec import GeneratorSettings, ModelOptions, ModelSpec
+from core.models.backend import Backend
+from core.models.options import GeneratorOptions, GeneratorSettings, ModelOptions
+from core.models.registry import DETECTORS, GENERATORS, POINT_TRACKERS, RECONSTRUCTORS, SEGMENTERS
+from core.models.role import Role
+from core.models.spec import ModelSpec
 
 PLAIN = ModelOptions()
 
@@ -34,8 +27,8 @@ def _digest(path: Path) -> str:
 
 
 def test_auto_takes_what_can_run_here() -> None:
-    assert choose("detector", "auto", DETECTORS, PLAIN).name == "classical"
-    assert choose("segmenter", "auto", SEGMENTERS, PLAIN).name == "classical"
+    assert DETECTORS.choose("auto", PLAIN).name == "classical"
+    assert SEGMENTERS.choose("auto", PLAIN).name == "classical"
 
 
 def test_auto_takes_a_neural_backend_where_its_weights_are() -> None:
@@ -46,12 +39,12 @@ def test_auto_takes_a_neural_backend_where_its_weights_are() -> None:
         folder = Path("models") / name if name != "mine" else Path(name)
         folder.mkdir()
         (folder / "model.safetensors").touch()
-    assert choose("segmenter", "auto", SEGMENTERS, PLAIN).name == "sam2"
-    assert choose("segmenter", "auto", SEGMENTERS, ModelOptions(model_path=large)).name == "sam2"
-    assert choose("segmenter", "auto", SEGMENTERS, ModelOptions("sam2_hiera_tiny")).name == "classical"
-    assert choose("detector", "auto", DETECTORS, PLAIN).name == "grounding-dino"
+    assert SEGMENTERS.choose("auto", PLAIN).name == "sam2"
+    assert SEGMENTERS.choose("auto", ModelOptions(model_path=large)).name == "sam2"
+    assert SEGMENTERS.choose("auto", ModelOptions(sam_type="sam2_hiera_tiny")).name == "classical"
+    assert DETECTORS.choose("auto", PLAIN).name == "grounding-dino"
     for path, found in ((None, "grounding-dino-tiny"), (Path("mine"), "mine")):
-        spec = DETECTORS[0].spec(ModelOptions(detector_path=path), lambda path: f"digest of {path.name}")
+        spec = DETECTORS.backends[0].spec(ModelOptions(detector_path=path), lambda path: f"digest of {path.name}")
         assert spec.sha256 == f"digest of {found}"
 
 
@@ -65,16 +58,16 @@ def test_auto_takes_a_neural_backend_where_its_weights_are() -> None:
     ],
 )
 def test_a_backend_without_weights_is_refused_with_the_command_to_get_them(role: str, name: str, get: str) -> None:
-    roles: dict[str, Sequence[Backend[Any]]] = {"detector": DETECTORS, "segmenter": SEGMENTERS}
-    with pytest.raises(RefusedInput, match=rf"{role} = '{name}' cannot be used: .*`maskflow weights get {get}`"):
-        choose(role, name, roles[role], PLAIN)
+    roles: dict[str, Role[Any]] = {"detector": DETECTORS, "segmenter": SEGMENTERS}
+    with pytest.raises(RefusedInput, match=rf"{role}: {name} cannot be used: .*`maskflow weights get {get}`"):
+        roles[role].choose(name, PLAIN)
 
 
 def test_a_path_of_ones_own_is_never_passed_over() -> None:
     with pytest.raises(RefusedInput, match=r"sam2 cannot be used: there are no weights at /.*/mine\.pt"):
-        choose("segmenter", "auto", SEGMENTERS, ModelOptions(model_path=Path("mine.pt")))
+        SEGMENTERS.choose("auto", ModelOptions(model_path=Path("mine.pt")))
     documented = Path("models/sam2/checkpoints/sam2.1_hiera_large.pt")  # given or not, it is where weights belong
-    assert choose("segmenter", "auto", SEGMENTERS, ModelOptions(model_path=documented)).name == "classical"
+    assert SEGMENTERS.choose("auto", ModelOptions(model_path=documented)).name == "classical"
 
 
 def test_another_sam2_on_disk_is_pointed_at() -> None:
@@ -82,24 +75,30 @@ def test_another_sam2_on_disk_is_pointed_at() -> None:
     small.parent.mkdir(parents=True)
     small.touch()
     with pytest.raises(RefusedInput, match="or choose sam2_hiera_small, which is on disk"):
-        choose("segmenter", "sam2", SEGMENTERS, PLAIN)
+        SEGMENTERS.choose("sam2", PLAIN)
 
 
-def test_weights_that_changed_since_the_run_began_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.models.registry.SEGMENTERS", [Backend("toy", "1", lambda spec: spec)])
+def test_weights_that_changed_since_the_run_began_are_not_used(tmp_path: Path) -> None:
     weights = tmp_path / "toy.pt"
     weights.write_text("as decided upon")
     spec = ModelSpec(backend="toy", path=weights, sha256=_digest(weights))
-    load_segmenter(spec)
-    load_segmenter.cache_clear()
+    backends = [Backend("toy", "1", lambda spec: spec)]
+    assert Role("segmenter", backends).load(spec) == spec
     weights.write_text("another")
     with pytest.raises(Unavailable, match=r"toy\.pt has changed since the run began"):
-        load_segmenter(spec)
+        Role("segmenter", backends).load(spec)
+
+
+@pytest.mark.parametrize("role", [DETECTORS, SEGMENTERS, GENERATORS, RECONSTRUCTORS, POINT_TRACKERS])
+def test_a_name_that_no_backend_has_loads_nothing_else(role: Role[Any]) -> None:
+    for name in ("cotracker3_ofline", "auto", ""):
+        with pytest.raises(Unavailable, match=f"no {role.parameter} is called '{name}'"):
+            role.load(ModelSpec(backend=name))
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(RefusedInput, match=r"segmenter = 'sam9'.*auto, sam2, sam3, classical"):
-        choose("segmenter", "sam9", SEGMENTERS, PLAIN)
+        SEGMENTERS.choose("sam9", PLAIN)
 
 
 def test_files_that_are_no_weights_are_refused_before_work_begins() -> None:
@@ -108,11 +107,11 @@ def test_files_that_are_no_weights_are_refused_before_work_begins() -> None:
     Path("folder/config.json").write_text(json.dumps({"model_type": "bert"}))
     Path("folder/model.safetensors").touch()
     with pytest.raises(RefusedInput, match=r"sam2 cannot be used: .*page\.pt"):
-        SEGMENTERS[0].check(ModelOptions(model_path=Path("page.pt")))
-    for backend in DETECTORS[:2]:
+        SEGMENTERS.backends[0].check(ModelOptions(model_path=Path("page.pt")))
+    for backend in DETECTORS.backends[:2]:
         with pytest.raises(RefusedInput, match=f"{backend.name} cannot be used: .*says 'bert'"):
             backend.check(ModelOptions(detector_path=Path("folder")))
-    SEGMENTERS[-1].check(PLAIN)
+    SEGMENTERS.backends[-1].check(PLAIN)
 
 
 def test_results_depend_on_weights_and_settings_but_not_on_where_the_weights_are() -> None:
@@ -121,7 +120,7 @@ def test_results_depend_on_weights_and_settings_but_not_on_where_the_weights_are
     Path("c.pt").write_text("others")
 
     def spec(path: str, size: int = 1024) -> ModelSpec:
-        return SEGMENTERS[0].spec(ModelOptions(sam_image_size=size, model_path=Path(path)), _digest)
+        return SEGMENTERS.backends[0].spec(ModelOptions(sam_image_size=size, model_path=Path(path)), _digest)
 
     assert spec("a.pt").key == spec("b.pt").key
     assert spec("a.pt").path != spec("b.pt").path
@@ -131,8 +130,8 @@ def test_results_depend_on_weights_and_settings_but_not_on_where_the_weights_are
 
 def test_models_are_loaded_once() -> None:
     classical = ModelSpec(backend="classical")
-    assert load_detector(classical) is load_detector(ModelSpec(backend="classical"))
-    assert load_segmenter(classical) is load_segmenter(ModelSpec(backend="classical"))
+    assert DETECTORS.load(classical) is DETECTORS.load(ModelSpec(backend="classical"))
+    assert SEGMENTERS.load(classical) is SEGMENTERS.load(ModelSpec(backend="classical"))
 
 
 def test_an_interrupted_download_changes_nothing() -> None:
@@ -140,17 +139,19 @@ def test_an_interrupted_download_changes_nothing() -> None:
         (Path("models") / name).mkdir(parents=True)
         (Path("models") / name / "config.json").touch()
         (Path("models") / name / ".model.safetensors.part").touch()
-    assert choose("detector", "auto", DETECTORS, PLAIN).name == "classical"
-    assert choose("segmenter", "auto", SEGMENTERS, PLAIN).name == "classical"
+    assert DETECTORS.choose("auto", PLAIN).name == "classical"
+    assert SEGMENTERS.choose("auto", PLAIN).name == "classical"
     (Path("models") / "grounding-dino-tiny" / "model.safetensors").touch()
-    spec = choose("detector", "auto", DETECTORS, PLAIN).spec(PLAIN, str)
+    spec = DETECTORS.choose("auto", PLAIN).spec(PLAIN, str)
     assert spec.path == Path("models/grounding-dino-tiny").absolute()
 
 
 def test_the_mask_generator_s_settings_are_part_of_what_it_is() -> None:
-    assert choose("generator", "auto", GENERATORS, PLAIN).name == "classical"
-    assert load_generator(ModelSpec(backend="classical")).generate(np.zeros((30, 30, 3), np.uint8))
+    assert GENERATORS.choose("auto", PLAIN).name == "classical"
+    assert GENERATORS.load(ModelSpec(backend="classical")).generate(np.zeros((30, 30, 3), np.uint8))
     settings = GeneratorSettings(points_per_side=8, pred_iou_thresh=0.85)
-    specs = [GENERATORS[0].spec(ModelOptions(generator=one), str) for one in (settings, GeneratorSettings())]
+    specs = [
+        GENERATORS.backends[0].spec(GeneratorOptions(generator=one), str) for one in (settings, GeneratorSettings())
+    ]
     assert specs[0].key != specs[1].key
     assert GeneratorSettings.of_variant(specs[0].variant[2:]) == settings

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from small_transformers import save_small_grounding_dino
 
 from core.errors import RefusedInput, Unavailable, UnsafeFile
+from core.models.grounding_dino.backend import check_text
 from core.models.grounding_dino.detector import GroundingDino, best_phrases, load_grounding_dino, model_text
-from core.models.loaders import check_grounding_dino_text
 from core.models.pretrained import from_transformers
 from core.video.frames import RGB
 
@@ -171,6 +171,6 @@ def test_where_memory_runs_out_it_is_freed_and_tried_again(
 
 
 def test_a_text_that_is_too_long_is_refused_before_work(folder: Path) -> None:
-    check_grounding_dino_text(folder, "red ball. person")
+    check_text(folder, "red ball. person")
     with pytest.raises(RefusedInput, match="tokens"):
-        check_grounding_dino_text(folder, "person. " * 3 + " ".join(["dog"] * 400))
+        check_text(folder, "person. " * 3 + " ".join(["dog"] * 400))

@@ -12,7 +12,9 @@ import torch
 from rgbd_clips import box_masks, unpacked, walls
 
 from core.errors import BadMedia, RefusedInput, Unavailable
-from core.models.installed import POINT_TRACKERS, choose_installed, load_point_tracker
+from core.models.options import ModelOptions
+from core.models.registry import POINT_TRACKERS
+from core.models.role import Role
 from core.models.roles import PointTracks
 from core.models.spec import ModelSpec
 from core.points.queries import queries_from_masks
@@ -39,7 +41,6 @@ def standins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     Path("models/spatialtrackerv2").mkdir()
     Path("models/spatialtrackerv2/model.safetensors").touch()
     yield tmp_path
-    load_point_tracker.cache_clear()
     for name in [one for one in sys.modules if one.partition(".")[0] in ("cotracker", "mvtracker", "models", "ipdb")]:
         del sys.modules[name]
 
@@ -64,7 +65,9 @@ def _digest(path: Path) -> str:
 
 
 def _load(name: str) -> Any:
-    return load_point_tracker(choose_installed("tracker", name, POINT_TRACKERS).spec(_digest))
+    """By a role of its own, as in a fresh process."""
+    spec = POINT_TRACKERS.choose(name, ModelOptions()).spec(ModelOptions(), _digest)
+    return Role("tracker", POINT_TRACKERS.backends).load(spec)
 
 
 def _track(name: str, clip: Clip, queries: np.ndarray, support: np.ndarray, **view: Any) -> PointTracks:
@@ -128,7 +131,8 @@ def test_out_of_memory_halves_the_batch_remembers_it_and_tells(clip: Clip, monke
 @pytest.mark.usefixtures("standins")
 @pytest.mark.parametrize("name", ["mvtracker", "cotracker3_offline"])
 def test_weights_that_do_not_fit_are_refused(name: str) -> None:
-    path = next(one for one in POINT_TRACKERS if one.name == name).weights[0]
+    path = POINT_TRACKERS.choose(name, ModelOptions()).spec(ModelOptions(), str).path
+    assert path is not None
     torch.save({"weight": torch.zeros(4)}, path)
     with pytest.raises(Unavailable, match="does not hold"):
         _load(name)
@@ -152,12 +156,12 @@ def test_where_mvtracker_would_wait_for_a_person_it_fails() -> None:
 
 @pytest.mark.usefixtures("standins")
 def test_auto_takes_the_first_that_is_there() -> None:
-    assert choose_installed("tracker", "auto", POINT_TRACKERS).name == "mvtracker"
+    assert POINT_TRACKERS.choose("auto", ModelOptions()).name == "mvtracker"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_tracker_that_is_not_installed_is_refused_with_what_to_do(name: str) -> None:
-    with pytest.raises(RefusedInput, match=f"tracker = '{name}'.*is not installed .*github"):
-        choose_installed("tracker", name, POINT_TRACKERS)
-    assert choose_installed("tracker", "auto", POINT_TRACKERS).name == "lk"
-    assert load_point_tracker(ModelSpec(backend="lk")) is load_point_tracker(ModelSpec(backend="lk"))
+    with pytest.raises(RefusedInput, match=f"tracker: {name} cannot be used: .*is not installed .*github"):
+        POINT_TRACKERS.choose(name, ModelOptions())
+    assert POINT_TRACKERS.choose("auto", ModelOptions()).name == "lk"
+    assert POINT_TRACKERS.load(ModelSpec(backend="lk")) is POINT_TRACKERS.load(ModelSpec(backend="lk"))

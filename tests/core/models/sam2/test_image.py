@@ -13,8 +13,8 @@ from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_image_predictor import SAM2ImagePredictor
 
 from core.models.backoff import in_batches
+from core.models.options import GeneratorSettings
 from core.models.sam2.image import Sam2MaskGenerator, Sam2PromptedSegmenter
-from core.models.spec import GeneratorSettings
 from core.prompts import Prompt
 from core.video.frames import RGB
 

@@ -10,7 +10,7 @@ from small_transformers import save_small_grounding_dino, save_small_sam3
 
 from core.errors import RefusedInput, UnsafeFile
 from core.memory import take_memory_notes
-from core.models.loaders import check_sam3_text
+from core.models.sam3.backend import check_text
 from core.models.sam3.detector import Sam3Detector, load_sam3_detector
 from core.models.sam3.segmenter import Sam3Segmenter, load_sam3_segmenter
 from core.prompts import Prompt
@@ -204,5 +204,5 @@ def test_a_phrase_that_is_too_long_is_refused_before_work(detector: Sam3Detector
     with pytest.raises(RefusedInput, match="at most 32 tokens"):
         detector.start(long)
     with pytest.raises(RefusedInput, match="at most 32 tokens"):
-        check_sam3_text(folder, long)
-    check_sam3_text(folder, "dog. " * 40)
+        check_text(folder, long)
+    check_text(folder, "dog. " * 40)

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from core.errors import RefusedInput, Unavailable
-from core.models.installed import RECONSTRUCTORS, choose_installed
+from core.models.options import ModelOptions
+from core.models.registry import RECONSTRUCTORS
 from core.models.vggt.model import MODEL_SIDE, Vggt
 from core.models.vggt.square import TRACK_SIDE, Square, make_square
 
@@ -83,15 +84,15 @@ def test_squares_go_there_and_back() -> None:
 
 
 def test_choosing(weights: Path) -> None:
-    assert choose_installed("backend", "auto", RECONSTRUCTORS, weights).name == "vggt"
-    assert choose_installed("backend", "colmap", RECONSTRUCTORS, weights).name == "colmap"
-    assert choose_installed("backend", "auto", RECONSTRUCTORS, None).name == "colmap"
+    assert RECONSTRUCTORS.choose("auto", ModelOptions(model_path=weights)).name == "vggt"
+    assert RECONSTRUCTORS.choose("colmap", ModelOptions(model_path=weights)).name == "colmap"
+    assert RECONSTRUCTORS.choose("auto", ModelOptions()).name == "colmap"
     with pytest.raises(RefusedInput, match="there are no weights at"):
-        choose_installed("backend", "auto", RECONSTRUCTORS, weights.with_name("missing.pt"))
+        RECONSTRUCTORS.choose("auto", ModelOptions(model_path=weights.with_name("missing.pt")))
     with pytest.raises(RefusedInput, match="use auto, vggt, colmap"):
-        choose_installed("backend", "droid", RECONSTRUCTORS, None)
+        RECONSTRUCTORS.choose("droid", ModelOptions())
 
 
 def test_a_missing_package_is_told() -> None:
     with pytest.raises(RefusedInput, match="the package vggt is not installed"):
-        choose_installed("backend", "vggt", RECONSTRUCTORS, None)
+        RECONSTRUCTORS.choose("vggt", ModelOptions())

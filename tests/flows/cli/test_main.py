@@ -21,8 +21,8 @@ def video_list(tmp_path: Path, make_video: MakeVideo) -> Path:
     ("changes", "told"),
     [
         ({"--detector": "yolo"}, "yolo"),
-        ({"--detector": "sam3"}, "detector = 'sam3' cannot be used"),
-        ({"--segmenter": "sam2"}, "segmenter = 'sam2' cannot be used"),
+        ({"--detector": "sam3"}, "detector: sam3 cannot be used"),
+        ({"--segmenter": "sam2"}, "segmenter: sam2 cannot be used"),
         ({"--text-prompt": "car"}, "text_prompt = 'car' is not accepted: the built-in detector finds person"),
         ({"--text-prompt": ""}, "give a text prompt or a prompts file"),
         ({"--fps": "0"}, "is not accepted: Input should be greater than 0"),
@@ -62,7 +62,7 @@ def test_refused_input(
 def test_help_tells_every_flag_and_what_it_means() -> None:
     done = maskflow("track-videos", "--help")
     assert done.code == 0
-    for text in ("--video-list", "--gpu-ids", "--no-resume", "--schema", "what to track, as in", "grounding-dino"):
+    for text in ("--video-list", "--gpu-ids", "--no-resume", "--schema", "What to track, as in", "grounding-dino"):
         assert text in done.out
     assert "track-videos" in maskflow("--help").out
 

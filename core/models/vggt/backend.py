@@ -1,0 +1,28 @@
+"""VGGT as a backend: what it needs, and how it is loaded."""
+
+from core.models.backend import Backend, Package, Weights
+from core.models.options import ModelOptions
+from core.models.roles import WindowReconstructor
+from core.models.spec import ModelSpec
+from core.weights.catalogue import MODELS
+
+
+def _load(spec: ModelSpec) -> WindowReconstructor:
+    from core.models.vggt.model import Vggt
+
+    return Vggt.load(spec.weights)
+
+
+def _weights(options: ModelOptions) -> Weights:
+    if options.model_path is not None:
+        return Weights((options.model_path,), given=True)
+    return Weights((MODELS / "vggt" / "model.safetensors", MODELS / "vggt" / "model.pt"))
+
+
+RECONSTRUCTOR = Backend(
+    "vggt",
+    "1",
+    _load,
+    weights=_weights,
+    package=Package("vggt", "pip install git+https://github.com/facebookresearch/vggt"),
+)

@@ -1,0 +1,93 @@
+"""A flow's parameters as flags: groups are flattened, and values put back into them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from inspect import Parameter, signature
+from typing import Annotated, Any, Literal, get_type_hints
+
+import cyclopts
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from core.errors import RefusedInput
+from flows.options import BackendOf
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The flags of one flow's command.
+
+    Attributes:
+        signature: what cyclopts makes flags of: all by name; types without limits, which `validated` holds.
+        group_of: the group's parameter, of each flag that belongs to a group.
+        hints: the flow's own parameters, with limits.
+    """
+
+    signature: list[Parameter]
+    group_of: Mapping[str, str]
+    hints: Mapping[str, Any]
+
+    def validated(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The flow's parameters from the flags that were given.
+
+        Raises:
+            RefusedInput: names each flag that is not accepted, its value, and what is accepted.
+        """
+        nested: dict[str, Any] = {}
+        for name, value in given.items():
+            group = self.group_of.get(name)
+            if group is None:
+                nested[name] = value
+            else:
+                nested.setdefault(group, {})[name] = value
+        parameters, refused = {}, []
+        for name, value in nested.items():
+            try:
+                parameters[name] = TypeAdapter(self.hints[name]).validate_python(value)
+            except ValidationError as error:
+                refused += _refusals(name, name in self.group_of.values(), error)
+        if refused:
+            raise refused[0] if len(refused) == 1 else RefusedInput("; ".join(map(str, refused)))
+        return parameters
+
+
+def flags_of(flow_function: Callable[..., Any]) -> Flags:
+    """Those of a flow's function; the description of a grouped one is its field's."""
+    hints, types = get_type_hints(flow_function, include_extras=True), _types(flow_function)
+    flags: list[Parameter] = []
+    group_of: dict[str, str] = {}
+    for parameter in signature(flow_function).parameters.values():
+        group = types[parameter.name]
+        if isinstance(group, type) and issubclass(group, BaseModel):
+            panel = cyclopts.Group(parameter.name.capitalize(), sort_key=len(group_of))
+            of_fields = _types(group)
+            for name, field in group.model_fields.items():
+                shown = cyclopts.Parameter(help=field.description, group=panel)
+                flags.append(_flag(name, Annotated[of_fields[name], shown], field.default))
+                group_of[name] = parameter.name
+        else:
+            flags.append(_flag(parameter.name, group, parameter.default))
+    return Flags(flags, group_of, hints)
+
+
+def _flag(name: str, annotation: object, default: object) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def _types(of: Any) -> dict[str, Any]:
+    """Types without limits; a name of a backend as a choice of the registry's."""
+    types = get_type_hints(of)
+    for name, hint in get_type_hints(of, include_extras=True).items():
+        for mark in getattr(hint, "__metadata__", ()):
+            if isinstance(mark, BackendOf):
+                types[name] = Literal[mark.role.names]
+    return types
+
+
+def _refusals(parameter: str, in_group: bool, error: ValidationError) -> list[RefusedInput]:
+    """What pydantic found, by flag: of alternatives, each that did not fit; of a list, the element."""
+    found: dict[str, tuple[object, list[str]]] = {}
+    for one in error.errors():
+        flag, *inner = one["loc"] if in_group else (parameter, *one["loc"])
+        name = ".".join(str(part) for part in (flag, *(index for index in inner if isinstance(index, int))))
+        found.setdefault(name, (one["input"], []))[1].append(one["msg"])
+    return [RefusedInput.of(name, value, ", or ".join(reasons)) for name, (value, reasons) in found.items()]

@@ -1,0 +1,105 @@
+"""Parameters that flows share, in groups: sections of Prefect's form, mappings in a deployment, flags of a command."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from core.models.backend import Backend
+from core.models.options import ModelOptions
+from core.models.registry import DETECTORS, SEGMENTERS
+from core.models.role import Role
+from core.models.roles import Detector, VideoSegmenter
+from tasks.devices.slots import MAX_SLOTS
+from tasks.devices.timeouts import STALL_TIMEOUT_S, Timeouts
+from tasks.placement import Placement, choose_placement
+
+
+@dataclass(frozen=True)
+class BackendOf:
+    """Marks a parameter as the name of one of a role's backends, or `auto`."""
+
+    role: Role[Any]
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Accept the names that the registry has."""
+        return core_schema.literal_schema(list(self.role.names))
+
+
+class Options(BaseModel):
+    """A group of parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Backends(Options):
+    """What finds and what follows objects."""
+
+    detector: Annotated[str, BackendOf(DETECTORS)] = Field(
+        "auto",
+        description="What finds the objects that the text names; auto takes the best whose weights are on disk.",
+    )
+    segmenter: Annotated[str, BackendOf(SEGMENTERS)] = Field(
+        "auto", description="What follows them; auto takes the best whose weights are on disk."
+    )
+
+
+class Models(ModelOptions, Backends):
+    """Which models find and follow objects."""
+
+    def choose(self, text: str | None) -> tuple[Backend[Detector] | None, Backend[VideoSegmenter]]:
+        """The detector, where there is a text, and the segmenter. Raises `RefusedInput` where one cannot serve."""
+        finder = None
+        if text is not None:
+            finder = DETECTORS.choose(self.detector, self)
+            finder.check_prompt(text)
+        follower = SEGMENTERS.choose(self.segmenter, self)
+        follower.check(self)  # last, since it may load a library
+        if finder is not None:
+            finder.check(self, text)
+        return finder, follower
+
+    def notes(self, detector: Backend[Detector] | None, segmenter: Backend[VideoSegmenter]) -> list[str]:
+        """Which models are used, and where `auto` took a lesser one, what the best would need."""
+        found_by = [] if detector is None else DETECTORS.notes(self.detector, detector, self)
+        return found_by + SEGMENTERS.notes(self.segmenter, segmenter, self)
+
+
+class Devices(Options):
+    """Where the work is done."""
+
+    gpu_ids: list[int] | None = Field(
+        None,
+        description="GPUs to use, repeats weight: 0 0 1 gives GPU 0 two slots; every GPU once when left out.",
+    )
+    num_workers: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_SLOTS,
+        description="Items worked on at once; as many as gpu_ids when left out, without a GPU one per core.",
+    )
+    cluster: str | None = Field(
+        None,
+        description="Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.",
+    )
+
+
+class Execution(Options):
+    """How long items may take, and what becomes of those finished before."""
+
+    stall_timeout: float = Field(
+        STALL_TIMEOUT_S, gt=0, description="Seconds without progress after which an item is killed and has failed."
+    )
+    item_timeout: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds after which an item is killed and has failed, progress or not; no limit when left out.",
+    )
+    resume: bool = Field(True, description="Keep finished items; no-resume does all anew.")
+
+
+def place(devices: Devices, execution: Execution, uses_gpu: bool = True, per_gpu: int = 1) -> Placement:
+    """The hosts and devices of a run. Raises `RefusedInput` for a GPU or cluster that is not there."""
+    timeouts = Timeouts(execution.stall_timeout, execution.item_timeout)
+    return choose_placement(devices.gpu_ids, devices.num_workers, devices.cluster, timeouts, uses_gpu, per_gpu)
