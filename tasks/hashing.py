@@ -4,16 +4,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from core.progress import Progress
 from core.store.digests import DigestCache
 from tasks.items import Item
 from tasks.reporting.progress import StageProgress
-from tasks.stage_run import Prepare, Report
+from tasks.stage_run import Prepare
 
 
 def read_content(digests: DigestCache, name: str) -> Prepare:
     """Completes an item's inputs: under `name` the digest of what its request calls so."""
 
-    def prepare(item: Item, report: Report) -> Item:
+    def prepare(item: Item, report: Progress) -> Item:
         content = digests.content(Path(item.request[name]), report)
         return replace(item, inputs={**item.inputs, name: content})
 

@@ -12,22 +12,28 @@ from typing import Any
 from core.store.digests import sha256_json
 from core.text import one_line
 
-# Part of every key: raise it when the files items leave change their form or content.
-FORMAT_VERSION = 3
 _LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A kind of item: `name` for people, `function` as `module:name` in `core`, `describe` for the log."""
+    """A kind of item.
+
+    Attributes:
+        name: for people.
+        function: an item function of `core` (see `core/item.py`), as `module:name`.
+        describe: lines for the log about an item's record.
+        version: part of the key: raise it when the files or the record that the function leaves change.
+    """
 
     name: str
     function: str
     describe: Callable[[dict[str, Any]], list[str]]
+    version: int = 1
 
     @property
     def task_name(self) -> str:
-        """Name of the function, and of the folder its items are in."""
+        """Name of the function without its module, and of the folder its items are in; no two stages share one."""
         return self.function.rpartition(":")[2]
 
 
@@ -63,8 +69,8 @@ class Outcome:
 
 
 def item_key(stage: Stage, item: Item) -> str:
-    """The item's cache key: stage, format version and inputs; 64 hex digits."""
-    return sha256_json([stage.name, FORMAT_VERSION, item.inputs])
+    """The item's cache key: function, version and inputs; 64 hex digits."""
+    return sha256_json([stage.task_name, stage.version, item.inputs])
 
 
 def run_name(text: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from prefect.context import FlowRunContext
@@ -13,7 +14,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from core.errors import MaskflowError
 from core.memory import MemoryUse
-from core.store.cache import in_use
+from core.store.cache import has_items_of_an_earlier_version, in_use
 from tasks.cancellation import watch_flow_run
 from tasks.crews.crew import Crew
 from tasks.crews.opening import open_crew
@@ -27,6 +28,10 @@ from tasks.stage_run import Prepare, StageRun
 from tasks.store import RunStore
 
 _log = get_logger("maskflow.running")
+_EARLIER = (
+    "Items kept in {0} were made by an earlier version of Maskflow: they are made again, once. "
+    "Afterwards `maskflow cache prune --unused --yes {0}` removes the old ones"
+)
 
 
 class RunCancelled(MaskflowError):
@@ -40,23 +45,32 @@ class ItemRun:
     Attributes:
         results: where Prefect keeps its own records of finished items.
         progress: of each stage, by the function of the stage.
+        resume: keep finished items.
+        made: every item so far, with its stage.
     """
 
     store: RunStore
     crew: Crew
     results: LocalFileSystem
     progress: dict[str, StageProgress]
+    resume: bool = True
     made: list[tuple[Stage, Outcome]] = field(default_factory=list)
+
+    @property
+    def folders(self) -> list[Path]:
+        """Those of the items made, in their order."""
+        return [outcome.folder for _, outcome in self.made]
 
 
 @contextmanager
-def item_run(store: RunStore, placement: Placement, items: int | None) -> Iterator[ItemRun]:
+def item_run(store: RunStore, placement: Placement, items: int | None, resume: bool = True) -> Iterator[ItemRun]:
     """Hold what running items needs; on leaving, or when the flow run is cancelled, the workers end at once.
 
     Args:
         store: the run's state folder.
         placement: what the items may use, where, and for how long.
         items: how many can run at once, where known: fewer than there are slots share all cores.
+        resume: keep finished items.
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
@@ -73,11 +87,13 @@ def item_run(store: RunStore, placement: Placement, items: int | None) -> Iterat
 
     with ExitStack() as open_:
         open_.enter_context(in_use(store.root))
+        if has_items_of_an_earlier_version(store.root):
+            _log.warning(_EARLIER.format(store.root.parent))
         open_.callback(store.digests.save)
         crew = open_.enter_context(open_crew(store, placement, items, flow_run_id, on_progress))
         open_.enter_context(watch_flow_run(flow_run_id, crew.close))
         try:
-            yield ItemRun(store, crew, store.results_block(), progress)
+            yield ItemRun(store, crew, store.results_block(), progress, resume)
         except BaseException:
             crew.close()  # before anything that may wait
             raise
@@ -92,20 +108,18 @@ def run_items(
     run: ItemRun,
     stage: Stage,
     items: Sequence[Item],
-    resume: bool = True,
     settled: Callable[[Outcome], None] = lambda _: None,
     prepare: Prepare | None = None,
 ) -> list[Outcome]:
     """Make every item that is not there yet; outcomes in the order of `items`.
 
-    Items with equal keys are made once. A hit counts only while its outputs are there, unaltered; without `resume`
-    nothing counts.
+    Items with equal keys are made once. A hit counts only while its outputs are there, unaltered; where the run
+    does not resume, nothing counts.
 
     Args:
         run: the present run.
         stage: what kind of items they are.
         items: all of them.
-        resume: keep what is there.
         settled: called with each outcome as soon as it is known, one after another. Where it raises, that item has
             failed: with its result made, but not delivered.
         prepare: completes an item's inputs, in threads, while those before it are already being made; an `OSError`,
@@ -115,7 +129,7 @@ def run_items(
         RunCancelled: the flow run was cancelled meanwhile.
     """
     run.store.sweep(stage.task_name)
-    stage_run = StageRun(run.store, run.crew, run.results, stage, items, resume, settled, prepare)
+    stage_run = StageRun(run.store, run.crew, run.results, stage, items, run.resume, settled, prepare)
     run.progress[stage.function] = stage_run.progress
     outcomes = stage_run.finish()
     if run.crew.closed:

@@ -15,6 +15,7 @@ from prefect.logging import get_logger
 from prefect.states import Cancelled, Failed
 
 from core.errors import MaskflowError, RefusedInput
+from core.progress import Progress
 from core.store.cache import mark_used
 from core.text import one_line
 from tasks.crews.crew import Crew
@@ -24,8 +25,7 @@ from tasks.reporting.delivery import undelivered
 from tasks.reporting.progress import StageProgress
 from tasks.store import RunStore
 
-Report = Callable[[int, int | None], None]
-Prepare = Callable[[Item, Report], Item]
+Prepare = Callable[[Item, Progress], Item]
 _SHOW_EVERY_S = 0.25
 _SILENCE_S = 60.0
 _PREPARED_AT_ONCE = 4

@@ -1,11 +1,9 @@
 """The work of one item: one video's windows put together into its annotations, links, hold-out score and report."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +13,7 @@ from core.formats.links_jsonl import write_links
 from core.formats.review_jsonl import write_review
 from core.formats.sparse_annotations import SparsePrompt
 from core.formats.tracks import FRAMES_FILE
+from core.item import Record, item
 from core.long_video.annotating import Annotator
 from core.long_video.hold_out import HoldOut, summary
 from core.long_video.linking import annotation_links, link_entries, recognised_links, segment_links
@@ -24,11 +23,12 @@ from core.long_video.pictures import Chosen, draw_chosen
 from core.long_video.report import ReportRequest, write_report
 from core.long_video.stitch import Pair
 from core.long_video.timeline import Timeline
+from core.progress import Progress
 from core.quality.review import review, worst_first
 from core.video.index import load_index
 
 DENSE_FILE, LINKS_FILE, REVIEW_FILE = "dense_annotations.jsonl", "links.jsonl", "review.jsonl"
-HOLD_OUT_FILE, REPORT_FILE = "hold_out.jsonl", "report.html"
+HOLD_OUT_FILE = "hold_out.jsonl"
 
 
 class AssembleRequest(BaseModel):
@@ -67,13 +67,9 @@ class AssembleRequest(BaseModel):
     report: ReportRequest
 
 
-def assemble_video(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+@item(AssembleRequest)
+def assemble_video(request: AssembleRequest, folder: Path, report: Progress) -> Record:
     """Assemble one video; leaves its annotations, links, review list, hold-out list and report in `folder`.
-
-    Args:
-        request: an `AssembleRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told frames done and frames expected.
 
     Returns:
         frames with annotations, objects, boxes, links, ambiguous links, hold-out figures, seconds.
@@ -81,22 +77,20 @@ def assemble_video(request: dict[str, Any], folder: Path, report: Callable[[int,
     Raises:
         BadMedia: the pictures for the report cannot be read.
     """
-    asked = AssembleRequest.model_validate(request)
-    started = time.monotonic()
-    index = load_index(asked.index)
-    names = Names(asked.objects, asked.shards, asked.apart, asked.pairs)
-    annotator = Annotator(names, asked.size, asked.masks, asked.carried)
-    hold_out, timeline = HoldOut(asked.held_out, asked.size), Timeline(asked.interval * index.mean_step_s)
+    index = load_index(request.index)
+    names = Names(request.objects, request.shards, request.apart, request.pairs)
+    annotator = Annotator(names, request.size, request.masks, request.carried)
+    hold_out, timeline = HoldOut(request.held_out, request.size), Timeline(request.interval * index.mean_step_s)
     chosen = Chosen(len(index))
     frames = boxes = 0
     with ExitStack() as stack:
         dense = stack.enter_context((folder / DENSE_FILE).open("w", encoding="utf-8", newline="\n"))
-        tracks = stack.enter_context((folder / FRAMES_FILE).open("w", encoding="utf-8")) if asked.tracks else None
-        for frame, time_s, rows in merged_rows(asked.shards):
+        tracks = stack.enter_context((folder / FRAMES_FILE).open("w", encoding="utf-8")) if request.tracks else None
+        for frame, time_s, rows in merged_rows(request.shards):
             best = best_sightings(rows, names.identify)
             hold_out.look(frame, best)
             timeline.anchor(time_s, best, names)
-            if frame % asked.interval or not best:
+            if frame % request.interval or not best:
                 continue
             annotated = annotator.annotate(frame, best)
             dense.write(dense_line(annotated))
@@ -107,14 +101,14 @@ def assemble_video(request: dict[str, Any], folder: Path, report: Callable[[int,
             frames += 1
             boxes += len(annotated.objects)
             report(frame, len(index))
-    links = annotation_links(asked.shards, names) + recognised_links(asked.shards, names)
-    links += segment_links(asked.pairs, names)
+    links = annotation_links(request.shards, names) + recognised_links(request.shards, names)
+    links += segment_links(request.pairs, names)
     write_links(folder / LINKS_FILE, links)
-    width, height = asked.size
-    seen = VideoResults(asked.video_id, width, height, index.fps, lambda: _seen(asked, annotator, names))
-    doubtful = worst_first([*review(seen, None), *link_entries(links, asked.video_id, index)])
+    width, height = request.size
+    seen = VideoResults(request.video_id, width, height, index.fps, lambda: _seen(request, annotator, names))
+    doubtful = worst_first([*review(seen, None), *link_entries(links, request.video_id, index)])
     write_review(folder / REVIEW_FILE, doubtful)
-    judged = hold_out.judged(asked.objects)
+    judged = hold_out.judged(request.objects)
     (folder / HOLD_OUT_FILE).write_text("".join(json.dumps(one) + "\n" for one in judged), encoding="utf-8")
     counts = {
         "frames": frames,
@@ -125,13 +119,13 @@ def assemble_video(request: dict[str, Any], folder: Path, report: Callable[[int,
         "ambiguous": sum(link.ambiguous for link in links),
         "hold_out": summary(judged),
     }
-    pictures = draw_chosen(chosen, asked.video, index, names)
-    write_report(folder / REPORT_FILE, asked.report, counts, timeline, links, doubtful, pictures)
-    return {**counts, "seconds": time.monotonic() - started}
+    pictures = draw_chosen(chosen, request.video, index, names)
+    write_report(folder, request.report, counts, timeline, links, doubtful, pictures)
+    return counts
 
 
-def _seen(asked: AssembleRequest, annotator: Annotator, names: Names) -> Iterator[SeenFrame]:
-    for frame, time_s, rows in merged_rows(asked.shards):
+def _seen(request: AssembleRequest, annotator: Annotator, names: Names) -> Iterator[SeenFrame]:
+    for frame, time_s, rows in merged_rows(request.shards):
         best = best_sightings(rows, names.identify)
-        if frame % asked.interval == 0 and best:
+        if frame % request.interval == 0 and best:
             yield annotator.seen(frame, time_s, best)

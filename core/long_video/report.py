@@ -10,7 +10,7 @@ from core.formats.links_jsonl import Link
 from core.formats.review_jsonl import ReviewEntry
 from core.long_video.timeline import Timeline
 from core.quality.pictures import review_section
-from core.report.page import Bar, Page, Picture, Section, Table, clock, write_page
+from core.report.page import Bar, Page, Picture, Section, Table, clock, write_run_page
 from core.report.run_facts import RunFacts, run_sections
 
 _MOST_ROWS = 200
@@ -50,7 +50,7 @@ class ReportRequest(BaseModel):
 
 
 def write_report(
-    path: Path,
+    folder: Path,
     asked: ReportRequest,
     counts: Mapping[str, Any],
     timeline: Timeline,
@@ -61,7 +61,7 @@ def write_report(
     """Write the page.
 
     Args:
-        path: the HTML file.
+        folder: where the page goes.
         asked: what was asked and how it went.
         counts: frames, objects, boxes, links, ambiguous, hold_out.
         timeline: of all objects.
@@ -82,7 +82,7 @@ def write_report(
         note = ", ".join(asked.stationary) or "none"
         sections.append(Section("Objects that never move, by the scene graph", note=note))
     sections += run_sections(asked.run)
-    write_page(path, Page(asked.title, _figures(asked, counts), sections))
+    write_run_page(folder, Page(asked.title, _figures(asked, counts), sections))
 
 
 def _problems(asked: ReportRequest) -> list[Section]:

@@ -1,10 +1,8 @@
 """The work of one item: follow one window's objects in one direction. Runs in a device worker."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,11 +15,13 @@ from core.formats.window_shard import (
     write_facts,
     write_lines,
 )
+from core.item import Record, item
 from core.long_video.follow import Follower
 from core.long_video.plan import Direction, Followed, Window, frames_to_follow
 from core.memory import PeakMemory, release_free
 from core.models.registry import DETECTORS, SEGMENTERS
 from core.models.spec import ModelSpec
+from core.progress import Progress
 from core.tracking.loop import with_next
 from core.tracking.tracker import Tracker
 from core.tracking.tracker_state import restore_tracker, save_tracker
@@ -29,8 +29,6 @@ from core.video.backward import read_backward
 from core.video.frames import Frame, FrameSource
 from core.video.index import FrameIndex, load_index
 from core.video.source import open_video, read_ahead
-
-Report = Callable[[int, int | None], None]
 
 
 class FollowRequest(BaseModel):
@@ -70,13 +68,9 @@ class FollowRequest(BaseModel):
         return frames_to_follow(Window(0, self.first, self.end), self.interval, self.objects, self.also)
 
 
-def follow_window(request: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
+@item(FollowRequest)
+def follow_window(request: FollowRequest, folder: Path, report: Progress) -> Record:
     """Follow one window; leaves its shard and, for the next window, the tracker's state in `folder`.
-
-    Args:
-        request: a `FollowRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told frames done and frames expected.
 
     Returns:
         frames, objects, seconds, and MiB of memory before, at the peak and after.
@@ -85,12 +79,11 @@ def follow_window(request: dict[str, Any], folder: Path, report: Report) -> dict
         BadMedia: the video cannot be read here; the message says why.
         UnsafeFile: the state of the window before is damaged.
     """
-    asked = FollowRequest.model_validate(request)
     release_free()
-    started, memory = time.monotonic(), PeakMemory()
-    index, wanted = load_index(asked.index), asked.frames()
-    before = Facts() if asked.before is None else read_facts(asked.before)
-    tracker = _tracker(asked)
+    memory = PeakMemory()
+    index, wanted = load_index(request.index), request.frames()
+    before = Facts() if request.before is None else read_facts(request.before)
+    tracker = _tracker(request)
     seen: set[int] = set()
 
     done = 0
@@ -103,11 +96,11 @@ def follow_window(request: dict[str, Any], folder: Path, report: Report) -> dict
             report(done, len(wanted))
             yield row
 
-    with open_video(asked.video, lambda: report(done, len(wanted))) as source:
-        follower = Follower(tracker, asked.objects, before, (source.info.width, source.info.height))
-        with _frames(source, index, wanted, asked) as frames:
+    with open_video(request.video, lambda: report(done, len(wanted))) as source:
+        follower = Follower(tracker, request.objects, before, (source.info.width, source.info.height))
+        with _frames(source, index, wanted, request) as frames:
             write_lines(folder / ROWS_FILE, watched(follower.rows(with_next(frames))))
-    if asked.last:
+    if request.last:
         tracker.finish()
     write_lines(folder / ARRIVALS_FILE, follower.arrivals)
     write_facts(folder, follower.facts())
@@ -115,22 +108,21 @@ def follow_window(request: dict[str, Any], folder: Path, report: Report) -> dict
     return {
         "frames": len(wanted),
         "objects": len(seen),
-        "seconds": time.monotonic() - started,
         "memory": memory.record(),
     }
 
 
-def _tracker(asked: FollowRequest) -> Tracker:
-    segmenter = SEGMENTERS.load(asked.segmenter)
-    detector = None if asked.detector is None else DETECTORS.load(asked.detector).start(asked.text_prompt or "")
-    if asked.before is not None:
-        return restore_tracker(asked.before, segmenter, detector, asked.detect_every)
-    return Tracker(segmenter.start(), detector, asked.detect_every)
+def _tracker(request: FollowRequest) -> Tracker:
+    segmenter = SEGMENTERS.load(request.segmenter)
+    detector = None if request.detector is None else DETECTORS.load(request.detector).start(request.text_prompt or "")
+    if request.before is not None:
+        return restore_tracker(request.before, segmenter, detector, request.detect_every)
+    return Tracker(segmenter.start(), detector, request.detect_every)
 
 
 def _frames(
-    source: FrameSource, index: FrameIndex, wanted: list[int], asked: FollowRequest
+    source: FrameSource, index: FrameIndex, wanted: list[int], request: FollowRequest
 ) -> AbstractContextManager[Iterator[Frame]]:
-    if asked.direction == "backward":
-        return read_backward(source, index, wanted, asked.max_side)
-    return read_ahead(source.frames_at(index, wanted, asked.max_side))
+    if request.direction == "backward":
+        return read_backward(source, index, wanted, request.max_side)
+    return read_ahead(source.frames_at(index, wanted, request.max_side))

@@ -3,7 +3,7 @@
 A model is loaded once per process; what belongs to one video lives in a session.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.masks.region import Region
+from core.progress import Progress
 from core.prompts import Detection, Prompt, TrackedMask
 from core.rgbd.clip import ClipView
 from core.video.frames import RGB
@@ -191,7 +192,7 @@ class PointTracker(Protocol):
         view: "ClipView",
         queries: npt.NDArray[np.float64],
         support: npt.NDArray[np.float64],
-        report: Callable[[int, int | None], None],
+        report: Progress,
     ) -> PointTracks:
         """Tracks of points [N, 4]: frame of the view, x, y, z in the world.
 

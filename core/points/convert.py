@@ -1,6 +1,6 @@
 """RGB-D folders, one a camera, and masks of their colour images, to one clip in our NPZ layout."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +26,7 @@ from core.formats.rgbd_folder import (
 )
 from core.geometry.sim3 import Array
 from core.masks import rle
+from core.progress import Progress
 from core.rgbd.clip import Depth
 from core.store.atomic import atomic_file
 from core.store.npz import NpzWriter
@@ -55,7 +56,7 @@ class CameraFiles:
 
 
 def convert_rgbd(
-    cameras: Sequence[CameraFiles], clip: Path, units_per_m: float, report: Callable[[int, int | None], None]
+    cameras: Sequence[CameraFiles], clip: Path, units_per_m: float, report: Progress
 ) -> tuple[list[str], int]:
     """Write a clip, atomically; memory holds one image at a time, and the masks packed.
 
@@ -125,7 +126,7 @@ class _Lens:
 
 
 class _Progress:
-    def __init__(self, report: Callable[[int, int | None], None], total: int) -> None:
+    def __init__(self, report: Progress, total: int) -> None:
         self._report, self._total, self._done = report, total, 0
 
     def __call__(self, image: npt.NDArray[_T]) -> npt.NDArray[_T]:

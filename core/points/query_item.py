@@ -1,16 +1,16 @@
 """The work of one item: an instance's points, split into batches. Runs in a device worker."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from core.formats.clip_npz import QUERY_POINTS
+from core.item import Record, item
 from core.points.batching import split_indices, support_indices
 from core.points.queries import Queries, queries_from_masks
 from core.points.settings import QUERY_FILE, SPLIT_FILE, QueryRequest
+from core.progress import Progress
 from core.rgbd.clip import Clip
 from core.store.npz import NpzWriter
 
@@ -18,13 +18,9 @@ OWN_POINTS = QUERY_POINTS
 """What the only instance of a clip without masks is called: it brings its points."""
 
 
-def make_queries(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+@item(QueryRequest)
+def make_queries(request: QueryRequest, folder: Path, report: Progress) -> Record:
     """Leave `query.npz` with all points, and `query_batch_N.npz` with those of each batch.
-
-    Args:
-        request: a `QueryRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told that it is done.
 
     Returns:
         points: how many; sizes: points of each batch; support: points that go with each batch; dropped: pixels left
@@ -33,14 +29,13 @@ def make_queries(request: dict[str, Any], folder: Path, report: Callable[[int, i
     Raises:
         BadMedia: there is not one point; the message tells why.
     """
-    asked = QueryRequest.model_validate(request)
-    clip = Clip(asked.clip)
-    stride = asked.queries.temporal_stride
-    queries, moved = _own(clip, stride) if asked.instance is None else (_taken(clip, asked), 0)
-    batches = split_indices(queries.points, asked.split.limit, asked.split.strategy, asked.split.seed)
-    support = queries.points[support_indices(queries.points, asked.split.support if len(batches) > 1 else 0)]
-    name = asked.instance or OWN_POINTS
-    config = json.dumps(asked.queries.model_dump(), sort_keys=True)
+    clip = Clip(request.clip)
+    stride = request.queries.temporal_stride
+    queries, moved = _own(clip, stride) if request.instance is None else (_taken(clip, request), 0)
+    batches = split_indices(queries.points, request.split.limit, request.split.strategy, request.split.seed)
+    support = queries.points[support_indices(queries.points, request.split.support if len(batches) > 1 else 0)]
+    name = request.instance or OWN_POINTS
+    config = json.dumps(request.queries.model_dump(), sort_keys=True)
     with NpzWriter(folder / QUERY_FILE) as npz:
         npz.array(QUERY_POINTS, queries.points)
         npz.array("camera_index", queries.cameras)
@@ -64,9 +59,9 @@ def make_queries(request: dict[str, Any], folder: Path, report: Callable[[int, i
     }
 
 
-def _taken(clip: Clip, asked: QueryRequest) -> Queries:
-    assert asked.instance is not None
-    return queries_from_masks(clip, asked.instance, asked.queries)
+def _taken(clip: Clip, request: QueryRequest) -> Queries:
+    assert request.instance is not None
+    return queries_from_masks(clip, request.instance, request.queries)
 
 
 def _own(clip: Clip, stride: int) -> tuple[Queries, int]:

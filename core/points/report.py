@@ -10,7 +10,7 @@ from core.formats.tracked_npz import read_tracked
 from core.points.pictures import draw_instance
 from core.points.settings import TRACKED_FILE, ReportedInstance
 from core.points.wording import distances, kept, splitting
-from core.report.page import Page, Section, Table, write_page
+from core.report.page import Page, Section, Table, write_run_page
 from core.report.plot import Plot, Series
 from core.report.run_facts import RunFacts, run_sections
 from core.rgbd.clip import ClipView
@@ -24,7 +24,7 @@ _ABOUT = (
 
 
 def write_report(
-    path: Path,
+    folder: Path,
     title: str,
     view: ClipView,
     instances: Sequence[ReportedInstance],
@@ -35,7 +35,7 @@ def write_report(
     """Write the page.
 
     Args:
-        path: the HTML file.
+        folder: where the page goes.
         title: of the page.
         view: what was tracked in.
         instances: that were tracked.
@@ -59,7 +59,7 @@ def write_report(
         ("frames", f"{view.frames}"),
         ("cameras", f"{view.cameras}"),
     ]
-    write_page(path, Page(title, figures, sections))
+    write_run_page(folder, Page(title, figures, sections))
 
 
 def _table(instances: Sequence[ReportedInstance]) -> Table:

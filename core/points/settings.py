@@ -12,7 +12,7 @@ Strategy = Literal["temporal", "spatial", "random"]
 MotionMethod = Literal["total_displacement", "max_displacement", "std_displacement", "endpoint_distance"]
 QUERY_FILE, SPLIT_FILE = "query.npz", "query_batch_{}.npz"
 TRACKED_FILE, REFINED_FILE, BATCH_RECORDING = "tracked.npz", "refined.npz", "tracks.rrd"
-COMBINED, REPORT_FILE = "combined.rrd", "report.html"
+COMBINED = "combined.rrd"
 
 
 class Frozen(BaseModel):

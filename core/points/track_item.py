@@ -1,38 +1,33 @@
 """The work of one item: a batch of points tracked. Runs in a device worker."""
 
 import time
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from core.formats.tracked_npz import Setting, Tracked, write_tracked
+from core.item import Record, item
 from core.memory import PeakMemory, release_free
 from core.models.registry import POINT_TRACKERS
 from core.points.settings import TRACKED_FILE, TrackRequest, ViewRequest
+from core.progress import Progress
 from core.rgbd.clip import Clip, ClipView
 from core.store.npz import NpzReader
 
 
-def track_batch(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+@item(TrackRequest)
+def track_batch(request: TrackRequest, folder: Path, report: Progress) -> Record:
     """Leave `tracked.npz`.
-
-    Args:
-        request: a `TrackRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told frames done and expected.
 
     Returns:
         points, frames: how many; visible: share of the valid positions that are visible; seconds: of tracking; memory:
         most that was used, in MiB; notes: what a person should know.
     """
-    asked = TrackRequest.model_validate(request)
-    view = open_view(asked)
-    with NpzReader(asked.batch) as npz:
+    view = open_view(request)
+    with NpzReader(request.batch) as npz:
         points, index, support = (npz.array(name) for name in ("query_points", "point_index", "support_points"))
-    tracker = POINT_TRACKERS.load(asked.tracker)
+    tracker = POINT_TRACKERS.load(request.tracker)
     memory = PeakMemory()
 
     def watched(done: int, expected: int | None) -> None:
@@ -44,7 +39,7 @@ def track_batch(request: dict[str, Any], folder: Path, report: Callable[[int, in
     seconds = time.perf_counter() - started
     tracked = Tracked(tracks.xyz, tracks.visible, tracks.valid, points, index)
     extra = {} if tracks.support is None else {"support_points": support, "support_tracks_3d": tracks.support}
-    write_tracked(folder / TRACKED_FILE, tracked, setting_of(view, asked.tracker.backend, asked), **extra)
+    write_tracked(folder / TRACKED_FILE, tracked, setting_of(view, request.tracker.backend, request), **extra)
     used = memory.record()
     release_free()
     return {
@@ -57,9 +52,9 @@ def track_batch(request: dict[str, Any], folder: Path, report: Callable[[int, in
     }
 
 
-def open_view(asked: ViewRequest) -> ClipView:
+def open_view(request: ViewRequest) -> ClipView:
     """What trackers see of an unpacked clip, opened once for all its batches."""
-    return _opened(asked.clip, asked.temporal_stride, asked.spatial_downsample)
+    return _opened(request.clip, request.temporal_stride, request.spatial_downsample)
 
 
 @lru_cache(maxsize=1)
@@ -70,7 +65,7 @@ def _opened(clip: Path, temporal_stride: int, spatial_downsample: int) -> ClipVi
     return ClipView(opened, temporal_stride, size)
 
 
-def setting_of(view: ClipView, tracker: str, asked: ViewRequest) -> Setting:
+def setting_of(view: ClipView, tracker: str, request: ViewRequest) -> Setting:
     """What points were tracked in, for the file."""
     info = view.clip.info
     return Setting(
@@ -79,8 +74,8 @@ def setting_of(view: ClipView, tracker: str, asked: ViewRequest) -> Setting:
         extrs=view.cam_from_world,
         camera_ids=tuple(info.camera_ids),
         tracker=tracker,
-        temporal_stride=asked.temporal_stride,
-        spatial_downsample=asked.spatial_downsample,
+        temporal_stride=request.temporal_stride,
+        spatial_downsample=request.spatial_downsample,
         timestamps=None if info.timestamps is None else np.array(info.timestamps)[view.source_frames],
     )
 

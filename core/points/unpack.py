@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from core.formats.clip_npz import (
     read_query_points,
     rgb_frames,
 )
+from core.progress import Progress
 from core.rgbd.clip import CLIP_FILE, DEPTHS, INTRINSICS, POSES, RGBS, ClipInfo, mask_file
 from core.store.npz import NpzReader, write_blocks
 from core.video.limits import check_size
@@ -33,7 +34,7 @@ _LEFT_FREE_BYTES = 2**30
 _PROPORTION = 0.03
 
 
-def unpack_clip(path: Path, mask_key: str, folder: Path, report: Callable[[int, int | None], None]) -> ClipInfo:
+def unpack_clip(path: Path, mask_key: str, folder: Path, report: Progress) -> ClipInfo:
     """Leave the clip in `folder` as `core.rgbd.clip.Clip` reads it.
 
     Args:
@@ -95,7 +96,7 @@ def _check_room(npz: NpzReader, needed: int, folder: Path) -> None:
 
 
 def _counted(
-    frames: Iterator[npt.NDArray[Any]], report: Callable[[int, int | None], None], before: int, total: int
+    frames: Iterator[npt.NDArray[Any]], report: Progress, before: int, total: int
 ) -> Iterator[npt.NDArray[Any]]:
     for number, frame in enumerate(frames, 1):
         yield frame

@@ -2,9 +2,8 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from core.geometry.colmap import pycolmap
 from core.geometry.sim3 import Array
+from core.item import Record, item
+from core.progress import Progress
 from core.reconstruction.database import write_camera, write_image
 from core.reconstruction.features import Features
 from core.reconstruction.matching import PairGeometry
@@ -38,28 +39,25 @@ class CameraRequest(BaseModel):
     matches: list[MatchFile]
 
 
-def calibrate(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:  # noqa: ARG001
+@item(CameraRequest)
+def calibrate(request: CameraRequest, folder: Path, report: Progress) -> Record:  # noqa: ARG001
     """Estimate the focal length from fundamental matrices (COLMAP's view graph calibration).
 
     Over the frames of the most frequent size, with square pixels and the principal point in the middle. Where too few
     pairs have a fundamental matrix (no parallax, or flat scenes), COLMAP's usual guess of 1.2 longer sides is taken.
 
-    Args:
-        request: a `CameraRequest` as JSON-able values.
-        folder: unused: the record is the output.
-        report: unused: this is quick.
-
     Returns:
         `focal`: as a share of the longer side, to a hundredth; `pairs`: that told it; `source`: "estimated" or
         "default".
     """
-    asked = CameraRequest.model_validate(request)
-    sizes = Counter((frame.width, frame.height) for frame in asked.frames if frame.features is not None)
+    sizes = Counter((frame.width, frame.height) for frame in request.frames if frame.features is not None)
     if sizes:
         size = max(sorted(sizes), key=lambda one: sizes[one])
-        frames = [frame for frame in asked.frames if (frame.width, frame.height) == size and frame.features is not None]
+        frames = [
+            frame for frame in request.frames if (frame.width, frame.height) == size and frame.features is not None
+        ]
         wanted = {frame.number for frame in frames}
-        pairs = [pair for file in asked.matches for pair in read_pairs(file, wanted)]
+        pairs = [pair for file in request.matches for pair in read_pairs(file, wanted)]
         pairs = [pair for pair in pairs if pair[1].config == _UNCALIBRATED]
         if len(pairs) >= _LEAST_PAIRS:
             focal = _focal(frames, pairs[:: max(1, -(-len(pairs) // _MOST_PAIRS))]) / max(size)

@@ -1,8 +1,6 @@
 """The work of one item: the features of a few frames."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from core.errors import BadMedia
 from core.geometry.colmap import pycolmap
+from core.item import Record, item
+from core.progress import Progress
 from core.reconstruction.features import Extractor
 from core.reconstruction.settings import FeatureSettings
 from core.video.image_file import read_image
@@ -32,26 +32,19 @@ class FeaturesRequest(BaseModel):
     settings: FeatureSettings
 
 
-def extract_features(
-    request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]
-) -> dict[str, Any]:
+@item(FeaturesRequest)
+def extract_features(request: FeaturesRequest, folder: Path, report: Progress) -> Record:
     """Leave the features of frame `n` of the request as `n.npz`.
 
     Images are taken as stored, not turned by what EXIF says: their pixels are what a COLMAP model refers to.
-
-    Args:
-        request: a `FeaturesRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told frames done and expected.
 
     Returns:
         `frames`: for each of the request `features` (how many), `width`, `height`, `focal_px` (by EXIF, or null), and
         `failed`: why it has none, or null.
     """
-    asked = FeaturesRequest.model_validate(request)
-    extractor = Extractor(asked.settings)
+    extractor = Extractor(request.settings)
     told = []
-    for number, files in enumerate(asked.frames):
+    for number, files in enumerate(request.frames):
         try:
             image = read_image(files.image, upright=False)
             features = extractor.extract(image, None if files.mask is None else _read_mask(files.mask))
@@ -60,7 +53,7 @@ def extract_features(
             told.append({**found, "focal_px": _focal_px(files.image), "failed": None})
         except BadMedia as error:
             told.append({"features": 0, "width": 0, "height": 0, "focal_px": None, "failed": str(error)})
-        report(number + 1, len(asked.frames))
+        report(number + 1, len(request.frames))
     return {"frames": told}
 
 

@@ -1,12 +1,12 @@
 """The work of one item: frames of a video as images, picked by time."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
+from core.item import Record, item
+from core.progress import Progress
 from core.video.source import open_video, read_ahead
 
 _JPEG_QUALITY = 95
@@ -20,13 +20,9 @@ class FramesRequest(BaseModel):
     fps: float | None = None
 
 
-def extract_frames(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+@item(FramesRequest)
+def extract_frames(request: FramesRequest, folder: Path, report: Progress) -> Record:
     """Leave the frames as `frame_NNNNNN.jpg`, numbered as in the video.
-
-    Args:
-        request: a `FramesRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told frames written and expected.
 
     Returns:
         `frames`: the files' names, in order.
@@ -34,9 +30,8 @@ def extract_frames(request: dict[str, Any], folder: Path, report: Callable[[int,
     Raises:
         BadMedia: the video cannot be read.
     """
-    asked = FramesRequest.model_validate(request)
     names = []
-    with open_video(asked.video) as video, read_ahead(video.frames(asked.fps)) as frames:
+    with open_video(request.video) as video, read_ahead(video.frames(request.fps)) as frames:
         for frame in frames:
             names.append(f"frame_{frame.source_frame:06d}.jpg")
             Image.fromarray(frame.image).save(folder / names[-1], quality=_JPEG_QUALITY)

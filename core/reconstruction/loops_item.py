@@ -1,13 +1,13 @@
 """The work of one item: which frames far apart in the sequence seem to show the same place."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from core.item import Record, item
+from core.progress import Progress
 from core.reconstruction.features import Features
 from core.reconstruction.matching import mutual_matches
 
@@ -26,27 +26,22 @@ class LoopsRequest(BaseModel):
     window: int
 
 
-def find_loops(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:  # noqa: ARG001
+@item(LoopsRequest)
+def find_loops(request: LoopsRequest, folder: Path, report: Progress) -> Record:  # noqa: ARG001
     """Compare key frames by their largest features, all with all.
 
     Key frames are spread evenly, four a window and at most 400; each proposes the three that share most with it.
 
-    Args:
-        request: a `LoopsRequest` as JSON-able values.
-        folder: unused: the record is the output.
-        report: told key frames done and expected.
-
     Returns:
         `pairs`: candidates, to be matched in full, ascending.
     """
-    asked = LoopsRequest.model_validate(request)
-    known = [frame for frame, path in enumerate(asked.features) if path is not None]
-    keys = known[:: max(1, asked.window // _KEYFRAMES_A_WINDOW, -(-len(known) // _MOST_KEYFRAMES))]
-    signatures = [_signature(asked.features[frame]) for frame in keys]
+    known = [frame for frame, path in enumerate(request.features) if path is not None]
+    keys = known[:: max(1, request.window // _KEYFRAMES_A_WINDOW, -(-len(known) // _MOST_KEYFRAMES))]
+    signatures = [_signature(request.features[frame]) for frame in keys]
     candidates: dict[int, list[tuple[int, int]]] = {frame: [] for frame in keys}
     for done, (frame, own) in enumerate(zip(keys, signatures, strict=True)):
         for other, theirs in zip(keys[done + 1 :], signatures[done + 1 :], strict=True):
-            if other - frame < asked.window:
+            if other - frame < request.window:
                 continue
             count = len(mutual_matches(own, theirs))
             if count >= _LEAST_MATCHES:

@@ -1,8 +1,7 @@
 """The work of one item: all windows aligned and merged into one model."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -13,6 +12,8 @@ from core.geometry.colmap import pycolmap
 from core.geometry.placing import Placement, place
 from core.geometry.robust import align_points
 from core.geometry.sim3 import Array
+from core.item import Record, item
+from core.progress import Progress
 from core.reconstruction.anchors import read_anchors, renumber
 from core.reconstruction.bundle import bundle_adjust
 from core.reconstruction.complete import complete
@@ -56,17 +57,13 @@ class MergeRequest(BaseModel):
     reference: Path | None = None
 
 
-def merge_windows(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+@item(MergeRequest)
+def merge_windows(request: MergeRequest, folder: Path, report: Progress) -> Record:
     """Leave `sparse/`, the one model of all windows, and `alignment.json`, how they lie in it.
 
     Windows are aligned in pairs on what they share, placed together, and merged; then frames that no window placed are
     registered, tracks continued over all matches, and everything adjusted once more. A window that does not fit the
     others is left out, with its reason.
-
-    Args:
-        request: a `MergeRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told steps done and expected.
 
     Returns:
         The `Alignment` without its lists of pairs and frame errors.
@@ -74,18 +71,17 @@ def merge_windows(request: dict[str, Any], folder: Path, report: Callable[[int, 
     Raises:
         BadMedia: nothing to merge, or what was merged does not hold together.
     """
-    asked = MergeRequest.model_validate(request)
-    if not asked.windows:
+    if not request.windows:
         raise BadMedia("no window has a model")
-    models = {one.window: pycolmap.Reconstruction(one.folder / SPARSE) for one in asked.windows}
+    models = {one.window: pycolmap.Reconstruction(one.folder / SPARSE) for one in request.windows}
     windows = [read_window(number, model) for number, model in sorted(models.items())]
     report(1, 5)
-    anchors = [read_anchors(one.window, one.folder, models[one.window]) for one in asked.windows]
+    anchors = [read_anchors(one.window, one.folder, models[one.window]) for one in request.windows]
     bases = [a or w for a, w in zip(anchors, windows, strict=True)]
     by_number = {one.number: one for one in bases}
     pairs = [
         align(by_number[shared.source], by_number[shared.target], shared)
-        for shared in find_shared(bases, asked.matches)
+        for shared in find_shared(bases, request.matches)
     ]
     placement = place(sorted(models), [pair.edge for pair in pairs if pair.edge is not None])
     report(2, 5)
@@ -95,16 +91,16 @@ def merge_windows(request: dict[str, Any], folder: Path, report: Callable[[int, 
         points_xy = _points_xy(models.values())
     merged = merge_models(windows, models, placement.world_from_model, points_xy, single_views=any(anchors))
     before = set(merged.reg_image_ids())
-    notes = _finish(merged, asked, report)
-    if asked.matches:
-        clean(merged, asked.settings.max_reproj_error)
+    notes = _finish(merged, request, report)
+    if request.matches:
+        clean(merged, request.settings.max_reproj_error)
         if not is_solved(merged, len(before)):
             left = f"{merged.num_reg_images()} frames and {merged.num_points3D()} points"
             raise BadMedia(f"the merged model falls apart: {left} are left: {NO_DEPTH}")
     notes += _back_to(merged, windows[sorted(models).index(min(placement.world_from_model))])
-    reference = None if asked.reference is None else align_with_reference(merged, asked.reference)
+    reference = None if request.reference is None else align_with_reference(merged, request.reference)
     write_model(merged, folder / SPARSE)
-    alignment = _alignment(asked, placement, windows, pairs, merged, before)
+    alignment = _alignment(request, placement, windows, pairs, merged, before)
     if reference is not None:
         notes += reference.pop("notes", [])
         alignment = alignment.model_copy(update=reference)
@@ -135,33 +131,31 @@ def _back_to(merged: pycolmap.Reconstruction, window: WindowModel) -> list[str]:
     return []
 
 
-def _finish(
-    merged: pycolmap.Reconstruction, asked: MergeRequest, report: Callable[[int, int | None], None]
-) -> list[str]:
+def _finish(merged: pycolmap.Reconstruction, request: MergeRequest, report: Progress) -> list[str]:
     """Adjust; with matches, complete and adjust again. Notes where points that one frame alone sees forbid that."""
-    limit = asked.settings.max_reproj_error
+    limit = request.settings.max_reproj_error
     tied = all(point.track.length() > 1 for point in merged.points3D.values())
-    adjust = asked.settings.bundle_adjustment and tied
+    adjust = request.settings.bundle_adjustment and tied
     if adjust:
-        bundle_adjust(merged, asked.camera.fixed, limit)
+        bundle_adjust(merged, request.camera.fixed, limit)
     report(3, 5)
-    if asked.matches:
+    if request.matches:
         for _ in range(_ROUNDS if adjust else 1):
-            complete(merged, asked.frames, asked.camera, asked.matches)
+            complete(merged, request.frames, request.camera, request.matches)
             report(3, 5)  # the same again: each of these may take minutes, and silence is taken for a hang
             if adjust:
-                bundle_adjust(merged, asked.camera.fixed, limit)
+                bundle_adjust(merged, request.camera.fixed, limit)
                 report(3, 5)
-        colour_points(merged, asked.frames)
+        colour_points(merged, request.frames)
     merged.update_point_3d_errors()
     report(4, 5)
-    if asked.settings.bundle_adjustment and not tied:
+    if request.settings.bundle_adjustment and not tied:
         return ["the merged model was not adjusted: windows without tracks have points that one frame alone sees"]
     return []
 
 
 def _alignment(
-    asked: MergeRequest,
+    request: MergeRequest,
     placement: Placement,
     windows: Sequence[WindowModel],
     pairs: Sequence[Aligned],
@@ -170,13 +164,13 @@ def _alignment(
 ) -> told.Alignment:
     final = read_window(-1, merged)
     placed = [_window(one, placement, final) for one in windows]
-    failed = [told.WindowAlignment(window=number, status="failed", reason=why) for number, why in asked.failed]
+    failed = [told.WindowAlignment(window=number, status="failed", reason=why) for number, why in request.failed]
     registered = set(merged.reg_image_ids())
-    names = {frame.image_id: frame.name for frame in asked.frames}
+    names = {frame.image_id: frame.name for frame in request.frames}
     root = min(placement.world_from_model)
     return told.Alignment(
         frame=f"that of window {root}, in its scale",
-        frames=len(asked.frames),
+        frames=len(request.frames),
         registered=len(registered),
         missing=[name for image_id, name in names.items() if image_id not in registered],
         added=[name for image_id, name in names.items() if image_id in registered - before],

@@ -9,7 +9,7 @@ from core.formats.alignment_json import Alignment
 from core.formats.window_info import WindowInfo
 from core.geometry.colmap import pycolmap
 from core.geometry.sim3 import Array
-from core.report.page import Page, Section, Table, write_page
+from core.report.page import Page, Section, Table, write_run_page
 from core.report.plot import Plot, Series
 from core.report.run_facts import RunFacts, run_sections
 
@@ -18,7 +18,7 @@ _MOST_ROWS = 200
 
 
 def write_report(
-    path: Path,
+    folder: Path,
     title: str,
     windows: Sequence[WindowInfo],
     alignment: Alignment | None,
@@ -30,7 +30,7 @@ def write_report(
     """Write the page.
 
     Args:
-        path: the HTML file.
+        folder: where the page goes.
         title: of the page.
         windows: all, also those that failed.
         alignment: of the merged model, if there is one.
@@ -50,7 +50,7 @@ def write_report(
         sections.append(Section("Pairs of windows", _ABOUT_PAIRS, table=_pair_table(alignment)))
     sections.append(Section("How it was reconstructed", table=Table(("", ""), facts)))
     sections += run_sections(run)
-    write_page(path, Page(title, _figures(windows, alignment), sections))
+    write_run_page(folder, Page(title, _figures(windows, alignment), sections))
 
 
 _ABOUT_WINDOWS = (

@@ -1,8 +1,6 @@
 """The work of one item: the report page and the recording of a finished reconstruction."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,8 +8,10 @@ from core.formats.alignment_json import read_alignment
 from core.formats.rerun_reconstruction import record_reconstruction
 from core.formats.window_info import FrameInfo, WindowInfo, read_window_info
 from core.geometry.colmap import pycolmap
+from core.item import Record, item
+from core.progress import Progress
 from core.reconstruction.report import write_report
-from core.reconstruction.settings import ALIGNMENT, RECORDING_FILE, REPORT_FILE, SPARSE
+from core.reconstruction.settings import ALIGNMENT, RECORDING_FILE, SPARSE
 from core.report.run_facts import RunFacts
 
 
@@ -39,25 +39,20 @@ class ReportRequest(BaseModel):
     failures: list[tuple[str, str]]
 
 
-def report_reconstruction(
-    request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]
-) -> dict[str, Any]:
+@item(ReportRequest)
+def report_reconstruction(request: ReportRequest, folder: Path, report: Progress) -> Record:
     """Leave `report.html` and, where there is a merged model, `merged.rrd`.
-
-    Args:
-        request: a `ReportRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told steps done and expected.
 
     Returns:
         `recording`: whether there is one.
     """
-    asked = ReportRequest.model_validate(request)
-    windows = [read_window_info(path) for path in asked.windows] + [_failed(one, asked.backend) for one in asked.failed]
+    windows = [read_window_info(path) for path in request.windows] + [
+        _failed(one, request.backend) for one in request.failed
+    ]
     windows.sort(key=lambda one: one.window)
     alignment = model = None
-    if asked.merged is not None:
-        alignment, model = read_alignment(asked.merged / ALIGNMENT), pycolmap.Reconstruction(asked.merged / SPARSE)
+    if request.merged is not None:
+        alignment, model = read_alignment(request.merged / ALIGNMENT), pycolmap.Reconstruction(request.merged / SPARSE)
         model.update_point_3d_errors()
         aligned = {one.window for one in alignment.windows if one.status == "aligned"}
         shown = {
@@ -67,7 +62,7 @@ def report_reconstruction(
         }
         record_reconstruction(folder / RECORDING_FILE, model, shown)
     report(1, 2)
-    write_report(folder / REPORT_FILE, asked.title, windows, alignment, model, asked.facts, asked.failures, asked.run)
+    write_report(folder, request.title, windows, alignment, model, request.facts, request.failures, request.run)
     report(2, 2)
     return {"recording": model is not None}
 

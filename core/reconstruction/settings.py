@@ -12,7 +12,7 @@ DEFAULT_FOCAL = 1.2
 SPARSE = "sparse"
 PAIRS_FILE = "pairs.npz"
 ALIGNMENT = "alignment.json"
-REPORT_FILE, RECORDING_FILE = "report.html", "merged.rrd"
+RECORDING_FILE = "merged.rrd"
 
 
 class FeatureSettings(BaseModel):

@@ -1,18 +1,18 @@
 """The work of one item: what VGGT says of a batch of windows, in one pass where they are equally long."""
 
-from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import BadMedia
+from core.item import Record, item
 from core.models.registry import RECONSTRUCTORS
 from core.models.roles import WindowGeometry
 from core.models.spec import ModelSpec
 from core.models.vggt.square import make_square
+from core.progress import Progress
 from core.store.safe_load import load_npz
 from core.video.frames import RGB
 from core.video.image_file import read_image
@@ -27,26 +27,21 @@ class PredictRequest(BaseModel):
     model: ModelSpec
 
 
-def predict_windows(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+@item(PredictRequest)
+def predict_windows(request: PredictRequest, folder: Path, report: Progress) -> Record:
     """Leave the geometry of window `n` of the request as `n.npz`, without the images that cannot be read.
-
-    Args:
-        request: a `PredictRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told windows done and expected.
 
     Returns:
         `windows`: for each, of each image in order, `[width, height]` in pixels, or why it cannot be read. A window
         without images has no file.
     """
-    asked = PredictRequest.model_validate(request)
-    read = [[_read(path) for path in window] for window in asked.windows]
+    read = [[_read(path) for path in window] for window in request.windows]
     squares = [[one[0] for one in window if one[0] is not None] for window in read]
-    model = RECONSTRUCTORS.load(asked.model)
+    model = RECONSTRUCTORS.load(request.model)
     done = 0
     for length, chunk in groupby(sorted(range(len(squares)), key=lambda n: len(squares[n])), lambda n: len(squares[n])):
         numbers = list(chunk)
-        predicted = model.predict([squares[n] for n in numbers], asked.most) if length else []
+        predicted = model.predict([squares[n] for n in numbers], request.most) if length else []
         for number, geometry in zip(numbers, predicted, strict=bool(length)):
             write_geometry(folder / f"{number}.npz", geometry)
         done += len(numbers)

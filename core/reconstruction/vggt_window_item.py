@@ -1,8 +1,6 @@
 """The work of one item: a window's COLMAP model from what VGGT says of it."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -10,12 +8,14 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import BadMedia
-from core.formats.window_info import write_window_info
+from core.formats.window_info import WindowInfo, write_window_info
 from core.geometry.colmap import pycolmap
 from core.geometry.robust import align_points
 from core.geometry.sim3 import Array
+from core.item import item
 from core.models.roles import WindowGeometry, WindowTracks
 from core.models.vggt.square import make_square
+from core.progress import Progress
 from core.reconstruction.anchors import write_anchors
 from core.reconstruction.bundle import bundle_adjust
 from core.reconstruction.describe import describe
@@ -50,18 +50,12 @@ class VggtWindowRequest(BaseModel):
     vggt: VggtSettings
 
 
-def solve_vggt_window(
-    request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]
-) -> dict[str, Any]:
+@item(VggtWindowRequest)
+def solve_vggt_window(request: VggtWindowRequest, folder: Path, report: Progress) -> WindowInfo:
     """Leave a window's model in `sparse/`, what it is like in `window_info.*`, and `anchors.npz` to align it by.
 
     With bundle adjustment: features are matched; where every frame has 64 inliers, all are adjusted, else those that
     have; where that cannot be done either, the network's own poses and depth are kept. The reason is noted.
-
-    Args:
-        request: a `VggtWindowRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told steps done and expected.
 
     Returns:
         The `WindowInfo`.
@@ -69,24 +63,23 @@ def solve_vggt_window(
     Raises:
         BadMedia: there is no usable depth; the message tells why.
     """
-    asked = VggtWindowRequest.model_validate(request)
-    used = [frame for frame in asked.frames if frame.reason is None]
+    used = [frame for frame in request.frames if frame.reason is None]
     if not used:
-        raise BadMedia(f"no frame of it can be read; {asked.frames[0].name}: {asked.frames[0].reason}")
-    squares = [make_square(read_image(path, upright=False)) for path in asked.images]
-    window = Window(used, read_geometry(asked.geometry))
+        raise BadMedia(f"no frame of it can be read; {request.frames[0].name}: {request.frames[0].reason}")
+    squares = [make_square(read_image(path, upright=False)) for path in request.images]
+    window = Window(used, read_geometry(request.geometry))
     check_geometry(window.geometry)
     report(1, 3)
-    model, method, notes, reasons = solve(window, squares, asked)
+    model, method, notes, reasons = solve(window, squares, request)
     report(2, 3)
     frames, cells, xyz = anchor_points(window)
     write_anchors(folder, frames, cells, _follow(window, model, xyz))
     write_model(model, folder / SPARSE)
-    reasons |= {frame.image_id: frame.reason for frame in asked.frames if frame.reason is not None}
-    info = describe(asked.window, model, asked.frames, reasons, backend="vggt", method=method, notes=notes)
+    reasons |= {frame.image_id: frame.reason for frame in request.frames if frame.reason is not None}
+    info = describe(request.window, model, request.frames, reasons, backend="vggt", method=method, notes=notes)
     write_window_info(folder, info)
     report(3, 3)
-    return info.model_dump(mode="json")
+    return info
 
 
 def check_geometry(geometry: WindowGeometry) -> None:
@@ -98,17 +91,17 @@ def check_geometry(geometry: WindowGeometry) -> None:
 
 
 def solve(
-    window: Window, squares: list[RGB], asked: VggtWindowRequest
+    window: Window, squares: list[RGB], request: VggtWindowRequest
 ) -> tuple[pycolmap.Reconstruction, str, list[str], dict[int, str]]:
     """The model, how it was made, notes, and reasons by image id for frames that it lacks.
 
     Bundle adjustment, then without bad frames, then feed-forward.
     """
     notes: list[str] = []
-    if asked.settings.bundle_adjustment:
+    if request.settings.bundle_adjustment:
         try:
-            tracks = match_points(squares, window.geometry, asked.vggt)
-            model, bad = adjust_tracks(window, tracks, asked)
+            tracks = match_points(squares, window.geometry, request.vggt)
+            model, bad = adjust_tracks(window, tracks, request)
             if model is not None:
                 why = {window.frames[n].image_id: f"fewer than {MIN_INLIERS} inlier points" for n in bad}
                 left_out = f" without {len(bad)} frame{'s' if len(bad) > 1 else ''}" if bad else ""
@@ -120,22 +113,22 @@ def solve(
             notes.append(f"no bundle adjustment: {error}")
     side = window.geometry.depth.shape[-1]
     small = [_resized(square, side) for square in squares]
-    model, more = model_from_depth(window, small, asked.vggt.conf_thres_value)
+    model, more = model_from_depth(window, small, request.vggt.conf_thres_value)
     return model, "feed-forward", notes + more, {}
 
 
 def adjust_tracks(
-    window: Window, tracks: WindowTracks, asked: VggtWindowRequest
+    window: Window, tracks: WindowTracks, request: VggtWindowRequest
 ) -> tuple[pycolmap.Reconstruction | None, list[int]]:
     """The adjusted model of the frames with enough inliers, and the positions of the others."""
-    inliers = track_inliers(window, tracks, asked.vggt.vis_thresh, asked.settings.max_reproj_error)
+    inliers = track_inliers(window, tracks, request.vggt.vis_thresh, request.settings.max_reproj_error)
     bad = [n for n in range(len(window.frames)) if inliers[n].sum() < MIN_INLIERS]
     inliers[bad] = False
     if len(window.frames) - len(bad) < _LEAST_FRAMES:
         return None, bad
-    shared = asked.camera.shared and len({(frame.width, frame.height) for frame in window.frames}) == 1
-    model = model_from_tracks(window, tracks, inliers, asked.camera.model, shared)
-    bundle_adjust(model, asked.camera.fixed, asked.settings.max_reproj_error)
+    shared = request.camera.shared and len({(frame.width, frame.height) for frame in window.frames}) == 1
+    model = model_from_tracks(window, tracks, inliers, request.camera.model, shared)
+    bundle_adjust(model, request.camera.fixed, request.settings.max_reproj_error)
     return (model if model.num_points3D() >= MIN_INLIERS else None), bad
 
 

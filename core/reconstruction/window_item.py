@@ -1,17 +1,18 @@
 """The work of one item: a window's COLMAP model from the shared features and matches."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import BadMedia
-from core.formats.window_info import write_window_info
+from core.formats.window_info import WindowInfo, write_window_info
 from core.geometry.colmap import pycolmap
+from core.item import item
+from core.progress import Progress
 from core.reconstruction.bundle import bundle_adjust
 from core.reconstruction.complete import complete
 from core.reconstruction.describe import describe, why_not_placed, why_unsolved
@@ -36,15 +37,11 @@ class WindowRequest(BaseModel):
     settings: SolveSettings
 
 
-def solve_window(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+@item(WindowRequest)
+def solve_window(request: WindowRequest, folder: Path, report: Progress) -> WindowInfo:
     """Leave a window's model in `sparse/` (binary COLMAP, `points.ply`) and what it is like in `window_info.*`.
 
     The points an image sees are numbered as its features are: that is how windows share them.
-
-    Args:
-        request: a `WindowRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told frames registered and expected.
 
     Returns:
         The `WindowInfo`.
@@ -52,58 +49,62 @@ def solve_window(request: dict[str, Any], folder: Path, report: Callable[[int, i
     Raises:
         BadMedia: there is no model; the message tells why.
     """
-    asked = WindowRequest.model_validate(request)
-    report(0, len(asked.frames))
-    limit = asked.settings.max_reproj_error
-    placed, total = count(1), len(asked.frames)
-    miss_px = turning_miss_px(asked.frames, asked.matches, _focal_px(asked))
+    report(0, len(request.frames))
+    limit = request.settings.max_reproj_error
+    placed, total = count(1), len(request.frames)
+    miss_px = turning_miss_px(request.frames, request.matches, _focal_px(request))
     if miss_px is not None:
         raise BadMedia(f"{NO_DEPTH}: one rotation explains the matches of each pair to within {miss_px:.2f} px")
     mapped = map_window(
-        asked.frames, asked.camera, asked.matches, asked.settings.mapper, limit, lambda: report(next(placed), total)
+        request.frames,
+        request.camera,
+        request.matches,
+        request.settings.mapper,
+        limit,
+        lambda: report(next(placed), total),
     )
     if mapped.model is None:
-        raise BadMedia(why_unsolved(asked.frames, mapped.matches))
+        raise BadMedia(why_unsolved(request.frames, mapped.matches))
     model: pycolmap.Reconstruction = mapped.model
     notes: list[str] = []
-    if asked.settings.bundle_adjustment:
-        model, notes = _adjusted(mapped, asked)
-    colour_points(model, asked.frames)
+    if request.settings.bundle_adjustment:
+        model, notes = _adjusted(mapped, request)
+    colour_points(model, request.frames)
     write_model(model, folder / SPARSE)
-    reasons = {frame.image_id: why_not_placed(frame, mapped.matches) for frame in asked.frames}
-    info = describe(asked.window, model, asked.frames, reasons, backend="colmap", method=mapped.mapper, notes=notes)
+    reasons = {frame.image_id: why_not_placed(frame, mapped.matches) for frame in request.frames}
+    info = describe(request.window, model, request.frames, reasons, backend="colmap", method=mapped.mapper, notes=notes)
     write_window_info(folder, info)
-    report(info.registered, len(asked.frames))
-    return info.model_dump(mode="json")
+    report(info.registered, len(request.frames))
+    return info
 
 
-def _focal_px(asked: WindowRequest) -> float:
-    largest = max(max(frame.width, frame.height) for frame in asked.frames)
-    return asked.camera.focal_px or asked.camera.focal * largest
+def _focal_px(request: WindowRequest) -> float:
+    largest = max(max(frame.width, frame.height) for frame in request.frames)
+    return request.camera.focal_px or request.camera.focal * largest
 
 
-def _adjusted(mapped: Mapped, asked: WindowRequest) -> tuple[pycolmap.Reconstruction, list[str]]:
+def _adjusted(mapped: Mapped, request: WindowRequest) -> tuple[pycolmap.Reconstruction, list[str]]:
     """A model after bundle adjustment, and what is to be noted of it.
 
     Two views under small angles hold so loosely that adjusting can let go of them: where it is sure that the camera
     moves, they stay as they were mapped. Raises `BadMedia` where the model falls apart otherwise.
     """
     assert mapped.model is not None
-    limit = asked.settings.max_reproj_error
+    limit = request.settings.max_reproj_error
     model = pycolmap.Reconstruction(mapped.model)
     notes: list[str] = []
-    bundle_adjust(model, asked.camera.fixed, limit)
+    bundle_adjust(model, request.camera.fixed, limit)
     other = better_reversed(model)
     if other is not None:
-        complete(other, asked.frames, asked.camera, asked.matches)
-        bundle_adjust(other, asked.camera.fixed, limit)
+        complete(other, request.frames, request.camera, request.matches)
+        bundle_adjust(other, request.camera.fixed, limit)
         model, notes = other, ["depth reversed: that explains the small motion better than what the mapper found"]
     clean(model, limit)
     if is_solved(model, mapped.usable):
         return model, notes
-    if mapped.usable == _A_PAIR and surely_moves(asked.frames, asked.matches, _focal_px(asked)):
+    if mapped.usable == _A_PAIR and surely_moves(request.frames, request.matches, _focal_px(request)):
         return mapped.model, ["not adjusted: two views under small angles do not hold each other"]
-    left = f"{model.num_reg_images()} of {len(asked.frames)} frames and {model.num_points3D()} points"
+    left = f"{model.num_reg_images()} of {len(request.frames)} frames and {model.num_points3D()} points"
     raise BadMedia(f"{NO_DEPTH}: {left} are left after bundle adjustment")
 
 

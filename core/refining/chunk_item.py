@@ -1,10 +1,8 @@
 """The work of one item: some images of one scene refined. Runs in a device worker."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -13,10 +11,12 @@ from pydantic import BaseModel, ConfigDict
 from core.errors import BadMedia, UnsafeFile
 from core.formats.id_maps import IdMap, read_coded_map, write_id_map, write_png16
 from core.formats.review_jsonl import ReviewEntry, write_review
+from core.item import Record, item
 from core.memory import PeakMemory, release_free
 from core.models.registry import GENERATORS
 from core.models.roles import MaskGenerator
 from core.models.spec import ModelSpec
+from core.progress import Progress
 from core.quality.review import review_picture
 from core.refining.pictures import picture_of_map
 from core.refining.refine import Refined, Settings, refine_map
@@ -62,47 +62,41 @@ class _Unread:
     reason: str
 
 
-def refine_images(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+@item(RefineRequest)
+def refine_images(request: RefineRequest, folder: Path, report: Progress) -> Record:
     """Refine images; leaves `<image>.pth` (and `.png`) for each in `folder`, `scores.jsonl` and `review.jsonl`.
 
     An image that cannot be read is told in the record, and leaves the others alone.
-
-    Args:
-        request: a `RefineRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told images done and images expected.
 
     Returns:
         scene; images: a line about each that was refined; failed, warnings: a line about each it concerns; seconds,
         memory.
     """
-    asked = RefineRequest.model_validate(request)
     release_free()
-    started, memory = time.monotonic(), PeakMemory()
-    generator = GENERATORS.load(asked.generator)
+    memory = PeakMemory()
+    generator = GENERATORS.load(request.generator)
     scores: list[ImageScore] = []
     doubtful: list[ReviewEntry] = []
     failed, warnings = {}, {}
-    with read_ahead(_read(asked.images), depth=_AHEAD) as pairs:
+    with read_ahead(_read(request.images), depth=_AHEAD) as pairs:
         for done, pair in enumerate(pairs, 1):
             if isinstance(pair, _Unread):
                 failed[pair.name] = pair.reason
             else:
-                told, warning = _refine(pair, generator, asked, folder, doubtful)
+                told, warning = _refine(pair, generator, request, folder, doubtful)
                 scores.append(told)
                 if all_told := "; ".join(one for one in (pair.warning, warning) if one):
                     warnings[pair.name] = all_told
             memory.sample()
-            report(done, len(asked.images))
+            report(done, len(request.images))
     lines = (told.model_dump_json() + "\n" for told in scores)
     (folder / SCORES_FILE).write_text("".join(lines), encoding="utf-8")
     write_review(folder / REVIEW_FILE, doubtful)
     return {
-        "scene": asked.images[0].image.parents[1].name,
+        "scene": request.images[0].image.parents[1].name,
         "images": {told.image: _sentence(told) for told in scores},
         "failed": failed,
         "warnings": warnings,
-        "seconds": time.monotonic() - started,
         "memory": memory.record(),
     }
 
@@ -115,14 +109,14 @@ def _sentence(told: ImageScore) -> str:
 
 
 def _refine(
-    pair: _Read, generator: MaskGenerator, asked: RefineRequest, folder: Path, doubtful: list[ReviewEntry]
+    pair: _Read, generator: MaskGenerator, request: RefineRequest, folder: Path, doubtful: list[ReviewEntry]
 ) -> tuple[ImageScore, str]:
     masks = [one.region for one in generator.generate(pair.image)]
-    result = refine_map(pair.image, pair.id_map, masks, asked.settings)
+    result = refine_map(pair.image, pair.id_map, masks, request.settings)
     told = score(pair.name, len(masks), pair.id_map, result)
     write_id_map(folder / f"{pair.name}.pth", result.id_map)
     doubtful.extend(review_picture(pair.name, result.id_map, result.labels.ids.tolist(), pair.image))
-    if asked.png:
+    if request.png:
         try:
             write_png16(folder / f"{pair.name}.png", _with_zero_background(result))
         except ValueError as error:

@@ -1,13 +1,13 @@
 """The work of one item: refined maps of some images compared with true ones. Runs in a device worker."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import BadMedia, UnsafeFile
 from core.formats.id_maps import read_id_map
+from core.item import Record, item
+from core.progress import Progress
 from core.refining.scores import TruthScore, compare
 
 TRUTH_FILE = "truth.jsonl"
@@ -39,30 +39,25 @@ class ImageTruth(BaseModel):
     score: TruthScore
 
 
-def compare_images(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+@item(CompareRequest)
+def compare_images(request: CompareRequest, folder: Path, report: Progress) -> Record:
     """Leave `truth.jsonl` in `folder`: an `ImageTruth` for each image whose truth can be used.
-
-    Args:
-        request: a `CompareRequest` as JSON-able values.
-        folder: where the output goes.
-        report: told images done and images expected.
 
     Returns:
         images: how many were compared; warnings: by image, why it was not.
     """
-    asked = CompareRequest.model_validate(request)
     lines, warnings = [], {}
-    for done, files in enumerate(asked.images, 1):
+    for done, files in enumerate(request.images, 1):
         try:
             truth, before = read_id_map(files.truth), read_id_map(files.id_map)
             if truth.shape != before.shape:
                 sizes = f"the truth is {truth.shape[1]}x{truth.shape[0]}, the map {before.shape[1]}x{before.shape[0]}"
                 raise BadMedia(sizes)
-            told = compare(truth, before, read_id_map(files.refined), asked.background)
+            told = compare(truth, before, read_id_map(files.refined), request.background)
             lines.append(ImageTruth(image=files.image, score=told).model_dump_json() + "\n")
         except (BadMedia, UnsafeFile) as error:
             warnings[files.image] = f"not compared: {error}"
-        report(done, len(asked.images))
+        report(done, len(request.images))
     (folder / TRUTH_FILE).write_text("".join(lines), encoding="utf-8")
     return {"images": len(lines), "warnings": warnings}
 

@@ -1,7 +1,7 @@
 """The page about a run: what refining did to each scene, with pictures of the worst and of a sample."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.errors import BadMedia, UnsafeFile
 from core.formats.id_maps import read_id_map
 from core.formats.review_jsonl import ReviewEntry
+from core.progress import Progress
 from core.refining.chunk_item import ImageRequest
 from core.refining.pictures import before_and_after, picture_of_map
 from core.refining.scores import ImageScore
 from core.refining.summaries import SceneSummary
-from core.report.page import Page, Section, Table, write_page
+from core.report.page import Page, Section, Table, write_run_page
 from core.report.run_facts import RunFacts, run_sections
 
 _WORST, _SAMPLE = 4, 4
@@ -85,16 +86,16 @@ class Shown:
 
 
 def write_report(
-    path: Path,
+    folder: Path,
     asked: ReportRequest,
     summary: RunSummary,
     shown: Sequence[Shown],
     review: Sequence[ReviewEntry],
-    report: Callable[[int, int | None], None],
+    report: Progress,
 ) -> None:
     """Write the page; `review`: ids that may be wrong, worst first; `report` is told pictures drawn and expected."""
     sections = _sections(asked, summary, shown, review, report)
-    write_page(path, Page(asked.title, _figures(summary.total), sections))
+    write_run_page(folder, Page(asked.title, _figures(summary.total), sections))
 
 
 def _figures(total: SceneSummary) -> list[tuple[str, str]]:
@@ -119,7 +120,7 @@ def _sections(
     summary: RunSummary,
     shown: Sequence[Shown],
     review: Sequence[ReviewEntry],
-    report: Callable[[int, int | None], None],
+    report: Progress,
 ) -> list[Section]:
     sections = [
         Section("Scenes", _ABOUT_SCENES, table=_scene_table(summary)),

@@ -1,11 +1,12 @@
 """The work of one item: the scores of all scenes put together, and a page that shows them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from core.formats.review_jsonl import ReviewEntry, read_review, write_review
+from core.item import item
+from core.progress import Progress
 from core.quality.review import worst_first
 from core.refining import chunk_item
 from core.refining.chunk_item import read_scores
@@ -13,38 +14,33 @@ from core.refining.compare_item import read_truth
 from core.refining.report import ReportRequest, RunSummary, SceneRequest, Shown, write_report
 from core.refining.summaries import summarise
 
-REPORT_FILE, SUMMARY_FILE, IMAGES_FILE, REVIEW_FILE = "report.html", "report.json", "images.jsonl", "review.jsonl"
+SUMMARY_FILE, IMAGES_FILE, REVIEW_FILE = "report.json", "images.jsonl", "review.jsonl"
 
 
-def report_refined(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+@item(ReportRequest)
+def report_refined(request: ReportRequest, folder: Path, report: Progress) -> RunSummary:
     """Leave `report.html`, `report.json`, `images.jsonl` (a line for each image) and `review.jsonl` in `folder`.
-
-    Args:
-        request: a `ReportRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told pictures drawn and expected.
 
     Returns:
         `scenes`: a `SceneSummary` for each, by name; `total`: of all.
     """
-    asked = ReportRequest.model_validate(request)
     shown: list[Shown] = []
     scenes = {}
-    for scene in asked.scenes:
+    for scene in request.scenes:
         found = _images(scene)
         scenes[scene.name] = summarise([one.score for one in found], scene.total_images)
         shown += found
-    total = summarise([one.score for one in shown], sum(scene.total_images for scene in asked.scenes))
+    total = summarise([one.score for one in shown], sum(scene.total_images for scene in request.scenes))
     summary = RunSummary(total=total, scenes=scenes)
     with (folder / IMAGES_FILE).open("w", encoding="utf-8") as lines:
         for one in shown:
             line = {"scene": one.scene, **one.score.model_dump(mode="json")}
             lines.write(json.dumps(line, ensure_ascii=False) + "\n")
     (folder / SUMMARY_FILE).write_text(summary.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    review = worst_first(entry for scene in asked.scenes for entry in _doubtful(scene))
+    review = worst_first(entry for scene in request.scenes for entry in _doubtful(scene))
     write_review(folder / REVIEW_FILE, review)
-    write_report(folder / REPORT_FILE, asked, summary, shown, review, report)
-    return summary.model_dump(mode="json")
+    write_report(folder, request, summary, shown, review, report)
+    return summary
 
 
 def _doubtful(scene: SceneRequest) -> Iterator[ReviewEntry]:

@@ -1,10 +1,9 @@
 """Report pages: one HTML file that needs nothing else, for people."""
 
 import base64
-import re
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import unescape
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +14,8 @@ from core.masks.draw import colour
 from core.report.plot import Plot
 from core.video.frames import RGB
 
+REPORT_FILE, PICTURES_FILE = "report.html", "pictures.json"
+_MOST_PICTURES = 4
 _JPEG_QUALITY = 80
 _PICTURE_SIDE = 640
 
@@ -110,10 +111,18 @@ def write_page(path: Path, page: Page) -> None:
     path.write_text(environment.get_template("page.html.jinja").render(page=page), encoding="utf-8")
 
 
-def read_pictures(path: Path, most: int) -> list[tuple[str, str]]:
-    """The first pictures of a page that `write_page` wrote: data URL and caption of each."""
-    figure = re.compile(
-        r'<figure><img src="(data:image/jpeg;base64,[A-Za-z0-9+/=]+)" alt=""><figcaption>(.*?)</figcaption>'
-    )
-    found = figure.finditer(path.read_text(encoding="utf-8"))
-    return [(one[1], unescape(one[2])) for one in islice(found, most)]
+def write_run_page(folder: Path, page: Page) -> None:
+    """Write the page about a run, and beside it its first pictures, for Prefect's UI."""
+    write_page(folder / REPORT_FILE, page)
+    pictures = (picture for section in page.sections for picture in section.pictures)
+    shown = [{"data_url": one.data, "caption": one.caption} for one in islice(pictures, _MOST_PICTURES)]
+    (folder / PICTURES_FILE).write_text(json.dumps(shown, ensure_ascii=False), encoding="utf-8")
+
+
+def read_pictures(folder: Path) -> list[tuple[str, str]]:
+    """Data URL and caption of the first pictures of the run's page in this folder; none where there is no page."""
+    try:
+        shown = json.loads((folder / PICTURES_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    return [(one["data_url"], one["caption"]) for one in shown]

@@ -12,12 +12,15 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from core.errors import RefusedInput
+from core.store.atomic import write_text
 from core.store.manifest import MANIFEST, Manifest
 
 STATE = ".maskflow"
 RESULTS = "results"
 _IN_USE = "in_use.lock"
 _LAST_RUN = "last_run"
+_KEYS = "keys"
+_KEY_VERSION = "2"  # raised when the keys of all items are made in another way
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,16 @@ def in_use(state: Path) -> Iterator[None]:
         with suppress(OSError):
             (state / _LAST_RUN).touch()
             os.utime(state / _LAST_RUN, ns=(began_ns, began_ns))
+
+
+def has_items_of_an_earlier_version(state: Path) -> bool:
+    """Whether items are kept here whose keys an earlier version made, so that no run finds them; true only once."""
+    noted = state / _KEYS
+    if noted.is_file() and noted.read_text(encoding="utf-8") == _KEY_VERSION:
+        return False
+    found = any(state.glob(f"[!.]*/[!.]*/{MANIFEST}"))
+    write_text(noted, _KEY_VERSION)
+    return found
 
 
 def list_items(outputs: Path) -> list[CachedItem]:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from core.progress import Progress
 from core.store.atomic import write_text
 from core.store.lock import exclusive
 
@@ -19,10 +20,7 @@ _PIECE = 16 * 2**20
 _AT_ONCE = 4
 
 
-Report = Callable[[int, int | None], None]
-
-
-def sha256_file(path: Path, report: Report | None = None) -> str:
+def sha256_file(path: Path, report: Progress | None = None) -> str:
     """SHA-256 of the file's bytes, as 64 hex digits; `report` is told MiB read and MiB expected."""
     size = path.stat().st_size
     if report is None or size < _PIECE:
@@ -74,7 +72,7 @@ class DigestCache:
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
 
-    def file(self, path: Path, report: Report | None = None) -> str:
+    def file(self, path: Path, report: Progress | None = None) -> str:
         """SHA-256 of the file's content; `report` is told MiB read and expected where it has to be read."""
         status = path.stat()
         stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
@@ -90,11 +88,11 @@ class DigestCache:
                 self._changed = True
         return digest
 
-    def content(self, path: Path, report: Report | None = None) -> str:
+    def content(self, path: Path, report: Progress | None = None) -> str:
         """Digest of a file or a folder, see `sha256_content`."""
         return sha256_content(path, lambda file: self.file(file, report))
 
-    def read(self, paths: Iterable[Path], report: Report | None = None) -> None:
+    def read(self, paths: Iterable[Path], report: Progress | None = None) -> None:
         """Learn the digests of many files, several at once; `report` is told files read and expected.
 
         What cannot be read is left out: whoever needs it is told.

@@ -1,17 +1,16 @@
 """The work of one item: draw a tracked video's objects into an MP4 and a Rerun recording."""
 
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.formats.exchange.tracked_folder import seen_frame
 from core.formats.tracks import FrameRecord, read_frames, read_head
+from core.item import Record, item
 from core.masks import rle
 from core.masks.draw import Drawn, draw_objects
+from core.progress import Progress
 from core.video.source import open_video, read_ahead
 from core.video.writer import write_video
 
@@ -32,35 +31,29 @@ class RenderVideoRequest(BaseModel):
     also: list[int] = Field(default_factory=list)
 
 
-def render_video(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+@item(RenderVideoRequest)
+def render_video(request: RenderVideoRequest, folder: Path, report: Progress) -> Record:
     """Draw a tracked video; leaves `tracked.mp4` and/or `tracks.rrd` in `folder`.
-
-    Args:
-        request: a `RenderVideoRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told frames done and frames expected.
 
     Returns:
         frames drawn and seconds.
     """
-    asked = RenderVideoRequest.model_validate(request)
-    started = time.monotonic()
-    head = read_head(asked.tracks)
+    head = read_head(request.tracks)
     expected = round(head.total_frames * min(1.0, head.process_fps / head.original_fps))
     done = 0
     with ExitStack() as stack:
-        source = stack.enter_context(open_video(asked.video))
+        source = stack.enter_context(open_video(request.video))
         size = (head.width, head.height)
         video = recording = None
-        if asked.annotated_video:
+        if request.annotated_video:
             video = stack.enter_context(write_video(folder / VIDEO_FILE, head.process_fps, *size))
-        if asked.recording:
+        if request.recording:
             from core.formats.rerun_recording import record_tracks  # heavy: only where it is used
 
-            recording = stack.enter_context(record_tracks(folder / RECORDING_FILE, *size, identity=asked.key))
-        tracked = read_frames(asked.tracks)
+            recording = stack.enter_context(record_tracks(folder / RECORDING_FILE, *size, identity=request.key))
+        tracked = read_frames(request.tracks)
         record = next(tracked, None)
-        for frame in stack.enter_context(read_ahead(source.frames(asked.fps, also=frozenset(asked.also)))):
+        for frame in stack.enter_context(read_ahead(source.frames(request.fps, also=frozenset(request.also)))):
             if record is None:
                 break
             if frame.source_frame != record.source_frame:
@@ -72,7 +65,7 @@ def render_video(request: dict[str, Any], folder: Path, report: Callable[[int, i
             done += 1
             report(done, expected)
             record = next(tracked, None)
-    return {"frames": done, "seconds": time.monotonic() - started}
+    return {"frames": done}
 
 
 def drawn_objects(record: FrameRecord) -> list[Drawn]:

@@ -1,8 +1,7 @@
 """The work of one item: the page about a run of tracked videos."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,16 +9,17 @@ from core.errors import BadMedia
 from core.formats.exchange.tracked_folder import tracked_video
 from core.formats.review_jsonl import read_review
 from core.formats.tracks import FrameRecord, VideoHead, read_frames, read_head
+from core.item import Record, item
 from core.masks.draw import draw_objects
+from core.progress import Progress
 from core.quality.pictures import draw_entries, review_section
 from core.quality.review import worst_first
 from core.quality.review_item import REVIEW_FILE
-from core.report.page import Bar, Page, Picture, Section, Table, clock, note_presence, write_page
+from core.report.page import Bar, Page, Picture, Section, Table, clock, note_presence, write_run_page
 from core.report.run_facts import RunFacts, run_sections
 from core.tracking.render_item import drawn_objects
 from core.video.source import open_video
 
-REPORT_FILE = "report.html"
 _MOST_PICTURED, _MOST_ROWS, _MOST_BARS, _MOST_SUSPICIOUS = 24, 500, 40, 8
 
 
@@ -74,20 +74,15 @@ class _Seen:
             yield Bar(obj_id, f"{obj_id} {self.labels[obj_id]}".strip(), self.stretches[obj_id])
 
 
-def report_tracked(request: dict[str, Any], folder: Path, report: Callable[[int, int | None], None]) -> dict[str, Any]:
+@item(ReportRequest)
+def report_tracked(request: ReportRequest, folder: Path, report: Progress) -> Record:
     """Write `report.html`: a picture of each video, when its objects were there; a table of all; what failed.
-
-    Args:
-        request: a `ReportRequest` as JSON-able values.
-        folder: where the page goes.
-        report: told videos done and videos expected.
 
     Returns:
         the number of videos and of objects.
     """
-    asked = ReportRequest.model_validate(request)
     pictures, sections, rows, objects, length_s = [], [], [], 0, 0.0
-    for number, video in enumerate(asked.videos, 1):
+    for number, video in enumerate(request.videos, 1):
         seen = _Seen(video.tracks)
         objects += len(seen.stretches)
         length_s += seen.duration_s
@@ -98,25 +93,25 @@ def report_tracked(request: dict[str, Any], folder: Path, report: Callable[[int,
             pictures += drawn
             note = "" if drawn else "no picture: the video cannot be read" if seen.fullest else "nothing was found"
             sections.append(Section(video.name, note, timeline=list(seen.bars()), duration_s=seen.duration_s))
-        report(number, len(asked.videos))
+        report(number, len(request.videos))
     figures = [("videos", f"{len(rows):,}"), ("objects", f"{objects:,}"), ("of video", clock(length_s))]
     if pictures:
         sections.insert(0, Section("A frame of each video", pictures=pictures))
-    sections.insert(0, _suspicious(asked.videos))
-    if asked.problems:
-        table = Table(("video", "prompt"), asked.problems[:_MOST_ROWS])
+    sections.insert(0, _suspicious(request.videos))
+    if request.problems:
+        table = Table(("video", "prompt"), request.problems[:_MOST_ROWS])
         sections.insert(0, Section("Prompts that were not used, or found nothing", table=table))
-    if asked.failures:
-        figures.append(("failed", f"{len(asked.failures):,}"))
-        sections.insert(0, Section("Failed", table=Table(("video", "why"), asked.failures[:_MOST_ROWS])))
+    if request.failures:
+        figures.append(("failed", f"{len(request.failures):,}"))
+        sections.insert(0, Section("Failed", table=Table(("video", "why"), request.failures[:_MOST_ROWS])))
     more = f"and {len(rows) - _MOST_ROWS:,} more" if len(rows) > _MOST_ROWS else ""
     table = Table(("video", "size", "length", "frames", "objects"), rows[:_MOST_ROWS])
     sections += [
         Section("All videos", more, table=table),
-        Section("Models", table=Table(("", ""), asked.facts)),
-        *run_sections(asked.run),
+        Section("Models", table=Table(("", ""), request.facts)),
+        *run_sections(request.run),
     ]
-    write_page(folder / REPORT_FILE, Page(asked.title, figures, sections))
+    write_run_page(folder, Page(request.title, figures, sections))
     return {"videos": len(rows), "objects": objects}
 
 

@@ -1,18 +1,18 @@
 """The work of one item: track one video into a folder. Runs in a device worker; knows nothing of Prefect."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import BadMedia
 from core.formats.prompts import PromptEntry
 from core.formats.tracks import FRAMES_FILE, FrameRecord, VideoHead, write_frames, write_head
+from core.item import Record, item
 from core.models.registry import DETECTORS, SEGMENTERS
 from core.models.spec import ModelSpec
+from core.progress import Progress
 from core.prompts import ObjectPrompt
 from core.tracking.loop import track_frames
 from core.tracking.prompt_check import PromptProblem, beyond, problem_of, usable_prompts
@@ -20,7 +20,6 @@ from core.tracking.tracker import Tracker
 from core.video.frames import Frame, FrameSource
 from core.video.source import open_video, read_ahead
 
-Report = Callable[[int, int | None], None]
 _READ_AHEAD = 4
 
 
@@ -38,15 +37,11 @@ class TrackVideoRequest(BaseModel):
     fps: float | None = Field(default=None, gt=0)
 
 
-def track_video(request: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
+@item(TrackVideoRequest)
+def track_video(request: TrackVideoRequest, folder: Path, report: Progress) -> Record:
     """Track one video; leaves `video.json` and `frames.jsonl` in `folder`.
 
     A prompt that cannot be used costs only its object; where none can be used, the video has failed.
-
-    Args:
-        request: a `TrackVideoRequest` as JSON-able values.
-        folder: where the outputs go.
-        report: told frames done and frames expected (None: unknown).
 
     Returns:
         frames, objects, seconds, and `problems`: where and why a prompt was not used, or found nothing.
@@ -54,27 +49,26 @@ def track_video(request: dict[str, Any], folder: Path, report: Report) -> dict[s
     Raises:
         BadMedia: the video cannot be used; the message says why.
     """
-    asked = TrackVideoRequest.model_validate(request)
-    started = time.monotonic()
-    detector = DETECTORS.load(asked.detector).start(asked.text_prompt or "") if asked.detector is not None else None
+    detector = (
+        DETECTORS.load(request.detector).start(request.text_prompt or "") if request.detector is not None else None
+    )
     steps = _Steps(report)
-    with open_video(asked.video, steps.tell) as source:
-        given = [one.object_prompt() for one in asked.prompts]
-        prompts, problems = usable_prompts(given, source.info, asked.video, steps.tell)
-        if asked.prompts and not prompts:
+    with open_video(request.video, steps.tell) as source:
+        given = [one.object_prompt() for one in request.prompts]
+        prompts, problems = usable_prompts(given, source.info, request.video, steps.tell)
+        if request.prompts and not prompts:
             raise BadMedia(f"none of its prompts can be used: {problems[0].where}: {problems[0].what}")
-        tracker = Tracker(SEGMENTERS.load(asked.segmenter).start(), detector, asked.detection_frequency)
-        progress = _Progress(source, asked.fps, steps, prompts)
+        tracker = Tracker(SEGMENTERS.load(request.segmenter).start(), detector, request.detection_frequency)
+        progress = _Progress(source, request.fps, steps, prompts)
         also = frozenset(one.source_frame for one in prompts)
-        with read_ahead(source.frames(asked.fps, also=also), min(_READ_AHEAD, asked.max_frames)) as frames:
-            records = track_frames(progress.watch_frames(frames), tracker, prompts, asked.max_frames)
+        with read_ahead(source.frames(request.fps, also=also), min(_READ_AHEAD, request.max_frames)) as frames:
+            records = track_frames(progress.watch_frames(frames), tracker, prompts, request.max_frames)
             write_frames(folder / FRAMES_FILE, progress.watch_records(records))
         write_head(folder, progress.head())
     problems += progress.unanswered()
     return {
         "frames": progress.frames,
         "objects": len(progress.obj_ids),
-        "seconds": time.monotonic() - started,
         "problems": [problem.model_dump() for problem in problems],
     }
 
@@ -83,7 +77,7 @@ def track_video(request: dict[str, Any], folder: Path, report: Report) -> dict[s
 class _Steps:
     """How far the tracking is; told with every frame that is read, too, which may be far apart of those tracked."""
 
-    report: Report
+    report: Progress
     done: int = 0
     expected: int | None = None
 

@@ -104,28 +104,27 @@ def annotate_long_video(
         windows.window_duration, windows.window_overlap, video_scale_factor, frame_interval, detection_interval, margin,
         hold_out, parallel=windows.mode == "parallel",
     )  # fmt: skip
-    resume = execution.resume
     store = RunStore(output_dir)
     finder = None if plan.detector is None else plan.detector.spec(plan.models, store.digests.content)
     specs = ModelSpecs(plan.segmenter.spec(plan.models, store.digests.content), finder, plan.text_prompt)
     wanted = {"masks": masks, "tracks": recording}
     try:
-        with item_run(store, plan.placement, _at_once(plan, settings)) as run:
-            videos, failures = _open(run, plan, settings, scene_graph_dir, output_dir, resume)
+        with item_run(store, plan.placement, _at_once(plan, settings), execution.resume) as run:
+            videos, failures = _open(run, plan, settings, scene_graph_dir, output_dir)
             for video in videos:
                 for problem in video.problems[:20]:
                     log.warning("%s: %s: %s", video.video_id, problem.where, problem.what)
-            followed = follow(run, videos, settings, specs, resume)
+            followed = follow(run, videos, settings, specs)
             for video in videos:
                 failures |= not_followed(video, followed[video.video_id].made)
-            outcomes = assemble(run, videos, followed, settings, specs, notes, wanted, resume)
-            recorded = record(run, videos, outcomes, settings, resume) if recording else {}
+            outcomes = assemble(run, videos, followed, settings, specs, notes, wanted)
+            recorded = record(run, videos, outcomes, settings) if recording else {}
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     failures |= deliver_results(store, videos, outcomes, recorded, output_dir, settings.interval)
     with deliverable(output_dir):
         write_failures(output_dir / FAILURES, ((one, failures[one]) for one in plan.videos if one in failures))
-    return publish(summary(plan, videos, followed, outcomes, failures, notes, output_dir))
+    return publish(summary(plan, videos, followed, outcomes, failures, notes, output_dir), run.folders)
 
 
 def _at_once(plan: Plan, settings: Settings) -> int | None:
@@ -136,7 +135,7 @@ def _at_once(plan: Plan, settings: Settings) -> int | None:
 
 
 def _open(
-    run: ItemRun, plan: Plan, settings: Settings, scene_graphs: Path, output_dir: Path, resume: bool
+    run: ItemRun, plan: Plan, settings: Settings, scene_graphs: Path, output_dir: Path
 ) -> tuple[list[Video], dict[str, str]]:
     """Index every video that is there; those that can be annotated, and the reason for each that cannot."""
     items: dict[str, Item] = {}
@@ -154,7 +153,7 @@ def _open(
         items[video_id] = Item(f"{video_id} (index)", {}, {"video": str(path.resolve())}, float(size))
     read = read_content(run.store.digests, "video")
     videos = []
-    for video_id, outcome in zip(items, run_items(run, INDEX, list(items.values()), resume, prepare=read), strict=True):
+    for video_id, outcome in zip(items, run_items(run, INDEX, list(items.values()), prepare=read), strict=True):
         if outcome.record is None:
             failures[video_id] = outcome.reason or "failed"
             continue

@@ -92,9 +92,7 @@ class Following:
     pairs: list[Pair] = field(default_factory=list)
 
 
-def follow(
-    run: ItemRun, videos: Sequence[Video], settings: Settings, specs: ModelSpecs, resume: bool
-) -> dict[str, Following]:
+def follow(run: ItemRun, videos: Sequence[Video], settings: Settings, specs: ModelSpecs) -> dict[str, Following]:
     """Follow every video, segment by segment side by side; within one, window by window, each going on from the state
     of the one before. Forward, and, where there are annotations, backward too; the two do not need each other.
 
@@ -112,7 +110,7 @@ def follow(
     tried: set[tuple[str, int, Direction, int]] = set()
     while chains:
         links = [link for chain in chains for link in _windows(run, chain, settings, specs)]
-        outcomes = run_items(run, FOLLOW, [item for _, _, item in links], resume)
+        outcomes = run_items(run, FOLLOW, [item for _, _, item in links])
         broken: dict[int, tuple[_Chain, Window]] = {}
         for (chain, window, _), outcome in zip(links, outcomes, strict=True):
             if id(chain) in broken:

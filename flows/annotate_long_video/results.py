@@ -11,6 +11,7 @@ from core.formats.sparse_annotations import Problem
 from core.formats.tracks import VideoHead
 from core.long_video import assemble_item as assembled
 from core.long_video.record_item import RECORDING_FILE
+from core.report.page import REPORT_FILE
 from core.store.atomic import write_text
 from flows.annotate_long_video.follow import FOLLOW, Following, Made
 from flows.annotate_long_video.plan import FAILURES, Plan
@@ -36,7 +37,7 @@ _DELIVERED = (
     (assembled.DENSE_FILE, "dense_annotations_{}.jsonl"),
     (assembled.LINKS_FILE, "links_{}.jsonl"),
     (assembled.REVIEW_FILE, "review_{}.jsonl"),
-    (assembled.REPORT_FILE, "report_{}.html"),
+    (REPORT_FILE, "report_{}.html"),
 )
 
 
@@ -57,7 +58,6 @@ def assemble(
     specs: ModelSpecs,
     notes: Sequence[str],
     wanted: dict[str, bool],
-    resume: bool,
 ) -> list[Outcome]:
     """Put every video together."""
     items = []
@@ -94,7 +94,7 @@ def assemble(
             **what,
         }
         items.append(Item(f"{video.video_id} (assemble)", inputs, request, float(len(video.index))))
-    return run_items(run, ASSEMBLE, items, resume)
+    return run_items(run, ASSEMBLE, items)
 
 
 def _report(video: Video, done: Sequence[Made], settings: Settings, notes: Sequence[str]) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _cut_into(video: Video, settings: Settings) -> str:
 
 
 def record(
-    run: ItemRun, videos: Sequence[Video], outcomes: Sequence[Outcome], settings: Settings, resume: bool
+    run: ItemRun, videos: Sequence[Video], outcomes: Sequence[Outcome], settings: Settings
 ) -> dict[str, Outcome]:
     """Record every video that was put together, by id."""
     items = {}
@@ -135,7 +135,7 @@ def record(
         what = {"key": item_key(ASSEMBLE, outcome.item), "max_side": video.max_side(settings.scale)}
         frames = float(outcome.record["frames"])
         items[video.video_id] = Item(f"{video.video_id} (recording)", what, {**source, **what}, frames)
-    return dict(zip(items, run_items(run, RECORD, list(items.values()), resume), strict=True))
+    return dict(zip(items, run_items(run, RECORD, list(items.values())), strict=True))
 
 
 def deliver_results(

@@ -108,11 +108,10 @@ def reconstruct_windows(
     solve = SolveSettings(
         mapper=solving.mapper, bundle_adjustment=solving.use_ba, max_reproj_error=solving.max_reproj_error
     )
-    resume = execution.resume
     store = RunStore(plan.output)
     try:
-        with deliverable(plan.output), item_run(store, plan.placement, len(plan.images or ())) as run:
-            sources = find_frames(run, plan, fps, resume)
+        with deliverable(plan.output), item_run(store, plan.placement, len(plan.images or ()), execution.resume) as run:
+            sources = find_frames(run, plan, fps)
             cut = sliding_windows(len(sources), windows.window_size, windows.window_stride, windows.tail)
             planned = plan_windows(plan, cut, windows.window_batch_size)
             forget_other_windows(plan, planned)
@@ -124,28 +123,26 @@ def reconstruct_windows(
             if plan.backend.uses_gpu:
                 assumed = CameraSettings(model=camera.camera_type, shared=camera.shared_camera, focal=DEFAULT_FOCAL)
                 sequence = solve_with_vggt(
-                    run, plan, planned, sources, windows.window_batch_size, assumed, solve, vggt, resume, settled
+                    run, plan, planned, sources, windows.window_batch_size, assumed, solve, vggt, settled
                 )
                 settings, stage = Settings(assumed, solve), VGGT_WINDOW
             else:
-                sequence = extract(run, plan, sources, features, camera.shared_camera, resume)
+                sequence = extract(run, plan, sources, features, camera.shared_camera)
                 reasons |= {frame.number: frame.reason for frame in sequence.frames if frame.reason is not None}
-                matches, pairs, unmatched = match(
-                    run, sequence, solving.overlap, windows.window_size, solving.loops, resume
-                )
+                matches, pairs, unmatched = match(run, sequence, solving.overlap, windows.window_size, solving.loops)
                 decided, how = decide_camera(
-                    run, sequence, matches, camera.camera_type, camera.shared_camera, camera.focal_length, resume
+                    run, sequence, matches, camera.camera_type, camera.shared_camera, camera.focal_length
                 )
                 found = [f"Focal length at the start: {how}", *sequence.notes]
                 for note in found:
                     log.info(note)
                 notes += found
                 settings, stage = Settings(decided, solve), WINDOW
-                run_items(run, WINDOW, colmap_items(planned, sequence, matches, pairs, settings), resume, settled)
-            merged = merge(run, plan, planned, sequence, matches, settings, stage, resume)
+                run_items(run, WINDOW, colmap_items(planned, sequence, matches, pairs, settings), settled)
+            merged = merge(run, plan, planned, sequence, matches, settings, stage)
             failures = note_failures(plan, planned, sequence, merged, unmatched)
             facts = _facts(plan, planned.windows, notes, windows, settings)
-            no_report = make_report(run, plan, planned, sequence, stage, merged, facts, failures, resume)
+            no_report = make_report(run, plan, planned, sequence, stage, merged, facts, failures)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     except BadMedia as error:  # the video itself
@@ -153,7 +150,7 @@ def reconstruct_windows(
     summary = summarise_run(plan, planned, sequence, merged, failures, unmatched, no_report, notes)
     for note in summary.notes[len(notes) :]:
         log.info(note)
-    return publish(summary)
+    return publish(summary, run.folders)
 
 
 def _facts(

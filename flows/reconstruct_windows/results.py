@@ -6,7 +6,8 @@ from pathlib import Path
 from core.formats.alignment_json import WindowAlignment
 from core.formats.failures_jsonl import write_failures
 from core.formats.window_info import WindowInfo
-from core.reconstruction.settings import ALIGNMENT, RECORDING_FILE, REPORT_FILE
+from core.reconstruction.settings import ALIGNMENT, RECORDING_FILE
+from core.report.page import REPORT_FILE
 from flows.reconstruct_windows.plan import Plan
 from flows.reconstruct_windows.sequence import FrameSequence
 from flows.reconstruct_windows.windows import MERGE, WindowRun, window_name
@@ -60,7 +61,6 @@ def make_report(
     merged: Outcome | None,
     facts: Sequence[tuple[str, str]],
     failures: Sequence[tuple[str, str]],
-    resume: bool,
 ) -> str | None:
     """Make the page and the recording and put them where they belong; why there is none."""
     solved = windows.solved()
@@ -90,7 +90,7 @@ def make_report(
         **what,
         "run": run_facts(run.made),
     }
-    (outcome,) = run_items(run, MAKE_REPORT, [Item("report", inputs, request, 1.0)], resume)
+    (outcome,) = run_items(run, MAKE_REPORT, [Item("report", inputs, request, 1.0)])
     reason = outcome.reason
     for name, wanted in ((REPORT_FILE, REPORT), (RECORDING_FILE, RECORDING_FILE)):
         try:

@@ -61,7 +61,7 @@ class FrameSequence:
     notes: list[str] = field(default_factory=list)
 
 
-def find_frames(run: ItemRun, plan: Plan, fps: float | None, resume: bool) -> list[Source]:
+def find_frames(run: ItemRun, plan: Plan, fps: float | None) -> list[Source]:
     """The images, with their digests; of a video, after its frames were taken, in `images/` of the output folder.
 
     Raises:
@@ -70,7 +70,7 @@ def find_frames(run: ItemRun, plan: Plan, fps: float | None, resume: bool) -> li
     images = plan.images
     if images is None:
         item = Item(plan.source.name, {"fps": fps}, {"video": str(plan.source.absolute()), "fps": fps}, 1.0)
-        (outcome,) = run_items(run, FRAMES, [item], resume, prepare=read_content(run.store.digests, "video"))
+        (outcome,) = run_items(run, FRAMES, [item], prepare=read_content(run.store.digests, "video"))
         if outcome.record is None:
             raise BadMedia(outcome.reason or "failed")
         names = outcome.record["frames"]
@@ -100,7 +100,7 @@ def _source(run: ItemRun, plan: Plan, image: Path) -> Source:
 
 
 def extract(
-    run: ItemRun, plan: Plan, sources: Sequence[Source], settings: FeatureSettings, shared_camera: bool, resume: bool
+    run: ItemRun, plan: Plan, sources: Sequence[Source], settings: FeatureSettings, shared_camera: bool
 ) -> FrameSequence:
     """Features of every frame; frames of another size than most have none where one camera took all."""
     chunks = [
@@ -117,7 +117,7 @@ def extract(
         for number, one in enumerate(sources)
     ]
     focals = []
-    for chunk, outcome in zip(chunks, run_items(run, FEATURES, items, resume), strict=True):
+    for chunk, outcome in zip(chunks, run_items(run, FEATURES, items), strict=True):
         for place, number in enumerate(chunk):
             frame, focal_px = _frame(frames[number], place, outcome)
             frames[number] = frame
@@ -186,7 +186,7 @@ def _duplicates(sources: Sequence[Source]) -> list[str]:
 
 
 def match(
-    run: ItemRun, sequence: FrameSequence, overlap: int, window_size: int, loops: bool, resume: bool
+    run: ItemRun, sequence: FrameSequence, overlap: int, window_size: int, loops: bool
 ) -> tuple[list[MatchFile], list[Pair], list[tuple[str, str]]]:
     """Match each frame with its next ones and, across the sequence, with those that look alike.
 
@@ -198,7 +198,7 @@ def match(
     failures = []
     if loops and len(usable) > window_size:
         known = set(pairs)
-        outcome = _loops(run, sequence, window_size, resume)
+        outcome = _loops(run, sequence, window_size)
         if outcome.record is None:
             failures.append(("loops", outcome.reason or "failed"))
         else:
@@ -208,7 +208,7 @@ def match(
         return [], [], failures
     batches = [list(chunk) for _, chunk in groupby(sorted(pairs), key=lambda pair: pair[0] // _CHUNK)]
     items = [_pairs_item(batch, sequence) for batch in batches]
-    outcomes = run_items(run, MATCHES, items, resume)
+    outcomes = run_items(run, MATCHES, items)
     files = [
         MatchFile(path=outcome.folder / PAIRS_FILE, frames=_numbers(batch))
         for batch, outcome in zip(batches, outcomes, strict=True)
@@ -224,11 +224,11 @@ def match(
     return files, done, failures
 
 
-def _loops(run: ItemRun, sequence: FrameSequence, window_size: int, resume: bool) -> Outcome:
+def _loops(run: ItemRun, sequence: FrameSequence, window_size: int) -> Outcome:
     features = [None if frame.features is None else str(frame.features) for frame in sequence.frames]
     request = {"features": features, "window": window_size}
     item = Item("loops", {"frames": sequence.keys, "window": window_size}, request, 1.0)
-    (outcome,) = run_items(run, LOOPS, [item], resume)
+    (outcome,) = run_items(run, LOOPS, [item])
     return outcome
 
 

@@ -29,7 +29,6 @@ def solve_with_vggt(
     camera: CameraSettings,
     solve: SolveSettings,
     vggt: VggtSettings,
-    resume: bool,
     settled: Callable[[Outcome], None],
 ) -> FrameSequence:
     """Predict in batches, then solve every window; what is known of the frames.
@@ -49,7 +48,7 @@ def solve_with_vggt(
         "vggt": vggt.model_dump(mode="json"),
     }
     solving = []
-    for batch, item, outcome in zip(batches, items, run_items(run, PREDICT, items, resume), strict=True):
+    for batch, item, outcome in zip(batches, items, run_items(run, PREDICT, items), strict=True):
         if outcome.record is None:
             for number in batch:
                 lost = Item(window_name(number, windows.windows[number]), {}, {}, 0.0)
@@ -63,7 +62,7 @@ def solve_with_vggt(
             geometry = Geometry(item_key(PREDICT, item), place, outcome.folder / f"{place}.npz")
             name = window_name(number, windows.windows[number])
             solving.append(_window_item(name, used, geometry, model, {"window": number, **shared}))
-    run_items(run, VGGT_WINDOW, solving, resume, settled)
+    run_items(run, VGGT_WINDOW, solving, settled)
     return FrameSequence(frames, [None if one.digests is None else one.digests[0] for one in sources])
 
 

@@ -95,7 +95,6 @@ def decide_camera(
     model: str,
     shared: bool,
     focal_length: float | None,
-    resume: bool,
 ) -> tuple[CameraSettings, str]:
     """The camera all windows start from, and how it is known: given, by EXIF, from the matches, or a guess."""
     usable = [frame for frame in sequence.frames if frame.features is not None]
@@ -108,7 +107,7 @@ def decide_camera(
         frames = [frame.model_dump(mode="json") for frame in usable]
         request = {"frames": frames, "matches": [file.model_dump(mode="json") for file in matches]}
         inputs = {"keys": sequence.keys, "matches": [[file.path.parent.name, file.frames] for file in matches]}
-        (outcome,) = run_items(run, CAMERA, [Item("camera", inputs, request, 1.0)], resume)
+        (outcome,) = run_items(run, CAMERA, [Item("camera", inputs, request, 1.0)])
         known = outcome.record or {"focal": DEFAULT_FOCAL, "source": "default"}
         focal = known["focal"]
         told = "from the matches" if known["source"] == "estimated" else "a guess: no parallax to tell it by"
@@ -217,7 +216,6 @@ def merge(
     matches: Sequence[MatchFile],
     settings: Settings,
     stage: Stage,
-    resume: bool,
 ) -> Outcome | None:
     """One model of all windows, delivered as `merged/` and `alignment.json`; None where no window has a model."""
     solved = windows.solved()
@@ -244,7 +242,7 @@ def merge(
         "reference": None if reference is None else str(reference.absolute()),
         **what,
     }
-    (outcome,) = run_items(run, MERGE, [Item("merged model", inputs, request, 1.0)], resume)
+    (outcome,) = run_items(run, MERGE, [Item("merged model", inputs, request, 1.0)])
     if outcome.record is None:
         _forget_merged(plan)
     else:

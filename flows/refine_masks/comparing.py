@@ -15,7 +15,7 @@ COMPARE = Stage(
 
 
 def compare_with_truth(
-    run: ItemRun, refine: Stage, runs: dict[str, SceneRun], settings: Settings, resume: bool
+    run: ItemRun, refine: Stage, runs: dict[str, SceneRun], settings: Settings
 ) -> tuple[dict[str, Outcome], list[str]]:
     """Compare every refined image that has a truth.
 
@@ -28,7 +28,7 @@ def compare_with_truth(
             item = _item(run, refine, scene, done, settings)
             if item is not None:
                 items[done.item.name] = item
-    outcomes: Sequence[Outcome] = run_items(run, COMPARE, list(items.values()), resume)
+    outcomes: Sequence[Outcome] = run_items(run, COMPARE, list(items.values()))
     files = [files for scene in runs.values() for files in scene.scene.files]
     known = sum(one.truth is not None for one in files)
     missing = [name for name, scene in runs.items() if not any(one.truth is not None for one in scene.scene.files)]

@@ -106,30 +106,27 @@ def refine_masks(
         min_evidence=matching.min_evidence,
         background=None if matching.background_ids is None else tuple(sorted(set(matching.background_ids))),
     )
-    resume = execution.resume
     refine = Stage("refine", "core.refining.chunk_item:refine_images", partial(_describe, verbose=verbose))
     store = RunStore(plan.output)
     read_files(store.digests, scene_files(plan))
     runs, items = cut(plan, store, plan.generator.spec(plan.models, store.digests.content), settings, png)
     try:
-        with deliverable(plan.output), item_run(store, plan.placement, len(items)) as run:
-            run_items(run, refine, items, resume, partial(deliver_chunk, plan, store, runs, png))
+        with deliverable(plan.output), item_run(store, plan.placement, len(items), execution.resume) as run:
+            run_items(run, refine, items, partial(deliver_chunk, plan, store, runs, png))
             note_failures(plan, runs)
-            compared, found = (
-                ({}, []) if plan.truth is None else compare_with_truth(run, refine, runs, settings, resume)
-            )
+            compared, found = ({}, []) if plan.truth is None else compare_with_truth(run, refine, runs, settings)
             for note in found:
                 log.info(note)
             notes += found
             facts = [("input", str(plan.data_root)), *_facts(plan, settings, notes)]
-            summaries, no_report = make_report(run, refine, plan, runs, compared, facts, settings.background, resume)
+            summaries, no_report = make_report(run, refine, plan, runs, compared, facts, settings.background)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     for name, summary in summaries.items():
         log.info(scene_line(name, runs[name], summary))
     with deliverable(plan.output):
         forget_failed(runs)
-    return publish(summarise_run(plan, runs, summaries, no_report, notes))
+    return publish(summarise_run(plan, runs, summaries, no_report, notes), run.folders)
 
 
 def _facts(plan: Plan, settings: Settings, notes: list[str]) -> list[tuple[str, str]]:

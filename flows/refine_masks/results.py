@@ -4,6 +4,7 @@ from typing import Any
 
 from core.formats.failures_jsonl import write_failures
 from core.refining import report_item as reported
+from core.report.page import REPORT_FILE
 from flows.refine_masks.chunks import SceneRun, request_of
 from flows.refine_masks.comparing import COMPARE
 from flows.refine_masks.plan import Plan
@@ -16,7 +17,7 @@ from tasks.running import ItemRun, run_items
 FAILURES, REPORT = "failures.jsonl", "refine_report"
 MAKE_REPORT = Stage("report", "core.refining.report_item:report_refined", lambda _: [])
 _DELIVERED = (
-    (reported.REPORT_FILE, f"{REPORT}.html"),
+    (REPORT_FILE, f"{REPORT}.html"),
     (reported.SUMMARY_FILE, f"{REPORT}.json"),
     (reported.IMAGES_FILE, f"{REPORT}.jsonl"),
     (reported.REVIEW_FILE, "review.jsonl"),
@@ -31,7 +32,6 @@ def make_report(
     compared: dict[str, Outcome],
     facts: list[tuple[str, str]],
     background: tuple[int, ...] | None,
-    resume: bool,
 ) -> tuple[dict[str, Any], str | None]:
     """Put the report together and where it belongs; each scene's summary by name, and why there is no report."""
     told, inputs = [], []
@@ -52,7 +52,7 @@ def make_report(
     title = f"Refined maps of {plan.data_root.resolve().name}"
     what = {"title": title, "facts": facts, "background": background}
     item = Item("report", {"scenes": inputs, **what}, {"scenes": told, **what, "run": run_facts(run.made)}, 1.0)
-    (outcome,) = run_items(run, MAKE_REPORT, [item], resume)
+    (outcome,) = run_items(run, MAKE_REPORT, [item])
     reason = outcome.reason
     for made, wanted in _DELIVERED:
         try:

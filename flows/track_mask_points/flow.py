@@ -92,11 +92,10 @@ def track_mask_points(
         notes.append(f"At most {plan.split.limit:,} points in a batch")
     for note in notes:
         log.info(note)
-    resume = execution.resume
     store = RunStore(plan.output)
     try:
-        with deliverable(plan.output), item_run(store, plan.placement, None) as run:
-            instances, clips = unpack_clips(run, plan, mask_key, resume)
+        with deliverable(plan.output), item_run(store, plan.placement, None, execution.resume) as run:
+            instances, clips = unpack_clips(run, plan, mask_key)
             warnings = _warnings(clips)
             for warning in warnings:
                 log.warning(warning)
@@ -105,16 +104,16 @@ def track_mask_points(
             spec = plan.tracker.spec(plan.models, store.digests.content)
             settings = TrackSettings(spec, queries.temporal_stride, queries.spatial_downsample, recording_id)
             deliveries = Deliveries(plan.output, plan.name, store.digests)
-            take_points(run, plan, instances, deliveries, resume)
-            tracked = track(run, instances, settings, resume)
-            record_batches(run, plan, tracked, settings, deliveries, resume)
+            take_points(run, plan, instances, deliveries)
+            tracked = track(run, instances, settings)
+            record_batches(run, plan, tracked, settings, deliveries)
             motion = refining.motion_method if refining.refine else None
-            merge(run, plan, instances, settings, motion, refining.min_motion, deliveries, resume)
+            merge(run, plan, instances, settings, motion, refining.min_motion, deliveries)
             done = [one for one in instances if not one.failures]
             failures = list_failures(clips, instances)
-            no_recording = make_recording(run, plan, done, settings, refining.refine, deliveries, resume)
+            no_recording = make_recording(run, plan, done, settings, refining.refine, deliveries)
             facts = _facts(plan, instances, notes + warnings)
-            no_report = make_report(run, plan, done, settings, facts, failures, deliveries, resume)
+            no_report = make_report(run, plan, done, settings, facts, failures, deliveries)
             broken = [("combined recording", no_recording), ("report", no_report)]
             note_failures(plan, failures + [(what, why) for what, why in broken if why is not None])
             deliveries.finish()
@@ -123,7 +122,7 @@ def track_mask_points(
     told = _batch_notes(instances)
     for note in told:
         log.info(note)
-    return publish(summarise_run(plan, clips, instances, broken, refining.refine, notes + warnings + told))
+    return publish(summarise_run(plan, clips, instances, broken, refining.refine, notes + warnings + told), run.folders)
 
 
 def _warnings(clips: list[Outcome]) -> list[str]:

@@ -115,13 +115,13 @@ class InstanceRun:
             self.undelivered.append((self.name, undelivered(error)))
 
 
-def unpack_clips(run: ItemRun, plan: Plan, mask_key: str, resume: bool) -> tuple[list[InstanceRun], list[Outcome]]:
+def unpack_clips(run: ItemRun, plan: Plan, mask_key: str) -> tuple[list[InstanceRun], list[Outcome]]:
     """Unpack every clip once; its instances, in order, and what became of the clips."""
     items = []
     for clip in plan.clips:
         request = {"npz": str(clip.absolute()), "mask_key": mask_key}
         items.append(Item(clip.name, {"mask_key": mask_key}, request, float(clip.stat().st_size)))
-    clips = run_items(run, CLIP, items, resume, prepare=read_content(run.store.digests, "npz"))
+    clips = run_items(run, CLIP, items, prepare=read_content(run.store.digests, "npz"))
     found = [
         (name, clip)
         for clip in clips
@@ -132,9 +132,7 @@ def unpack_clips(run: ItemRun, plan: Plan, mask_key: str, resume: bool) -> tuple
     return [InstanceRun(name, label, clip) for (name, clip), label in zip(found, names, strict=True)], clips
 
 
-def take_points(
-    run: ItemRun, plan: Plan, instances: Sequence[InstanceRun], deliveries: Deliveries, resume: bool
-) -> None:
+def take_points(run: ItemRun, plan: Plan, instances: Sequence[InstanceRun], deliveries: Deliveries) -> None:
     """Take every instance's points, split them, and deliver them."""
     what = {"queries": plan.queries.model_dump(mode="json"), "split": plan.split.model_dump(mode="json")}
     items = []
@@ -144,7 +142,7 @@ def take_points(
         inputs = {"clip": item_key(CLIP, one.clip.item), "instance": name, **what}
         request = {"clip": str(one.clip.folder.absolute()), "instance": name, **what}
         items.append(Item(one.name, inputs, request, 1.0))
-    for one, outcome in zip(instances, run_items(run, QUERIES, items, resume), strict=True):
+    for one, outcome in zip(instances, run_items(run, QUERIES, items), strict=True):
         one.queries = outcome
         one.failed(one.name, outcome)
         if outcome.record is not None:
@@ -160,13 +158,13 @@ def _deliver_points(plan: Plan, one: InstanceRun, made: Path, deliveries: Delive
 
 
 def track(
-    run: ItemRun, instances: Sequence[InstanceRun], settings: TrackSettings, resume: bool
+    run: ItemRun, instances: Sequence[InstanceRun], settings: TrackSettings
 ) -> list[tuple[InstanceRun, int, Outcome]]:
     """Track every batch of every instance; those that could be, with their numbers."""
     batches = [(one, number) for one in instances for number in range(len(one.sizes))]
     items = [_track_item(run, one, number, settings) for one, number in batches]
     tracked = []
-    for (one, number), outcome in zip(batches, run_items(run, TRACK, items, resume), strict=True):
+    for (one, number), outcome in zip(batches, run_items(run, TRACK, items), strict=True):
         one.batches.append(outcome)
         one.failed(outcome.item.name, outcome)
         if outcome.record is not None:
@@ -199,7 +197,6 @@ def record_batches(
     tracked: Sequence[tuple[InstanceRun, int, Outcome]],
     settings: TrackSettings,
     deliveries: Deliveries,
-    resume: bool,
 ) -> None:
     """Make a recording of each batch, apart from its tracks: another name does not track anything again."""
     items = []
@@ -208,7 +205,7 @@ def record_batches(
         inputs = {"clip": item_key(CLIP, one.clip.item), "batch": item_key(TRACK, batch.item), **what}
         request = {"clip": str(one.clip.folder.absolute()), "batch": str(batch.folder.absolute()), **what}
         items.append(Item(f"{batch.item.name} recording", inputs, request, 1.0))
-    for (one, number, batch), recorded in zip(tracked, run_items(run, RECORD_BATCH, items, resume), strict=True):
+    for (one, number, batch), recorded in zip(tracked, run_items(run, RECORD_BATCH, items), strict=True):
         if recorded.record is None:  # tracks do not depend on their recording
             one.undelivered.append((recorded.item.name, recorded.reason or "failed"))
         else:
@@ -226,7 +223,6 @@ def merge(
     motion: MotionMethod | None,
     min_motion_m: float,
     deliveries: Deliveries,
-    resume: bool,
 ) -> None:
     """Merge the batches of every instance that has all of them, and deliver its tracks."""
     whole = [one for one in instances if not one.failures]
@@ -251,7 +247,7 @@ def merge(
             **what,
         }
         items.append(Item(one.name, inputs, request, 1.0))
-    for one, outcome in zip(whole, run_items(run, MERGE, items, resume), strict=True):
+    for one, outcome in zip(whole, run_items(run, MERGE, items), strict=True):
         one.merged = outcome
         one.failed(one.name, outcome)
         made = [(TRACKED_FILE, "tracked"), *([(REFINED_FILE, "refined")] if motion is not None else [])]

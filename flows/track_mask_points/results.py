@@ -6,8 +6,9 @@ from typing import Any
 
 from core.errors import RefusedInput
 from core.formats.failures_jsonl import write_failures
-from core.points.settings import COMBINED, REPORT_FILE
+from core.points.settings import COMBINED
 from core.points.wording import distances, splitting
+from core.report.page import REPORT_FILE
 from flows.track_mask_points.instances import CLIP, MERGE, TRACK, InstanceRun, TrackSettings
 from flows.track_mask_points.plan import Plan
 from tasks.items import Item, Outcome, Stage, item_key
@@ -39,7 +40,6 @@ def make_recording(
     settings: TrackSettings,
     refined: bool,
     deliveries: Deliveries,
-    resume: bool,
 ) -> str | None:
     """Put the scene and all batches into one recording, with a script that shows it; why there is none."""
     if not done:
@@ -47,7 +47,7 @@ def make_recording(
     what = {"recording_id": settings.recording_id, "refined": refined, **settings.sampling}
     inputs = {"clip": item_key(CLIP, done[0].clip.item), "instances": [_merged_key(one) for one in done], **what}
     request = {"clip": str(done[0].clip.folder.absolute()), "instances": [_recorded(one) for one in done], **what}
-    (outcome,) = run_items(run, RECORD, [Item("combined recording", inputs, request, 1.0)], resume)
+    (outcome,) = run_items(run, RECORD, [Item("combined recording", inputs, request, 1.0)])
     if outcome.record is None:
         return outcome.reason
     name = f"{plan.name}_combined.rrd"
@@ -91,7 +91,6 @@ def make_report(
     facts: Sequence[tuple[str, str]],
     failures: Sequence[tuple[str, str]],
     deliveries: Deliveries,
-    resume: bool,
 ) -> str | None:
     """Make the page and put it where it belongs; why there is none."""
     if not done:
@@ -109,7 +108,7 @@ def make_report(
         **what,
         "run": run_facts(run.made),
     }
-    (outcome,) = run_items(run, REPORT, [Item("report", inputs, request, 1.0)], resume)
+    (outcome,) = run_items(run, REPORT, [Item("report", inputs, request, 1.0)])
     if outcome.record is None:
         return outcome.reason
     return _delivered(lambda: deliveries.add(outcome.folder / REPORT_FILE, f"{plan.name}_report.html"))

@@ -111,15 +111,15 @@ def track_videos(
     settings = {"detection_frequency": detection_frequency, "max_frames": max_frames, "fps": fps}
     items, unreadable = _items(plan, store, settings)
     try:
-        with item_run(store, plan.placement, len(items)) as run:
-            tracked = run_items(run, TRACK, items, execution.resume, prepare=read_content(store.digests, "video"))
-            rendered = _render(run, plan, tracked, execution.resume)
-            reviewed = review_videos(run, plan, tracked, execution.resume)
+        with item_run(store, plan.placement, len(items), execution.resume) as run:
+            tracked = run_items(run, TRACK, items, prepare=read_content(store.digests, "video"))
+            rendered = _render(run, plan, tracked)
+            reviewed = review_videos(run, plan, tracked)
             settled = [*reviewed, *rendered, *tracked]
             failures = unreadable | {one.item.name: one.reason for one in settled if one.reason is not None}
             failures |= _deliver_rendered(plan, store, rendered)
             problems = prompt_problems(tracked)
-            no_report = make_report(run, plan, tracked, reviewed, failures, problems, notes, execution.resume)
+            no_report = make_report(run, plan, tracked, reviewed, failures, problems, notes)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     done = {o.item.name: o for o in tracked if o.reason is None}
@@ -132,7 +132,7 @@ def track_videos(
         write_review(folder / REVIEW_FILE, doubtful_frames(reviewed))
         write_problems(folder / PROBLEMS, problems)
         write_failures(folder / FAILURES, ((v, failures[v]) for v in plan.videos if v in failures))
-    return publish(_summary(plan, done, failures, problems, no_report, notes))
+    return publish(_summary(plan, done, failures, problems, no_report, notes), run.folders)
 
 
 def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[Item], dict[str, str]]:
@@ -163,7 +163,7 @@ def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[
     return items, unreadable
 
 
-def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], resume: bool) -> list[Outcome]:
+def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[Outcome]:
     """Draw what was tracked, where pictures were asked for."""
     wanted = {"annotated_video": plan.video_dir is not None, "recording": plan.recording_dir is not None}
     if not any(wanted.values()):
@@ -177,7 +177,7 @@ def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], resume: bool) 
         source = {"video": asked["video"], "fps": asked["fps"], "also": [one["frame"] for one in asked["prompts"]]}
         request = {**source, "tracks": str(outcome.folder), "key": key, **wanted}
         items.append(Item(outcome.item.name, {"tracks": key, **wanted}, request, outcome.item.cost))
-    return run_items(run, RENDER, items, resume)
+    return run_items(run, RENDER, items)
 
 
 def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) -> dict[str, str]:

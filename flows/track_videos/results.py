@@ -11,10 +11,10 @@ from prefect.logging import get_run_logger
 from core.formats.review_jsonl import ReviewEntry, read_review
 from core.quality.review import worst_first
 from core.quality.review_item import REVIEW_FILE
+from core.report.page import REPORT_FILE
 from core.store.atomic import write_text
 from core.text import one_line
 from core.tracking.prompt_check import PromptProblem
-from core.tracking.report_item import REPORT_FILE
 from flows.track_videos.plan import TRACK, Plan
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.reporting.delivery import deliver, undelivered
@@ -32,7 +32,7 @@ def _short_names(videos: Sequence[str]) -> dict[str, str]:
     return {video: Path(video).name if files[Path(video).name] == 1 else video for video in videos}
 
 
-def review_videos(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], resume: bool) -> list[Outcome]:
+def review_videos(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[Outcome]:
     """Look through what was tracked for signs of trouble."""
     items, names = [], _short_names(plan.videos)
     for outcome in tracked:
@@ -43,7 +43,7 @@ def review_videos(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], resume: 
             items.append(Item(f"{outcome.item.name}{_REVIEWED}", inputs, request, outcome.item.cost))
     return [
         replace(one, item=replace(one.item, name=one.item.name.removesuffix(_REVIEWED)))
-        for one in run_items(run, REVIEW, items, resume)
+        for one in run_items(run, REVIEW, items)
     ]
 
 
@@ -79,7 +79,6 @@ def make_report(
     failures: dict[str, str],
     problems: Sequence[tuple[str, PromptProblem]],
     notes: list[str],
-    resume: bool,
 ) -> str | None:
     """Make the page about the run; why there is none."""
     done = [one for one in tracked if one.reason is None]
@@ -100,7 +99,7 @@ def make_report(
         for one in done
     ]  # fmt: skip
     request = {"videos": videos, **told, "run": run_facts(run.made)}
-    (made,) = run_items(run, MAKE_REPORT, [Item("report", {"videos": inputs, **told}, request, 1.0)], resume)
+    (made,) = run_items(run, MAKE_REPORT, [Item("report", {"videos": inputs, **told}, request, 1.0)])
     if made.reason is not None:
         return made.reason
     try:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import MaskflowError
+from core.progress import Progress
 
 if TYPE_CHECKING:
     from core.memory import PeakMemory
@@ -127,7 +128,7 @@ def _named(function: str) -> Callable[..., dict[str, Any]]:
     return found
 
 
-def _reporter(key: str, memory: "PeakMemory") -> Callable[[int, int | None], None]:
+def _reporter(key: str, memory: "PeakMemory") -> Progress:
     from core.memory import memory_use
 
     last_s = 0.0

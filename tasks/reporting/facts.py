@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from prefect.runtime import flow_run
+from pydantic import BaseModel
 
 from core.report.run_facts import ItemFacts, RunFacts
 from tasks.items import Outcome, Stage
@@ -40,11 +41,12 @@ def _item(stage: Stage, outcome: Outcome) -> ItemFacts:
 
 
 def _asked() -> Iterator[tuple[str, str]]:
-    """The parameters of this run that say something."""
+    """The parameters of this run that say something, those of groups one by one."""
     for name, value in (flow_run.parameters or {}).items():
-        if value is not None and value != []:
-            told = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-            yield name, told
+        group = value.model_dump() if isinstance(value, BaseModel) else value
+        for parameter, one in group.items() if isinstance(group, dict) else [(name, value)]:
+            if one is not None and one != []:
+                yield parameter, " ".join(map(str, one)) if isinstance(one, list | tuple) else str(one)
 
 
 def _models(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -38,7 +38,7 @@ class Summary:
         title: what ran.
         columns: heads of the rows' figures.
         rows: items in input order.
-        outputs: what was made: a word and a path each; the first pictures of pages (.html) are shown in the Prefect UI.
+        outputs: what was made: a word and a path each.
         notes: anything a person should know (which backend `auto` took).
     """
 
@@ -91,8 +91,13 @@ class _NoTraceback(logging.Filter):
         return not isinstance(error, SomeItemsFailed)  # of which all is told already
 
 
-def publish(summary: Summary) -> State[None]:
-    """Publish the artifacts and give the flow's final state: *Completed*, or failed as *Partial*."""
+def publish(summary: Summary, folders: Iterable[Path]) -> State[None]:
+    """Publish the artifacts and give the flow's final state: *Completed*, or failed as *Partial*.
+
+    Args:
+        summary: the finished run.
+        folders: its items'; the first pictures of pages there are shown in Prefect's UI.
+    """
     global latest
     latest = summary
     table = [
@@ -105,7 +110,7 @@ def publish(summary: Summary) -> State[None]:
         for row in summary.rows
     ]
     record_table(table, "summary", one_line(f"{summary.title}: {summary.sentence}"))
-    record_markdown(_markdown(summary), "report", one_line(summary.title))
+    record_markdown(_markdown(summary, folders), "report", one_line(summary.title))
     flush_artifacts()
     if summary.failed:
         return Failed(name="Partial", message=summary.message, data=SomeItemsFailed(summary.sentence))
@@ -116,7 +121,7 @@ _no_traceback = _NoTraceback()
 get_logger("flow_runs").addFilter(_no_traceback)
 
 
-def _markdown(summary: Summary) -> str:
+def _markdown(summary: Summary, folders: Iterable[Path]) -> str:
     lines = [f"# {_cell(summary.title)}", "", f"**{summary.sentence}**", ""]
     lines += [f"- {_cell(note)}" for note in summary.notes]
     lines += [f"- {word}: {_cell(path)}" for word, path in summary.outputs]
@@ -129,13 +134,12 @@ def _markdown(summary: Summary) -> str:
     if failures:
         lines += ["", "## Failed", ""]
         lines += [f"- **{_cell(row.name)}**: {_cell(row.reason)}" for row in failures]
-    return "\n".join([*lines, *_pictures(summary)]) + "\n"
+    return "\n".join([*lines, *_pictures(folders)]) + "\n"
 
 
-def _pictures(summary: Summary) -> list[str]:
+def _pictures(folders: Iterable[Path]) -> list[str]:
     """The first pictures of the run's pages."""
-    pages = (Path(path) for _, path in summary.outputs if path.endswith(".html"))
-    shown = (picture for page in pages if page.is_file() for picture in read_pictures(page, _MOST_PICTURES))
+    shown = (picture for folder in folders for picture in read_pictures(folder))
     lines: list[str] = []
     for url, caption in islice(shown, _MOST_PICTURES):
         lines += ["", f"![{_cell(caption)}]({url})", "", _cell(caption)]

@@ -130,11 +130,13 @@ def test_what_is_done_again_and_what_is_not(tmp_path: Path, make_video: MakeVide
     assert (tmp_path / "out" / "recordings" / parent / "clip1.rrd").stat().st_size > 1000
     original = drawn.read_bytes()
 
-    # The same content under other names: nothing is done.
+    # The same content under other names: nothing is done. Items of another version are pointed out, once.
+    (tmp_path / "out" / ".maskflow" / "keys").write_text("1")
     (tmp_path / "other").mkdir()
     moved = [clip.rename(tmp_path / "other" / f"renamed_{clip.name}") for clip in clips]
     renamed = _track(tmp_path, _list(tmp_path, moved, "renamed.txt"), *pictures)
     assert (renamed.code, _worked_on(renamed)) == (0, [])
+    assert "made by an earlier version of Maskflow: they are made again, once" in " ".join(renamed.err.split())
     assert (tmp_path / "out" / "videos" / "other" / "renamed_clip0_tracked.mp4").read_bytes() == original
     assert [Path(line["video_path"]).name for line in _results(tmp_path)] == ["renamed_clip0.mp4", "renamed_clip1.mp4"]
 

@@ -14,6 +14,7 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import Task
 
 from core.errors import BadMedia, MaskflowError
+from core.progress import Progress
 from tasks import stage_run
 from tasks.items import Item, Outcome, Stage
 from tasks.stage_run import StageRun
@@ -173,7 +174,7 @@ def test_equal_items_are_made_once_and_each_has_its_outcome(tmp_path: Path) -> N
     ],
 )
 def test_an_input_that_cannot_be_read_costs_its_item(error: Exception, reason: str, tmp_path: Path) -> None:
-    def prepare(item: Item, report: stage_run.Report) -> Item:
+    def prepare(item: Item, report: Progress) -> Item:
         report(1, 2)
         if item.name == "b":
             raise error
@@ -188,7 +189,7 @@ def test_an_input_that_cannot_be_read_costs_its_item(error: Exception, reason: s
 def test_items_run_while_others_are_still_being_read(tmp_path: Path) -> None:
     first_is_made = threading.Event()
 
-    def prepare(item: Item, report: stage_run.Report) -> Item:
+    def prepare(item: Item, report: Progress) -> Item:
         if item.name == "slow":
             assert first_is_made.wait(20)
         return item
@@ -212,7 +213,7 @@ def test_inputs_that_are_no_json_cost_their_item(tmp_path: Path) -> None:
 def test_a_cancelled_run_ends_although_inputs_are_still_being_read(tmp_path: Path) -> None:
     crew = _Crew({})
 
-    def prepare(item: Item, report: stage_run.Report) -> Item:
+    def prepare(item: Item, report: Progress) -> Item:
         if item.name == "a":
             crew.close()
         for _ in range(1000):

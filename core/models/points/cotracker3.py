@@ -1,7 +1,7 @@
 """CoTracker3 (Karaev et al., "CoTracker3: Simpler and better point tracking by pseudo-labelling real videos", 2024),
 from the package its user installs; tracks in one camera, lifted with depth."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from core.models.device import default_device
 from core.models.points.one_view import best_cameras, lift, track_in_best_cameras
 from core.models.points.parts import Parts
 from core.models.roles import PointTracks
+from core.progress import Progress
 from core.rgbd.clip import ClipView
 from core.store.safe_load import load_pth
 
@@ -49,15 +50,13 @@ class CoTracker3:
         self._parts = Parts()
         self._video: tuple[object, torch.Tensor] | None = None
 
-    def track(
-        self, view: ClipView, queries: Array, support: Array, report: Callable[[int, int | None], None]
-    ) -> PointTracks:
+    def track(self, view: ClipView, queries: Array, support: Array, report: Progress) -> PointTracks:
         """See `PointTracker.track`. Raises `BadMedia` where not even the video fits into memory."""
         if not self._online:
             self._load_first(view, queries)
         return self._parts.track(queries, support, lambda points: self._track(view, points, report))
 
-    def _track(self, view: ClipView, points: Array, report: Callable[[int, int | None], None]) -> PointTracks:
+    def _track(self, view: ClipView, points: Array, report: Progress) -> PointTracks:
         def track(camera: int, chosen: Array, asked: Array) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
             xy, seen = self._in_camera(view, camera, asked[:, 0], asked[:, 1:], report)
             return lift(view, camera, chosen, xy, seen)
@@ -66,7 +65,7 @@ class CoTracker3:
 
     @torch.inference_mode()
     def _in_camera(
-        self, view: ClipView, camera: int, frames: Array, xy: Array, report: Callable[[int, int | None], None]
+        self, view: ClipView, camera: int, frames: Array, xy: Array, report: Progress
     ) -> tuple[Array, npt.NDArray[np.bool_]]:
         """Pixels [T, N, 2] of the view, and whether they are visible [T, N].
 
@@ -106,7 +105,7 @@ class CoTracker3:
         return self._video[1]
 
     def _run_online(
-        self, small: ClipView, camera: int, queries: torch.Tensor, report: Callable[[int, int | None], None]
+        self, small: ClipView, camera: int, queries: torch.Tensor, report: Progress
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Pieces of two steps, each beginning a step after the other; results are cumulative."""
         step = int(self._predictor.step)

@@ -3,8 +3,6 @@
 Points do not look at each other: tracked together or in batches, each comes out the same to the bit.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +10,7 @@ from core.geometry.sim3 import Array
 from core.models.points.lk_camera import CameraTracker, Seen
 from core.models.points.one_view import valid_from
 from core.models.roles import PointTracks
+from core.progress import Progress
 from core.rgbd.clip import ClipView
 
 
@@ -23,7 +22,7 @@ class LucasKanade:
         view: ClipView,
         queries: Array,
         support: Array,  # noqa: ARG002 - points are on their own
-        report: Callable[[int, int | None], None],
+        report: Progress,
     ) -> PointTracks:
         """Follow points forward from their frames; unseen ones stay where they were."""
         count = len(queries)

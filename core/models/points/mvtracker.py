@@ -1,7 +1,6 @@
 """MVTracker (Rajic et al., "Multi-view 3D point tracking", ICCV 2025), from the package its user installs."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +14,7 @@ from core.models.device import default_device
 from core.models.points.one_view import valid_from
 from core.models.points.parts import Parts
 from core.models.roles import PointTracks
+from core.progress import Progress
 from core.rgbd.clip import ClipView
 from core.store.safe_load import load_pth
 
@@ -62,9 +62,7 @@ class MvTracker:
         self._inputs: tuple[object, dict[str, torch.Tensor]] | None = None
         sys.modules["ipdb"] = _no_debugger()  # where a value is not finite, the package waits for a person
 
-    def track(
-        self, view: ClipView, queries: Array, support: Array, report: Callable[[int, int | None], None]
-    ) -> PointTracks:
+    def track(self, view: ClipView, queries: Array, support: Array, report: Progress) -> PointTracks:
         """See `PointTracker.track`."""
         inputs = self._tensors(view.of_size(_SIZE))
         tracks = self._parts.track(queries, support, lambda points: self._track(view.frames, inputs, points))

@@ -1,7 +1,6 @@
 """SpatialTrackerV2 (Xiao et al., "SpatialTrackerV2: 3D point tracking made easy", ICCV 2025), from the clone its user
 put on the path; tracks in one camera, whose depth and poses are given."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from core.models.device import default_device
 from core.models.points.one_view import track_in_best_cameras
 from core.models.points.parts import Parts
 from core.models.roles import PointTracks
+from core.progress import Progress
 from core.rgbd.clip import ClipView
 
 _MOST_FRAMES = 600
@@ -42,9 +42,7 @@ class SpatialTrackerV2:
         self._predictor = predictor.eval().to(self._device)
         self._parts = Parts()
 
-    def track(
-        self, view: ClipView, queries: Array, support: Array, report: Callable[[int, int | None], None]
-    ) -> PointTracks:
+    def track(self, view: ClipView, queries: Array, support: Array, report: Progress) -> PointTracks:
         """See `PointTracker.track`. Raises `BadMedia` for more frames than the model takes."""
         if view.frames > _MOST_FRAMES:
             raise BadMedia(
@@ -52,7 +50,7 @@ class SpatialTrackerV2:
             )
         return self._parts.track(queries, support, lambda points: self._track(view, points, report))
 
-    def _track(self, view: ClipView, points: Array, report: Callable[[int, int | None], None]) -> PointTracks:
+    def _track(self, view: ClipView, points: Array, report: Progress) -> PointTracks:
         tracks = track_in_best_cameras(view, points, lambda camera, _, asked: self._in_camera(view, camera, asked))
         report(view.frames, view.frames)
         return tracks

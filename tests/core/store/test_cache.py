@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import RefusedInput
-from core.store.cache import choose, in_use, list_items, mark_used, remove
+from core.store.cache import choose, has_items_of_an_earlier_version, in_use, list_items, mark_used, remove
 from core.store.manifest import commit_item
 
 KEYS = {name: 64 * name for name in "abc"}
@@ -32,6 +32,16 @@ def outputs(tmp_path: Path) -> Path:
 def _names(items: list[object]) -> list[str]:
     of_key = {key: name for name, key in KEYS.items()}
     return [of_key[getattr(one, "key")] for one in items]  # noqa: B009 - typed loosely
+
+
+def test_items_of_an_earlier_version_are_noted_once(outputs: Path, tmp_path: Path) -> None:
+    state = outputs / ".maskflow"
+    assert has_items_of_an_earlier_version(state)
+    assert not has_items_of_an_earlier_version(state)
+    (state / "keys").write_text("1")
+    assert has_items_of_an_earlier_version(state)
+    (tmp_path / "new").mkdir()
+    assert not has_items_of_an_earlier_version(tmp_path / "new")
 
 
 def test_the_longest_unused_come_first(outputs: Path) -> None:

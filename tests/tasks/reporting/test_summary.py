@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import MaskflowError, RefusedInput
-from core.report.page import Page, Picture, Section, read_pictures, write_page
+from core.report.page import Page, Picture, Section, read_pictures, write_run_page
 from tasks.reporting.summary import Row, SomeItemsFailed, Summary, _markdown, _no_traceback
 
 
@@ -29,12 +29,11 @@ def test_the_message_tells_the_first_reasons() -> None:
 def test_the_page_has_the_first_pictures_of_the_report(tmp_path: Path) -> None:
     image = np.zeros((20, 30, 3), np.uint8)
     pictures = [Picture(image, f"frame {number} <of> a|b") for number in range(6)]
-    path = tmp_path / "report.html"
-    write_page(path, Page("t", [], [Section("one", pictures=pictures[:2]), Section("two", pictures=pictures[2:])]))
-    assert [caption for _, caption in read_pictures(path, 3)] == [f"frame {number} <of> a|b" for number in range(3)]
-    text = _markdown(
-        _summary(1, [("Report", str(path)), ("Results", "r.jsonl"), ("Report", str(tmp_path / "gone.html"))])
+    write_run_page(
+        tmp_path, Page("t", [], [Section("one", pictures=pictures[:2]), Section("two", pictures=pictures[2:])])
     )
+    assert [caption for _, caption in read_pictures(tmp_path)] == [f"frame {number} <of> a|b" for number in range(4)]
+    text = _markdown(_summary(1, [("Results", "r.jsonl")]), [tmp_path / "gone", tmp_path, tmp_path])
     assert text.count("](data:image/jpeg;base64,") == 4
     assert pictures[0].data in text
     assert "frame 3 &lt;of> a\\|b" in text

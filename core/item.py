@@ -1,0 +1,43 @@
+"""Items: functions that a device worker calls by name to fill a folder with the outputs of one piece of work.
+
+    @item(TrackVideoRequest)
+    def track_video(request: TrackVideoRequest, folder: Path, report: Progress) -> Record:
+
+They know nothing of Prefect. A flow names one in a `Stage` (`tasks/items.py`).
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from core.progress import Progress
+
+Record = dict[str, Any]
+"""What there is to say about finished work, JSON-able: counts, notes, names of files."""
+Request = TypeVar("Request", bound=BaseModel)
+Item = Callable[[Request | Mapping[str, Any], Path, Progress], Record]
+
+
+def item(kind: type[Request]) -> Callable[[Callable[[Request, Path, Progress], Record | BaseModel]], Item[Request]]:
+    """Make a function an item: it gets a request of this kind, an empty folder for its outputs, and reports progress.
+
+    The request comes as JSON-able values and is validated. A record that is a dict gets `seconds`, unless it has them;
+    one that is a model is made JSON-able.
+    """
+
+    def decorate(work: Callable[[Request, Path, Progress], Record | BaseModel]) -> Item[Request]:
+        @wraps(work)
+        def made(request: Request | Mapping[str, Any], folder: Path, report: Progress) -> Record:
+            started_s = time.monotonic()
+            record = work(kind.model_validate(request), folder, report)
+            if isinstance(record, BaseModel):
+                return record.model_dump(mode="json")
+            return {"seconds": round(time.monotonic() - started_s, 3), **record}
+
+        return made
+
+    return decorate
