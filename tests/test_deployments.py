@@ -38,13 +38,18 @@ def test_a_deployment_says_what_it_does_and_its_schedule_is_paused(deployment: d
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda one: one["name"])
 def test_the_form_describes_every_parameter(deployment: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     flow = _flow(deployment, monkeypatch)
-    properties = flow.parameters.properties
+    groups = flow.parameters.definitions
+    properties = {
+        name: groups[one["$ref"].rpartition("/")[2]] if "$ref" in one else one
+        for name, one in flow.parameters.properties.items()
+    }
     assert [name for name, one in properties.items() if not one.get("description")] == []
     assert set(deployment["parameters"]) <= set(properties)
     assert set(flow.parameters.required) <= set(deployment["parameters"])
     flow.validate_parameters(deployment["parameters"])
-    assert any("enum" in one for one in properties.values()), "choices become a list to choose from"
-    limits = [part for one in properties.values() for part in (one, *one.get("anyOf", ()))]
+    single = [field for one in properties.values() for field in one.get("properties", {"": one}).values()]
+    assert any("enum" in one for one in single), "choices become a list to choose from"
+    limits = [part for one in single for part in (one, *one.get("anyOf", ()))]
     assert any({"minimum", "exclusiveMinimum"} & set(part) for part in limits)
 
 

@@ -13,5 +13,5 @@ from core.models.vggt import backend as vggt
 DETECTORS = Role[Detector]("detector", [grounding_dino.DETECTOR, sam3.DETECTOR, classical.DETECTOR])
 SEGMENTERS = Role[VideoSegmenter]("segmenter", [sam2.SEGMENTER, sam3.SEGMENTER, classical.SEGMENTER])
 GENERATORS = Role[MaskGenerator]("generator", [sam2.GENERATOR, classical.GENERATOR])
-RECONSTRUCTORS = Role[WindowReconstructor]("backend", [vggt.RECONSTRUCTOR, COLMAP])
+RECONSTRUCTORS = Role[WindowReconstructor]("reconstructor", [vggt.RECONSTRUCTOR, COLMAP], parameter="backend")
 POINT_TRACKERS = Role[PointTracker]("tracker", points.TRACKERS)

@@ -16,9 +16,10 @@ AUTO = "auto"
 class Role(Generic[T]):
     """The backends of one role. A process keeps the last model that it loaded for it."""
 
-    def __init__(self, parameter: str, backends: Sequence[Backend[T]]) -> None:
-        """`parameter` is the flows' parameter that names a backend; `auto` tries the backends in their order."""
-        self.parameter = parameter
+    def __init__(self, name: str, backends: Sequence[Backend[T]], parameter: str | None = None) -> None:
+        """`auto` tries the backends in their order; `parameter` of flows names one, called as the role if left out."""
+        self.name = name
+        self.parameter = parameter or name
         self.backends = tuple(backends)
         self._loaded: tuple[ModelSpec, T] | None = None
 
@@ -47,7 +48,7 @@ class Role(Generic[T]):
         """Which backend a run uses, and where `auto` took a lesser one, what the best would need."""
         settings = " ".join(chosen.variant(options))
         auto = " (auto)" if requested == AUTO else ""
-        notes = [f"{self.parameter.capitalize()}: {chosen.name}{auto} {settings}".rstrip()]
+        notes = [f"{self.name.capitalize()}: {chosen.name}{auto} {settings}".rstrip()]
         best = self.backends[0]
         if requested == AUTO and chosen is not best:
             notes.append(f"{best.name} is not used: {best.missing(options)}")
@@ -65,7 +66,7 @@ class Role(Generic[T]):
             self._loaded = None  # the memory of one model is free before the next is loaded
             backend = next((one for one in self.backends if one.name == spec.backend), None)
             if backend is None:
-                raise Unavailable(f"no {self.parameter} is called {spec.backend!r}: the run that chose it had others")
+                raise Unavailable(f"no {self.name} is called {spec.backend!r}: the run that chose it had others")
             model = backend.load(spec)
             check_unchanged(spec)
             self._loaded = spec, model

@@ -20,7 +20,7 @@ from tasks.server import serving, setting_up
 from tasks.server.address import apply_settings, check_server, lasting_server
 from tasks.server.temporary import announce_server, running_server, starting
 
-_PROJECT = Path(__file__).parents[2]
+_FILES = Path(__file__).parent / "deployed"
 
 
 def serve(*, host: str = "127.0.0.1", port: int = 4200, limit: int | None = None) -> int:
@@ -33,7 +33,6 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200, limit: int | None = None
         port: port to listen at.
         limit: flow runs at once; as many as this machine has device slots when left out.
     """
-    _need_checkout()
     console = open_console(stderr=True)
     _check_limit(limit)
     serving.check_address(host, port)
@@ -80,14 +79,8 @@ def _until_one_ends(children: dict[str, Callable[[], int | None]], console: Cons
         console.print("Ending worker and server; interrupted runs go on where they stopped when they are run again")
 
 
-def _need_checkout() -> None:
-    if not (_PROJECT / "prefect.yaml").is_file():
-        raise RefusedInput(f"this needs a checkout of the project, with its prefect.yaml: {_PROJECT} is none")
-
-
 def deploy() -> int:
     """Set up the server in PREFECT_API_URL: work pool, deployments, automation; keeps what was changed in the UI."""
-    _need_checkout()
     lasting_server()
     refresh_global_settings_context()
     with open_console(stderr=True).status("Registering deployments …"):
@@ -124,13 +117,18 @@ def notify(url: str, /) -> int:
     Args:
         url: of the webhook; it is sent {"text": "…"} with the run's name, state, reason and address in the UI.
     """
-    _need_checkout()
     lasting_server()
     refresh_global_settings_context()
     with get_client(sync_client=True) as client:
-        setting_up.notify(client, _PROJECT, url)
+        setting_up.notify(client, _FILES, url)
     open_console().print("Registered: see Automations in the UI")
     return 0
+
+
+def _working_folder() -> Path:
+    """Where flow runs start, so that relative paths are found: the checkout, if Maskflow runs from one, else here."""
+    checkout = Path(__file__).parents[2]
+    return checkout if (checkout / "prefect.yaml").is_file() else Path.cwd()
 
 
 def _check_limit(limit: int | None) -> None:
@@ -140,7 +138,7 @@ def _check_limit(limit: int | None) -> None:
 
 def _tell_set_up(console: Console) -> None:
     with get_client(sync_client=True) as client:
-        for name in setting_up.set_up(client, _PROJECT):
+        for name in setting_up.set_up(client, _FILES, _working_folder()):
             console.print(f"Deployment {name} in work pool {setting_up.POOL}")
 
 

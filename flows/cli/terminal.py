@@ -14,7 +14,7 @@ from rich.text import Text
 from core.text import one_line
 from tasks.reporting.summary import Summary
 
-_PROJECT = Path(__file__).parents[2]
+_OWN_FOLDERS = [Path(__file__).parents[2] / name for name in ("core", "tasks", "flows")]
 _STYLES = {"done": "green", "cached": "cyan", "failed": "red"}
 
 
@@ -77,8 +77,8 @@ class _OwnLines(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        ours = Path(record.pathname).is_relative_to(_PROJECT) and ".venv" not in record.pathname
-        if not ours or record.levelno < logging.INFO:
+        own = any(Path(record.pathname).is_relative_to(folder) for folder in _OWN_FOLDERS)
+        if not own or record.levelno < logging.INFO:
             return
         style = "" if record.levelno < logging.WARNING else "yellow"
         self._console.print(Text(record.getMessage(), style=style), soft_wrap=True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import yaml
 from prefect.blocks.webhook import Webhook
@@ -23,12 +24,13 @@ POOL = "maskflow"
 _WEBHOOK = "maskflow"
 
 
-def set_up(client: SyncPrefectClient, project: Path) -> list[str]:
+def set_up(client: SyncPrefectClient, files: Path, working_folder: Path) -> list[str]:
     """Make the work pool, register the deployments of `prefect.yaml`, and have dead runs marked as crashed.
 
     Args:
         client: of the server to set up.
-        project: the folder `prefect.yaml` is in; flow runs start there.
+        files: the folder of `prefect.yaml` and `automations/`.
+        working_folder: flow runs start there.
 
     Returns:
         The deployments' full names.
@@ -37,11 +39,11 @@ def set_up(client: SyncPrefectClient, project: Path) -> list[str]:
         MaskflowError: `prefect deploy` did not succeed; with what it said.
     """
     make_pool(client)
-    names = [one["name"] for one in yaml.safe_load((project / "prefect.yaml").read_text())["deployments"]]
+    names = [one["name"] for one in yaml.safe_load((files / "prefect.yaml").read_text())["deployments"]]
     before = _deployed(client, names)
     deployed = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-        cwd=project,
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", files / "prefect.yaml"],
+        cwd=working_folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -51,7 +53,7 @@ def set_up(client: SyncPrefectClient, project: Path) -> list[str]:
         raise MaskflowError(f"prefect deploy --all did not succeed:\n{deployed.stdout}{deployed.stderr}")
     _keep_changes(client, before, _deployed(client, names))
     for name in ("crashed", "never_started"):
-        _register(client, _automation(project, name))
+        _register(client, _automation(files, name))
     return [f"{name}/{name}" for name in names]
 
 
@@ -83,18 +85,29 @@ def _keep_changes(
                 schedule=one.schedule,
                 active=one.active,
                 max_scheduled_runs=one.max_scheduled_runs,
-                parameters=one.parameters,
+                parameters=_regrouped(one.parameters, now[name].parameter_openapi_schema or {}),
                 slug=one.slug,
             )
             for one in old.schedules
         ]
-        known = (now[name].parameter_openapi_schema or {}).get("properties", {})
-        parameters = {key: value for key, value in old.parameters.items() if key in known}
+        parameters = _regrouped(old.parameters, now[name].parameter_openapi_schema or {})
         kept = DeploymentUpdate(parameters=parameters, schedules=schedules, paused=old.paused)
         client.update_deployment(now[name].id, kept)
 
 
-def notify(client: SyncPrefectClient, project: Path, url: str) -> None:
+def _regrouped(parameters: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Those that the flow has; each that has become part of a group of parameters since, there."""
+    known = schema.get("properties", {})
+    kept = {name: value for name, value in parameters.items() if name in known}
+    for group, about in known.items():
+        fields = schema.get("definitions", {}).get(about.get("$ref", "").rpartition("/")[2], {}).get("properties", {})
+        moved = {name: value for name, value in parameters.items() if name in fields and name not in known}
+        if moved:
+            kept[group] = moved | kept.get(group, {})
+    return kept
+
+
+def notify(client: SyncPrefectClient, files: Path, url: str) -> None:
     """Have a webhook called for each flow run that failed, is partial, or crashed; another URL replaces the last.
 
     Raises:
@@ -103,14 +116,14 @@ def notify(client: SyncPrefectClient, project: Path, url: str) -> None:
     if not url.startswith(("http://", "https://")):
         raise RefusedInput.of("url", url, "http://… or https://…")
     webhook = Webhook(method="POST", url=url).save(_WEBHOOK, overwrite=True)
-    wanted = _automation(project, "notify", webhook=str(webhook))
+    wanted = _automation(files, "notify", webhook=str(webhook))
     for old in client.read_automations_by_name(wanted.name):  # of a webhook that may have been deleted since
         client.delete_automation(old.id)
     client.create_automation(wanted)
 
 
-def _automation(project: Path, name: str, **values: str) -> AutomationCore:
-    text = (project / "deployments" / "automations" / f"{name}.yaml").read_text()
+def _automation(files: Path, name: str, **values: str) -> AutomationCore:
+    text = (files / "automations" / f"{name}.yaml").read_text()
     for key, value in values.items():
         text = text.replace(f"{{{{ {key} }}}}", value)
     return AutomationCore.model_validate(yaml.safe_load(text))

@@ -92,7 +92,7 @@ def test_weights_that_changed_since_the_run_began_are_not_used(tmp_path: Path) -
 @pytest.mark.parametrize("role", [DETECTORS, SEGMENTERS, GENERATORS, RECONSTRUCTORS, POINT_TRACKERS])
 def test_a_name_that_no_backend_has_loads_nothing_else(role: Role[Any]) -> None:
     for name in ("cotracker3_ofline", "auto", ""):
-        with pytest.raises(Unavailable, match=f"no {role.parameter} is called '{name}'"):
+        with pytest.raises(Unavailable, match=f"no {role.name} is called '{name}'"):
             role.load(ModelSpec(backend=name))
 
 

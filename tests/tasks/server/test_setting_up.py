@@ -11,6 +11,7 @@ from core.errors import RefusedInput
 from tasks.server.setting_up import POOL, notify, set_up
 
 ROOT = Path(__file__).parents[3]
+FILES = ROOT / "flows" / "cli" / "deployed"
 pytestmark = pytest.mark.slow
 
 
@@ -24,22 +25,28 @@ def client(prefect_server: str) -> Iterator[SyncPrefectClient]:
 
 
 def test_set_up_twice_keeps_what_people_changed(client: SyncPrefectClient) -> None:
-    names = set_up(client, ROOT)
+    names = set_up(client, FILES, ROOT)
     assert len(names) == 5
     assert client.read_work_pool(POOL).type == "process"
     deployment = client.read_deployment_by_name("refine-masks/refine-masks")
     (schedule,) = deployment.schedules
     assert not schedule.active
     changed = DeploymentUpdate(
-        parameters={"data_root": "/elsewhere"},
-        schedules=[DeploymentScheduleUpdate(schedule=schedule.schedule, active=True, parameters={"png": True})],
+        parameters={"data_root": "/elsewhere", "gpu_ids": [1], "no_such": 1},  # gpu_ids: from before there were groups
+        schedules=[
+            DeploymentScheduleUpdate(
+                schedule=schedule.schedule, active=True, parameters={"png": True, "max_spread": 3, "generator": "sam2"}
+            )
+        ],
+        enforce_parameter_schema=False,
     )
     client.update_deployment(deployment.id, changed)
 
-    assert set_up(client, ROOT) == names
+    assert set_up(client, FILES, ROOT) == names
     kept = client.read_deployment_by_name("refine-masks/refine-masks")
-    assert kept.parameters == {"data_root": "/elsewhere"}
-    assert [(one.active, one.parameters) for one in kept.schedules] == [(True, {"png": True})]
+    assert kept.parameters == {"data_root": "/elsewhere", "devices": {"gpu_ids": [1]}}
+    grouped = {"png": True, "matching": {"max_spread": 3}, "masks": {"generator": "sam2"}}
+    assert [(one.active, one.parameters) for one in kept.schedules] == [(True, grouped)]
     assert len(client.read_automations_by_name("Maskflow: mark silent runs as crashed")) == 1
     client.update_deployment(
         kept.id, DeploymentUpdate(schedules=[])
@@ -48,9 +55,9 @@ def test_set_up_twice_keeps_what_people_changed(client: SyncPrefectClient) -> No
 
 def test_another_webhook_replaces_the_first(client: SyncPrefectClient) -> None:
     for url in ("https://one.example/hook", "https://two.example/hook"):
-        notify(client, ROOT, url)
+        notify(client, FILES, url)
     assert len(client.read_automations_by_name("Maskflow: notify of failures")) == 1
     block = client.read_block_document_by_name("maskflow", "webhook", include_secrets=True)
     assert block.data["url"] == "https://two.example/hook"
     with pytest.raises(RefusedInput, match="url = 'ftp"):
-        notify(client, ROOT, "ftp://two.example")
+        notify(client, FILES, "ftp://two.example")
