@@ -24,7 +24,7 @@ _AREAS = {"video": fault_judges_video.JUDGES, "formats": fault_judges_formats.JU
 
 
 def main(words: list[str]) -> int:
-    """Run the cases; the exit code tells whether all passed."""
+    """Run the cases; the exit code says whether all passed."""
     source = need_data() / "faults"
     home = tempfile.mkdtemp(prefix="maskflow-faults-")
     os.environ.update(PREFECT_HOME=home, MASKFLOW_SLOT_LOCKS=f"{home}/locks")

@@ -195,7 +195,7 @@ class Bench:
         """Numbers of begun items, spread over a run."""
         return sorted({1 + place * (self.begun - 1) // max(1, count - 1) for place in range(count)})
 
-    def row(self, what: str, run: Run, out: Path, code_wanted: int | None = 0, told: str = "") -> Row:
+    def row(self, what: str, run: Run, out: Path, code_wanted: int | None = 0, reported: str = "") -> Row:
         """Wait for a run that was disturbed, and see whether all is as wanted."""
         code, seconds = run.end()
         wrong = []
@@ -207,8 +207,8 @@ class Bench:
             wrong.append(f"{seconds - self.seconds:.0f} s longer")
         if code == 0 and (other := difference(self.case, out, self.sound)):
             wrong.append(f"other bytes: {other[:120]}")
-        if told and told not in run.text:
-            wrong.append(f"does not say: {told}")
+        if reported and reported not in run.text:
+            wrong.append(f"does not say: {reported}")
         if "Traceback (most recent call last)" in run.text:
             wrong.append("traceback")
         if wrong:
@@ -359,7 +359,7 @@ def _read_only(bench: Bench, out: Path) -> Iterator[Row]:
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", str(out)], check=True)
         run = bench.start(out)
-        yield bench.row("read-only output", run, out, code_wanted=2, told="can be written")
+        yield bench.row("read-only output", run, out, code_wanted=2, reported="can be written")
     finally:
         subprocess.run(["umount", "-l", str(out)], check=True)
     yield bench.again("read-only output, then not", out)
@@ -369,7 +369,7 @@ _KINDS = {"server": break_server, "kills": break_processes, "disk": fill_disk, "
 
 
 def main(words: list[str]) -> int:
-    """Run what is asked for; the number of rows that are not as wanted."""
+    """Run what is requested for; the number of rows that are not as wanted."""
     kinds = [word for word in words if word in _KINDS] or list(_KINDS)
     flows = [word for word in words if word in FLOWS] or list(FLOWS)
     rows = []

@@ -41,7 +41,7 @@ def main() -> None:
 
     root = Path(sys.argv[1])
     coco = root / "coco"
-    told = {
+    reported = {
         "supervision, coco": _supervision(
             supervision.DetectionDataset.from_coco(
                 str(coco / "images"), str(coco / "annotations" / "instances_train.json"), force_masks=True
@@ -51,15 +51,15 @@ def main() -> None:
     for shape in ("polygon", "box"):
         yolo = root / f"yolo-{shape}"
         folders = (str(yolo / "images" / "train"), str(yolo / "labels" / "train"), str(yolo / "data.yaml"))
-        told[f"supervision, yolo, {shape}"] = _supervision(
+        reported[f"supervision, yolo, {shape}"] = _supervision(
             supervision.DetectionDataset.from_yolo(*folders, force_masks=shape == "polygon")
         )
-    told["datumaro, coco"] = _datumaro(coco, "coco_instances")
+    reported["datumaro, coco"] = _datumaro(coco, "coco_instances")
     for shape in ("polygon", "box"):
-        told[f"datumaro, cvat, {shape}"] = _datumaro(root / f"cvat-{shape}" / "train" / "crossing.xml", "cvat")
-    told["datumaro, mot"] = _datumaro(root / "mot" / "train" / "crossing", "mot_seq")
-    told["datumaro, yolo, box"] = _datumaro(root / "yolo-box", "yolo")
-    print(json.dumps(told))
+        reported[f"datumaro, cvat, {shape}"] = _datumaro(root / f"cvat-{shape}" / "train" / "crossing.xml", "cvat")
+    reported["datumaro, mot"] = _datumaro(root / "mot" / "train" / "crossing", "mot_seq")
+    reported["datumaro, yolo, box"] = _datumaro(root / "yolo-box", "yolo")
+    print(json.dumps(reported))
 
 
 if __name__ == "__main__":

@@ -37,17 +37,17 @@ def _foreign(folder: Path, exports: Path) -> dict[str, dict[str, object]]:
     done = subprocess.run([python, str(script), str(exports)], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(done.stderr)
-    told: dict[str, dict[str, object]] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    reported: dict[str, dict[str, object]] = json.loads(done.stdout.splitlines()[-1])
+    return reported
 
 
-def _rows(video: VideoResults, told: dict[str, dict[str, object]]) -> Iterator[str]:
+def _rows(video: VideoResults, reported: dict[str, dict[str, object]]) -> Iterator[str]:
     sightings = [one for frame in video.read() for one in frame.objects]
     pixels = sum(rle.area(one.rle) for one in sightings if one.rle is not None)
     labels = ", ".join(sorted({one.label for one in sightings}))
     frames = sum(1 for _ in video.read())
     yield f"| ours | {frames} | {len(sightings)} | {pixels:,} | {labels} |"
-    for reader, found in told.items():
+    for reader, found in reported.items():
         names = found["labels"]
         assert isinstance(names, list)
         mask_pixels = f"{found['pixels']:,}" if found["pixels"] else ""
@@ -63,9 +63,9 @@ def main() -> None:
         video = clip_truth(clip, SCENES[0])
         for name, to, shape in _EXPORTS:
             export([video], to, folder / "exports" / name, shape=shape, pictures=Sources(clip, alone=True))
-        told = _foreign(folder, folder / "exports")
+        reported = _foreign(folder, folder / "exports")
         print("| reader | frames | objects | pixels of masks | labels |\n|---|---|---|---|---|")
-        for row in _rows(video, told):
+        for row in _rows(video, reported):
             print(row)
 
 

@@ -42,7 +42,7 @@ POINTS, LIMIT, FRAMES = 20_000, 5_000, 60
 
 
 def main() -> None:
-    """Run what is asked for, or all."""
+    """Run what is requested for, or all."""
     parts = {"drift": _drift, "annotated": _annotated, "batches": _batches}
     for name in sys.argv[1:] or parts:
         parts[name]()
@@ -127,8 +127,8 @@ def _annotated() -> None:
             for k in range(first + 1, len(frames))
             if known[k, joint] and frames[k] < view.frames
         ]
-        told = within_pixels(np.array(errors))
-        print(f"| {name} | {' | '.join(f'{s:.3f}' for s in told.shares)} | **{told.average:.3f}** |")
+        reported = within_pixels(np.array(errors))
+        print(f"| {name} | {' | '.join(f'{s:.3f}' for s in reported.shares)} | **{reported.average:.3f}** |")
 
 
 def _flat_clip(folder: Path, images: list[Path]) -> Clip:
@@ -188,9 +188,9 @@ def _batches() -> None:
         same = all(getattr(one, field).tobytes() == getattr(other, field).tobytes() for field in fields)
         print(f"\n{len(points):,} points, {FRAMES} frames, {split['batches']} batches of at most {LIMIT:,}")
         print(f"the same bit for bit: {same}")
-        for title, told in results.items():
-            above = f"{told['above_mib']:.0f} above the start"
-            print(f"{title}: peak {told['peak_mib']:.0f} MiB, {above}, {told['seconds']:.0f} s")
+        for title, reported in results.items():
+            above = f"{reported['above_mib']:.0f} above the start"
+            print(f"{title}: peak {reported['peak_mib']:.0f} MiB, {above}, {reported['seconds']:.0f} s")
         print(
             f"batches / one: peak **{split['peak_mib'] / whole['peak_mib']:.2f}**, above start "
             f"**{split['above_mib'] / whole['above_mib']:.2f}**, time **{split['seconds'] / whole['seconds']:.2f}**"
@@ -210,8 +210,8 @@ def _shorten(clip: Clip, frames: int) -> None:
 def _track_all(clip: Path, made: Path, limit: int) -> dict[str, float]:
     """Take the points, split them, track every batch, all in this process."""
     queries = {"use_first_frame": True, "max_points_per_frame": POINTS}
-    asked = {"clip": str(clip), "instance": "everything", "queries": queries, "split": {"limit": limit}}
-    count = len(make_queries(asked, made, _quiet)["sizes"])
+    requested = {"clip": str(clip), "instance": "everything", "queries": queries, "split": {"limit": limit}}
+    count = len(make_queries(requested, made, _quiet)["sizes"])
     peaks, befores = [], []
     started = time.perf_counter()
     for number in range(count):

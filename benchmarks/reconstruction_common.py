@@ -85,7 +85,7 @@ class Reconstruction:
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         settings = {"max_image_size": MAX_SIDE, "max_features": MAX_FEATURES}
         request = {"frames": [{"image": str(self.images[n])} for n in numbers], "settings": settings}
-        told = extract_features(request, folder, quiet)["frames"]
+        reported = extract_features(request, folder, quiet)["frames"]
         self.frames = [
             {
                 "number": number,
@@ -94,7 +94,7 @@ class Reconstruction:
                 "width": one["width"],
                 "height": one["height"],
             }
-            for place, (number, one) in enumerate(zip(numbers, told, strict=True))
+            for place, (number, one) in enumerate(zip(numbers, reported, strict=True))
         ]
 
     def match(self, pairs: Sequence[Pair]) -> None:
@@ -175,5 +175,5 @@ def reconstruct(frames: Set, window: int, stride: int, folder: Path) -> tuple[Re
 
 def row(name: str, registered: int, frames: int, error_px: float, known: ReferenceErrors | None) -> None:
     """One line of the table."""
-    told = "" if known is None else f"{1000 * known.position_rmse:.1f} mm | {known.rotation_mean_deg or 0:.2f}°"
-    print(f"| {name} | {registered}/{frames} | {error_px:.2f} px | {told} |", flush=True)
+    reported = "" if known is None else f"{1000 * known.position_rmse:.1f} mm | {known.rotation_mean_deg or 0:.2f}°"
+    print(f"| {name} | {registered}/{frames} | {error_px:.2f} px | {reported} |", flush=True)

@@ -74,7 +74,7 @@ def main() -> None:
             totals.setdefault(kind, []).append(judged)
             better, worse = _by_id(photograph.truth, before, refined.id_map)
             counts = f"{better} / {worse} / {result.objects}"
-            made = "" if result.borne_out is None else f"{result.borne_out:.2f}"
+            made = "" if result.accepted_ratio is None else f"{result.accepted_ratio:.2f}"
             print(_row(photograph.name, kind, judged, counts, f"{result.changed:.3f}", made))
     for kind, results in totals.items():
         print(_row("**mean**", kind, _mean(results), "", "", ""))

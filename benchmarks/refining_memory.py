@@ -23,10 +23,10 @@ def main() -> None:
         peaks = []
         for start in range(0, IMAGES, CHUNK):
             chunk = [pairs[(start + turn) % len(pairs)] for turn in range(CHUNK)]
-            asked = RefineRequest(images=chunk, generator=ModelSpec(backend="classical"), settings=Settings())
+            requested = RefineRequest(images=chunk, generator=ModelSpec(backend="classical"), settings=Settings())
             out = root / f"out{start}"
             out.mkdir()
-            record = refine_images(asked.model_dump(mode="json"), out, lambda done, expected: None)
+            record = refine_images(requested.model_dump(mode="json"), out, lambda done, expected: None)
             peaks.append(record["memory"]["host_peak_mib"])
             print(f"{start + CHUNK} images: peak {peaks[-1]:.0f} MiB", flush=True)
     early, late = max(peaks[: 50 // CHUNK]), max(peaks)

@@ -25,7 +25,7 @@ from core.masks import rle
 from core.masks.boxes import iou_matrix, mask_box
 from core.models.classical.generator import ClassicalMaskGenerator
 from core.quality.review import doubts
-from core.quality.signs import Looks, look_through
+from core.quality.signs import SignTracker, look_through
 from core.refining.refine import Settings, refine_map
 from core.tracking.video_item import track_video
 
@@ -138,7 +138,7 @@ def refined() -> Ranked:
         for one in np.unique(ids[ids > 0]).tolist():
             mask = rle.encode(np.asarray(ids == one, np.bool_))
             objects.append(SeenObject(one, "object", rle.box_xyxy(mask), rle=mask))
-        for signs in Looks().look(SeenFrame(0, 0.0, tuple(objects)), photo.image):
+        for signs in SignTracker().of(SeenFrame(0, 0.0, tuple(objects)), photo.image):
             found, wanted = ids == signs.obj_id, photo.truth == signs.obj_id
             ranked.append((signs.mean, bool((found & wanted).sum() < _BAD * (found | wanted).sum())))
     return ranked

@@ -5,7 +5,7 @@ Each takes one finished message, so that it survives the trip from a worker proc
 
 
 class MaskflowError(Exception):
-    """An expected error: its message tells what, where, and what to do."""
+    """An expected error: its message says what, where, and what to do."""
 
 
 class RefusedInput(MaskflowError, ValueError):
@@ -38,4 +38,4 @@ class UnsafeFile(MaskflowError):
 
 
 class Unavailable(MaskflowError):
-    """A model, package or file of weights that was asked for by name is not installed."""
+    """A model, package or file of weights that was requested by name is not installed."""

@@ -23,7 +23,7 @@ class Prompt:
 
     Attributes:
         box: xyxy pixels.
-        points: `(x, y, positive)` in pixels; `positive` tells object from background.
+        points: `(x, y, positive)` in pixels; `positive`: on the object, not on the background.
         mask: bool [H, W], taken as it is.
         anchor: of a known object: counts like its first prompt and is remembered as such, whatever was tracked on the
             frame; else it corrects that.

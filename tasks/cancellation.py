@@ -30,7 +30,7 @@ def watch_flow_run(
 ) -> Iterator[None]:
     """Call `ended` once, from a thread, when the flow run's state is `over` while the context lasts.
 
-    A server that does not answer is asked on: that is also how it is noticed that it is lost, or back.
+    A server that does not answer is polled on: that is also how it is noticed that it is lost, or back.
     """
     stopped = threading.Event()
     link = server_link()

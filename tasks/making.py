@@ -1,6 +1,6 @@
 """The Prefect task that makes an item, on whatever host it runs: this one, or a cluster's.
 
-`Place` is what it finds there: the run's state folder, and that host's slots.
+`HostContext` is what it finds there: the run's state folder, and that host's slots.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from tasks.store import RunStore
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class HostContext:
     """What a flow run has on this host. `host` tells hosts apart in the log; empty: there is only one."""
 
     store: RunStore
@@ -37,15 +37,15 @@ class Place:
     host: str = ""
 
 
-places: dict[UUID, Callable[[], Place]] = {}
+host_contexts: dict[UUID, Callable[[], HostContext]] = {}
 """The place of each flow run that has one in this process, by the run's id."""
 
 
-def _here() -> Place:
+def _here() -> HostContext:
     context = TaskRunContext.get()
-    if context is None or context.task_run.flow_run_id not in places:
+    if context is None or context.task_run.flow_run_id not in host_contexts:
         raise RuntimeError("items are made inside `item_run`")
-    return places[context.task_run.flow_run_id]()
+    return host_contexts[context.task_run.flow_run_id]()
 
 
 class _ContentKey(CachePolicy):
@@ -80,7 +80,7 @@ def _task_run_name() -> str:
     retry_condition_fn=_worth_another,
 )
 def make_item(key: str, name: str, stage: Stage, request: dict[str, Any], inputs: dict[str, Any], cost: float) -> Any:
-    """Make one item in a device worker; its record, or a failed state that tells why."""
+    """Make one item in a device worker; its record, or a failed state that says why."""
     here, log = _here(), get_run_logger()
     folder = here.store.item_folder(stage.task_name, key)
     done = read_valid(folder, key, here.store.digests.file)
@@ -111,7 +111,7 @@ def make_item(key: str, name: str, stage: Stage, request: dict[str, Any], inputs
         return Failed(message=one_line(f"{type(error).__name__}: {error}"))
     log.info("[%s] ✓ Completed: %s", device, shown)
     ran = record.get("ran", {})
-    told = stage.describe({name: value for name, value in record.items() if name != "ran"})
-    for line in [*told, *(f"out of memory: {note}" for note in ran.get("out_of_memory", []))]:
+    described = stage.describe({name: value for name, value in record.items() if name != "ran"})
+    for line in [*described, *(f"out of memory: {note}" for note in ran.get("out_of_memory", []))]:
         log.info("[%s]   - %s", device, one_line(line))
     return Completed(data=record)

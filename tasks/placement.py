@@ -28,8 +28,8 @@ def _check_slurm(text: str) -> None:
     if shutil.which("sbatch") is None:
         raise RefusedInput.of("cluster", text, "SLURM, and there is no sbatch on this host")
     try:
-        asked = subprocess.run(["sinfo", "--noheader"], capture_output=True, text=True, timeout=30, check=False)  # noqa: S607
-        trouble = asked.stderr.strip() if asked.returncode else ""
+        answer = subprocess.run(["sinfo", "--noheader"], capture_output=True, text=True, timeout=30, check=False)  # noqa: S607
+        trouble = answer.stderr.strip() if answer.returncode else ""
     except (OSError, subprocess.TimeoutExpired) as error:
         trouble = str(error)
     if trouble:
@@ -88,10 +88,10 @@ def choose_placement(
     uses_gpu: bool = True,
     per_gpu: int = 1,
 ) -> Placement:
-    """Check what the user asked for, as far as that can be told from here.
+    """Check the user's choice, as far as this host can.
 
     Raises:
-        RefusedInput: this host has no such GPU (a cluster's hosts are asked when they join); no such cluster.
+        RefusedInput: this host has no such GPU (a cluster's hosts are checked when they join); no such cluster.
     """
     if gpu_ids is not None and not gpu_ids:
         raise RefusedInput.of("gpu_ids", [], "one GPU or more; leave it out to use all there are")

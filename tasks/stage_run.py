@@ -136,7 +136,7 @@ class StageRun:
 
     def _collect(self, preparing: Sequence["Future[None] | None"]) -> None:
         """Wait for all items, and say what is waited for where nothing happens for a minute."""
-        told_s = time.monotonic()
+        reported_s = time.monotonic()
         while len(self._outcomes) < len(self._items):
             self._take_prepared()
             try:
@@ -146,9 +146,9 @@ class StageRun:
                 pass
             if self._crew.closed:
                 self._give_up_preparing(preparing)
-            silent_since_s = max(told_s, self.progress.heard_s)
+            silent_since_s = max(reported_s, self.progress.heard_s)
             if time.monotonic() - silent_since_s >= _SILENCE_S:
-                told_s = time.monotonic()
+                reported_s = time.monotonic()
                 _log.warning(self._what_is_waited_for())
             self.progress.show()
         self.progress.show(last=True)
@@ -174,7 +174,7 @@ class StageRun:
                 self._note(place, Cancelled(message="the run was cancelled"), self._items[place].name)
 
     def _settle(self, key: str, state: State[Any]) -> None:
-        if key in self._states:  # told twice: the first counts
+        if key in self._states:  # reported twice: the first counts
             return
         self._states[key] = state
         self.progress.finished(key)
@@ -183,7 +183,7 @@ class StageRun:
         self._follow(key)
 
     def _follow(self, key: str) -> None:
-        """An item is done or has failed: start what goes on from it, or tell what cannot be tried."""
+        """An item is done or has failed: start what goes on from it, or fail what cannot be tried."""
         following = self._after.pop(key, [])
         if self._states[key].is_completed():
             for one in following:
@@ -194,13 +194,13 @@ class StageRun:
             self._settle(one, Failed(message=f"not tried, because it goes on from {name}"))
 
     def _note(self, place: int, state: State[Any], key: str) -> None:
-        """An item's final state becomes its outcome; told to whoever wants to know."""
+        """An item's final state becomes its outcome, and goes to the stage's callback."""
         outcome = self._outcome(place, state, key)
         try:
             self._settled(outcome)
         except (OSError, RefusedInput) as error:
             outcome = replace(outcome, record=None, reason=undelivered(error))
-        except Exception as error:  # noqa: BLE001 - told with its traceback; the others go on
+        except Exception as error:  # noqa: BLE001 - logged with its traceback; the others go on
             _log.exception("%s: its outcome could not be used", one_line(outcome.item.name))
             outcome = replace(outcome, record=None, reason=f"{type(error).__name__}: {error}")
         self._outcomes[place] = outcome
@@ -223,7 +223,7 @@ class StageRun:
     def _what_is_waited_for(self) -> str:
         running = [f"{one_line(name, 80)} ({done} of {total or '?'})" for name, done, total in self.progress.running()]
         left = len(self._items) - len(self._outcomes)
-        begun = ", ".join(running[:_MOST_NAMES]) or "none of them has told how far it is"
+        begun = ", ".join(running[:_MOST_NAMES]) or "none of them has reported progress"
         silent = f"Nothing has happened for {_SILENCE_S:.0f} s in stage {self._stage.name}"
         return f"{silent}: {left} items are not done, of which at work: {begun}"
 

@@ -69,5 +69,5 @@ def test_a_compose_file_names_what_exists(name: str) -> None:
         assert all((folder / file).is_file() for file in files if file is not None)
         dockerfile = service.get("build", {}).get("dockerfile")
         assert dockerfile is None or (ROOT / dockerfile).is_file()
-    told = set(re.findall(r"^(\w+)=", (folder / ".env.example").read_text(), re.MULTILINE))
-    assert set(re.findall(r"\$\{(\w+)", (folder / name).read_text())) <= told
+    reported = set(re.findall(r"^(\w+)=", (folder / ".env.example").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\$\{(\w+)", (folder / name).read_text())) <= reported

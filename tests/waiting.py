@@ -17,7 +17,7 @@ def wait_until(condition: Callable[[], object], what: str, limit_s: float = 60) 
 
 
 def is_running(process: psutil.Process) -> bool:
-    """Whether it runs still; one that ended and whose parent has not asked yet does not."""
+    """Whether it runs still; one that ended and whose parent has not requested yet does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

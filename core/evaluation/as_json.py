@@ -8,13 +8,13 @@ from core.evaluation.evaluate import Evaluation, VideoScore
 from core.evaluation.mask_scores import ObjectScore
 
 
-def as_json(evaluation: Evaluation, asked: Sequence[tuple[str, str]], notes: Sequence[str] = ()) -> dict[str, Any]:
+def as_json(evaluation: Evaluation, parameters: Sequence[tuple[str, str]], notes: Sequence[str] = ()) -> dict[str, Any]:
     """The figures with their names as in the field's papers; what does not apply is null.
 
-    `asked` and `notes` (what readers left out or took for granted) are for people.
+    `parameters` and `notes` (what readers left out or took for granted) are for people.
     """
     return {
-        "asked": dict(asked),
+        "parameters": dict(parameters),
         "how": asdict(evaluation.how),
         "overall": {
             "j_and_f": evaluation.jf,

@@ -71,12 +71,12 @@ def _match(frames: Sequence[Both], masks: bool, by_label: bool, matched: _Matche
         masked = next((one.rle["size"] for frame in both for one in frame.objects if one.rle is not None), [1, 1])
         images.append({"id": number, "height": masked[0], "width": masked[1]})
         for side, frame in zip(sides, both, strict=True):
-            for label, told in _annotations(frame.objects, frame.ignored, masks):
+            for label, entry in _annotations(frame.objects, frame.ignored, masks):
                 ids = {"id": len(side) + 1, "image_id": number}
                 side.append(
                     {
                         "score": 1.0,
-                        **told,
+                        **entry,
                         **ids,
                         "category_id": labels.setdefault(label if by_label else _ANY, len(labels) + 1),
                     }
@@ -119,8 +119,8 @@ def _summary(matched: _Matched) -> Precision:
         judge.accumulate()
     precision, recall = judge.eval["precision"], judge.eval["recall"]
     half, three_quarters = (int(np.argmin(np.abs(params.iouThrs - at))) for at in (0.5, 0.75))
-    told = (precision, precision[half], precision[three_quarters], recall)
-    return Precision(*(_mean(values) for values in told))
+    figures = (precision, precision[half], precision[three_quarters], recall)
+    return Precision(*(_mean(values) for values in figures))
 
 
 def _mean(values: "np.ndarray[Any, np.dtype[np.float64]]") -> float:

@@ -113,7 +113,7 @@ def evaluate(truth: Sequence[VideoResults], found: Sequence[VideoResults], how: 
         truth: what is right.
         found: what is judged.
         how: the rules.
-        report: told the video, videos done, and how many there are.
+        report: gets the video, videos done, and how many there are.
 
     Raises:
         RefusedInput: they do not fit together; the message says how.

@@ -101,12 +101,12 @@ def judge(truth: VideoResults, found: VideoResults, *, foreground: bool, by_labe
     truth, found = _kept(truth, marks=True), _kept(found, marks=False)
     truth_census, found_census = take_census(truth), take_census(found)
     if found.length is not None and truth_census.last >= found.length:
-        told = f"frame {truth_census.last}, the video of the results only {found.length} frames"
-        raise RefusedInput(f"{name}: the truth has {told}: these are not the same pictures")
+        extent = f"frame {truth_census.last}, the video of the results only {found.length} frames"
+        raise RefusedInput(f"{name}: the truth has {extent}: these are not the same pictures")
     if by_label and truth_census.tracks and not set(truth_census.labels) & set(found_census.labels):
         labels = (", ".join(census.labels[:5]) or "none" for census in (truth_census, found_census))
-        told = "the truth has {}, the results {}".format(*labels)
-        raise RefusedInput(f"{name}: no label in common: {told}; rename with --labels, or leave --by-label out")
+        extent = "the truth has {}, the results {}".format(*labels)
+        raise RefusedInput(f"{name}: no label in common: {extent}; rename with --labels, or leave --by-label out")
     masks = all(census.masks or not census.tracks for census in (truth_census, found_census))
     if foreground and not masks:
         raise RefusedInput(f"{name}: --foreground compares masks, and not every object has one")
@@ -123,7 +123,7 @@ def judge(truth: VideoResults, found: VideoResults, *, foreground: bool, by_labe
 def common_frames(truth: VideoResults, found: VideoResults) -> Iterator[Both]:
     """Frames that are in both, by source frame.
 
-    Where results do not tell on which frames nothing was found, they count as having looked at every frame that their
+    Where results do not say on which frames nothing was found, they count as having processed every frame that their
     rate of looking comes by: else what they missed would not count.
     """
     every = max(1, round(found.fps / (found.process_fps or found.fps)))

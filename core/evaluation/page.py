@@ -21,7 +21,7 @@ _MOST_PICTURES, _MOST_PLOTS, _MOST_ROWS = 12, 8, 500
 def write_evaluation(
     path: Path,
     evaluation: Evaluation,
-    asked: Sequence[tuple[str, str]],
+    parameters: Sequence[tuple[str, str]],
     sources: Sources,
     report: Callable[[str, int, int], None],
 ) -> None:
@@ -30,11 +30,11 @@ def write_evaluation(
     Args:
         path: the HTML file.
         evaluation: what came out.
-        asked: what was judged by what, and how, for people.
+        parameters: what was judged by what, and how, for people.
         sources: where the videos are.
-        report: told of pictures drawn and expected.
+        report: gets pictures drawn and expected.
     """
-    sections = [*_sections(evaluation, sources, report), Section("What was asked", table=Table(("", ""), asked))]
+    sections = [*_sections(evaluation, sources, report), Section("Parameters", table=Table(("", ""), parameters))]
     write_page(path, Page("Results against the truth", _figures(evaluation), sections))
 
 
@@ -116,22 +116,22 @@ def object_name(one: ObjectScore) -> str:
     return f"#{one.truth_id}" if one.label == OBJECT else f"#{one.truth_id} {one.label}"
 
 
-def matching_told(how: How) -> str:
+def matching_text(how: How) -> str:
     """How ids of the results were matched with those of the truth, in words."""
     if how.matching == "same":
-        told = "Equal ids belong together."
+        note = "Equal ids belong together."
     else:
-        told = (
+        note = (
             "Ids need not be equal: each object of the truth was matched with one object of the results for the whole "
             "video, so that the IoU summed over all frames is largest. One without a match is judged against nothing."
         )
     labels = " Only objects of equal labels belong together." if how.by_label else " Labels are not compared."
-    return told + labels + " HOTA, IDF1 and MOTA match by themselves, frame by frame."
+    return note + labels + " HOTA, IDF1 and MOTA match by themselves, frame by frame."
 
 
 def _how(how: How) -> Iterator[Section]:
     rows = [
-        ("ids", matching_told(how)),
+        ("ids", matching_text(how)),
         ("objects", "all of a frame count as one" if how.foreground else "each by itself"),
         ("frames", "without the first and the last" if how.skip_ends else "all that are in truth and results"),
     ]
@@ -159,13 +159,13 @@ def _row(name: str, frames: str, j: Over | None, f: Over | None, identity: Ident
     jf = "" if j is None or f is None else f"{(j.mean + f.mean) / 2:.3f}"
     one = identity
     scores = () if one is None else (one.hota, one.det_a, one.ass_a, one.idf1, one.mota)
-    told = tuple(map(_figure, scores)) or ("",) * 5
-    return (name, frames, jf, *_measures(j, f), *told, "" if one is None else f"{one.switches:,}")
+    cells = tuple(map(_figure, scores)) or ("",) * 5
+    return (name, frames, jf, *_measures(j, f), *cells, "" if one is None else f"{one.switches:,}")
 
 
 def _measures(j: Over | None, f: Over | None) -> tuple[str, ...]:
-    told = [("",) * 3 if one is None else tuple(map(_figure, (one.mean, one.recall, one.decay))) for one in (j, f)]
-    return (*told[0], *told[1])
+    cells = [("",) * 3 if one is None else tuple(map(_figure, (one.mean, one.recall, one.decay))) for one in (j, f)]
+    return (*cells[0], *cells[1])
 
 
 def _figure(value: float) -> str:

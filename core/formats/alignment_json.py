@@ -22,7 +22,7 @@ class WindowAlignment(BaseModel):
         window: its number.
         status: `aligned`; `rejected`, it has a model that does not fit the others; `failed`, it has none.
         reason: why it is not aligned.
-        merged_from_window: takes the window's frame to the merged model's; null where too few points tell it.
+        merged_from_window: takes the window's frame to the merged model's; null where too few points determine it.
         points: it has in common with the merged model.
         inliers: of these, that the transform explains.
         median_residual: of the inliers, as a share of a point's distance from the camera.

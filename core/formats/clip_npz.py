@@ -163,16 +163,16 @@ def check_contact_frames(
     for instance, frames in contact.items():
         for camera, frame in frames.items():
             if camera not in camera_ids or not 0 <= frame < frames_in_clip:
-                told = f"camera {camera[:40]!r}, frame {frame}"
-                raise BadMedia(f"{npz.path.name}: contact frame of {instance}: {told}: not in the clip")
+                place = f"camera {camera[:40]!r}, frame {frame}"
+                raise BadMedia(f"{npz.path.name}: contact frame of {instance}: {place}: not in the clip")
 
 
 def read_query_points(npz: NpzReader, header: ClipHeader) -> npt.NDArray[np.float64]:
     """The clip's own points [N, 4]: frame, x, y, z in the world. Raises `BadMedia` where they cannot be that."""
     points = npz.array(QUERY_POINTS, _MOST_POINT_BYTES)
     if points.ndim != 2 or points.shape[1] != 4 or points.dtype.kind not in "fiu" or len(points) == 0:
-        told = f"{points.dtype} {list(points.shape)}"
-        raise BadMedia(f"{npz.path.name}: {QUERY_POINTS} is {told}, expected are rows of frame, x, y, z")
+        found = f"{points.dtype} {list(points.shape)}"
+        raise BadMedia(f"{npz.path.name}: {QUERY_POINTS} is {found}, expected are rows of frame, x, y, z")
     points = points.astype(np.float64)
     if not (np.abs(points) < _FARTHEST_M).all():  # also where one is not a number
         raise BadMedia(f"{npz.path.name}: {QUERY_POINTS} holds values that are no positions in metres")
@@ -186,8 +186,8 @@ def _colour(npz: NpzReader) -> tuple[int, int, tuple[int, int], bool]:
     shape = header.shape
     first, last = len(shape) == 5 and shape[2] == 3, len(shape) == 5 and shape[4] == 3
     if not (first or last) or header.dtype.kind not in "uf":
-        told = f"{header.dtype} {list(shape)}"
-        raise BadMedia(f"{npz.path.name}: rgbs is {told}, expected is uint8 or float [cameras, frames, 3, H, W]")
+        found = f"{header.dtype} {list(shape)}"
+        raise BadMedia(f"{npz.path.name}: rgbs is {found}, expected is uint8 or float [cameras, frames, 3, H, W]")
     height, width = (shape[3], shape[4]) if first else (shape[2], shape[3])
     if not (1 <= shape[0] <= MAX_CAMERAS and 1 <= shape[1] <= MAX_FRAMES):
         raise BadMedia(f"{npz.path.name}: {shape[0]} cameras, {shape[1]} frames")
@@ -200,8 +200,10 @@ def _depth(npz: NpzReader, cameras: int, frames: int) -> tuple[int, int]:
     shape = header.shape
     fits = shape[:2] == (cameras, frames) and (len(shape) == 4 or (len(shape) == 5 and shape[2] == 1))
     if not fits or header.dtype.kind not in "uif":
-        told = f"{header.dtype} {list(shape)}"
-        raise BadMedia(f"{npz.path.name}: depths is {told}, expected is float [{cameras}, {frames}, 1, H, W] in metres")
+        found = f"{header.dtype} {list(shape)}"
+        raise BadMedia(
+            f"{npz.path.name}: depths is {found}, expected is float [{cameras}, {frames}, 1, H, W] in metres"
+        )
     check_size(npz.path.name, shape[-1], shape[-2])
     return shape[-1], shape[-2]
 
@@ -211,8 +213,8 @@ def _per_frame(npz: NpzReader, name: str, cameras: int, frames: int, matrices: t
     values = npz.array(name, _SMALL)
     shapes = [shape for matrix in matrices for shape in ((cameras, frames, *matrix), (cameras, *matrix))]
     if values.shape not in shapes or values.dtype.kind not in "fiu":
-        told = f"{values.dtype} {list(values.shape)}"
-        raise BadMedia(f"{npz.path.name}: {name} is {told}, expected is float {list(shapes[0])}")
+        found = f"{values.dtype} {list(values.shape)}"
+        raise BadMedia(f"{npz.path.name}: {name} is {found}, expected is float {list(shapes[0])}")
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
         raise BadMedia(f"{npz.path.name}: {name} holds values that are not finite numbers")
@@ -227,8 +229,8 @@ def _check_intrinsics(name: str, intrinsics: Array, depth_size: tuple[int, int])
         raise BadMedia(f"{name}: intrs holds no camera matrix: focal lengths are positive, the last row is 0 0 1")
     longest = max(depth_size)
     if focal.max() > 100 * longest or focal.min() < longest / 100:
-        told = f"{focal.min():g} to {focal.max():g} pixels"
-        raise BadMedia(f"{name}: intrs has focal lengths of {told}, for depth maps {longest} pixels wide; units?")
+        range_px = f"{focal.min():g} to {focal.max():g} pixels"
+        raise BadMedia(f"{name}: intrs has focal lengths of {range_px}, for depth maps {longest} pixels wide; units?")
 
 
 def _checked_poses(name: str, cam_from_world: Array) -> Array:

@@ -26,7 +26,7 @@ class DenseObject(BaseModel):
         source: an annotation (or detection) on this very frame, or propagated from one.
         window: which window it is from; None where windows are carried on and it does not matter.
         prompt_distance_s: seconds to the annotation or detection that it goes back to.
-        segmentation: COCO RLE of the whole picture, where masks were asked for.
+        segmentation: COCO RLE of the whole picture, where masks were requested.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,7 +58,7 @@ def read_dense(path: Path) -> Iterator[DenseFrame]:
     """The frames of such a file, one in memory at a time.
 
     Raises:
-        BadMedia: a line is cut short, of another form, or not after the one before; the message tells which.
+        BadMedia: a line is cut short, of another form, or not after the one before; the message says which.
     """
     last = -1
     with path.open("rb") as stream:

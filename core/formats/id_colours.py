@@ -41,7 +41,7 @@ def ids_of_colours(path: Path, image: npt.NDArray[Any]) -> tuple[npt.NDArray[np.
     """Ids [H, W] of an image [H, W, 2..4] of 8 or 16 bits, and the coding that was assumed.
 
     Args:
-        path: of the map; the maps beside it tell the coding, too.
+        path: of the map; the maps beside it count for the coding, too.
         image: its pixels.
 
     Raises:
@@ -55,8 +55,8 @@ def ids_of_colours(path: Path, image: npt.NDArray[Any]) -> tuple[npt.NDArray[np.
     packed = _packed(colours)
     distinct, inverse = np.unique(packed, return_inverse=True)
     if len(distinct) > _MOST_COLOURS:
-        told = f"{len(distinct):,} colours: a picture, or a map that was smoothed or scaled, no id map"
-        raise BadMedia(f"{path.name}: {told}")
+        reason = f"{len(distinct):,} colours: a picture, or a map that was smoothed or scaled, no id map"
+        raise BadMedia(f"{path.name}: {reason}")
     coding = coding_of([distinct, _colours_beside(path.parent, path.parent.stat().st_mtime_ns)])
     ids = {"grey": distinct & 255, "voc": _voc_index(distinct), "panoptic": distinct}[coding]
     return np.asarray(ids[inverse].reshape(packed.shape)), coding
@@ -84,7 +84,7 @@ def _colours_beside(folder: Path, changed_ns: int) -> npt.NDArray[np.int64]:
                     pixels = [colour for _, colour in counted or ()]
                     found.append(_packed(np.array(pixels, np.int64).reshape(-1, 3)))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            continue  # told when it is read
+            continue  # reported when it is read
     return np.unique(np.concatenate(found))
 
 
@@ -103,7 +103,7 @@ def _deep(name: str, colours: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     used = [channel for channel in range(3) if colours[..., channel].any()]
     if (colours == colours[..., :1]).all() or used == [0]:
         return np.asarray(colours[..., 0])
-    raise BadMedia(f"{name}: 16-bit colours: nothing tells how they code ids; save the ids as 16-bit grey")
+    raise BadMedia(f"{name}: 16-bit colours: nothing says how they code ids; save the ids as 16-bit grey")
 
 
 def _opaque(name: str, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -112,5 +112,5 @@ def _opaque(name: str, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return image
     alpha = image[..., -1]
     if (alpha != alpha[0, 0]).any():
-        raise BadMedia(f"{name}: partly transparent: nothing tells what its alpha means for ids; save it without")
+        raise BadMedia(f"{name}: partly transparent: nothing says what its alpha means for ids; save it without")
     return image[..., :-1]

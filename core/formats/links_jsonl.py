@@ -25,11 +25,11 @@ class Link(BaseModel):
         assoc_name: what it is called.
         kind: `annotations`: followed from one annotation to the next; `overlap`: followed apart by two segments of the
             video, and compared where they overlap; `continued`: followed on from one segment's last mask into the
-            next; `gap`: lost, and known again by its looks.
+            next; `gap`: lost, and re-identified by its appearance.
         from_frame, to_frame: source frames of the two sides.
         window: for links between segments, the last window of the earlier one.
         score: 0..1. Annotations: IoU with which following arrived at the annotation's box, in the better direction.
-            Overlap: mean mask IoU. Continued: the segmenter's score of the mask. Gap: similarity of the looks.
+            Overlap: mean mask IoU. Continued: the segmenter's score of the mask. Gap: similarity of appearance.
         forward, backward: of `annotations`, the IoU in either direction.
         rival: the best other object on one side, where there is one.
         ambiguous: a person should look.

@@ -75,7 +75,7 @@ def read_reference_poses(path: Path) -> ReferencePoses:
     (TUM's order, world from camera); names may have blanks; lines that begin with `#` are skipped.
 
     Raises:
-        BadMedia: it cannot be read, or holds no pose; the message tells where.
+        BadMedia: it cannot be read, or holds no pose; the message says where.
     """
     notes: list[str] = []
     if not path.is_dir():
@@ -92,7 +92,7 @@ def read_reference_poses(path: Path) -> ReferencePoses:
 
 
 def lost_poses(name: str, poses: ReferencePoses) -> list[str]:
-    """What to tell of entries that were left out of the file or folder called `name`; nothing where there are none."""
+    """What to report of entries that were left out of the file or folder called `name`; empty without any."""
     if not poses.notes:
         return []
     return [f"{name}: {len(poses.notes)} entries have no pose and are left out; the first: {poses.notes[0]}"]

@@ -89,8 +89,8 @@ def write_line(
     schema: Schema,
 ) -> None:
     """Write the line of one video; `frames` are taken one at a time."""
-    told = {"video_path": video_path, "text_prompt": text_prompt, "video_info": head.model_dump()}
-    out.write(_dump(told)[:-1])
+    fields = {"video_path": video_path, "text_prompt": text_prompt, "video_info": head.model_dump()}
+    out.write(_dump(fields)[:-1])
     if schema == "frames":
         _write_frames(out, frames)
     else:

@@ -101,8 +101,8 @@ def read_depth(path: Path, units_per_m: float) -> Depth:
     except (OSError, cv2.error) as error:
         raise BadMedia(f"{path.name}: unreadable depth image ({error})") from None
     if values is None or values.ndim != 2 or values.dtype != np.uint16:
-        told = "unreadable" if values is None else f"{values.dtype} {list(values.shape)}"
-        raise BadMedia(f"{path.name}: depth is 16-bit grey, this is {told}")
+        found = "unreadable" if values is None else f"{values.dtype} {list(values.shape)}"
+        raise BadMedia(f"{path.name}: depth is 16-bit grey, this is {found}")
     check_size(path.name, values.shape[1], values.shape[0])
     depth = values.astype(np.float32) / np.float32(units_per_m)
     depth[values == _UNKNOWN] = 0

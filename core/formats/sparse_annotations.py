@@ -38,7 +38,7 @@ class SparsePrompt(BaseModel):
 
     @property
     def extent(self) -> Box | None:
-        """The box the object fills, as far as the prompt tells."""
+        """The box the object fills, as far as the prompt says."""
         return self.box if self.box is not None else None if self.mask is None else rle.box_xyxy(self.mask)
 
 

@@ -4,7 +4,7 @@
                             "annotations": [{"name", "segments": [[[x, y]]]}]}]}
 
 Polygons are in pixels of 1920x1080. VISOR counts frames in its own way; `frame_mapping.json`, where it lies beside
-the file, tells which frame of EPIC-KITCHENS each is. These count from 1, and were taken 60 times a second from the
+the file, says which frame of EPIC-KITCHENS each is. These count from 1, and were taken 60 times a second from the
 videos of 2018 (P01_01), 50 times a second from those of 2020 (P01_101), whatever the film's rate: a number is a time.
 """
 

@@ -53,7 +53,7 @@ class WindowInfo(BaseModel):
         points: of the model.
         mean_reproj_error_px: over all observations.
         mean_track_length: views of a point.
-        median_angle_deg: under which points are seen: small angles tell depth badly.
+        median_angle_deg: under which points are seen: small angles determine depth badly.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -22,7 +22,7 @@ class ShardObject(BaseModel):
         obj_id: its number in this video (found by a text in segments side by side: in this segment).
         label: what it is called.
         score: how sure the segmenter is of the mask, 0..1.
-        anchored: an annotation or detection told where it is on this very frame.
+        anchored: an annotation or detection gives its place on this very frame.
         since: source frame of the annotation or detection that it goes back to.
         since_s: the time of that.
         rle: the mask, at the size at which it was followed.

@@ -53,7 +53,7 @@ def align_poses(source: Poses, reference: Poses) -> Sim3:
         turns = np.einsum("nij,nkj->ik", reference.rotations, source.rotations)
         votes = votes + _ORIENTATIONS * turns / len(one)
     elif np.linalg.svd(votes, compute_uv=False)[1] < 1e-6:
-        raise ValueError("positions on one line do not tell the rotation: give orientations too")
+        raise ValueError("positions on one line do not determine the rotation: give orientations too")
     rotation = nearest_rotation(votes)
     scale = float((other * (one @ rotation.T)).sum() / spread**2)
     if scale <= 0:

@@ -19,7 +19,7 @@ class Annotator:
         names: of all objects.
         size: width and height of the source.
         masks: whether annotations hold masks.
-        carried: windows were carried on: annotations do not tell which one they are from.
+        carried: windows were carried on: annotations do not say which one they are from.
     """
 
     def __init__(self, names: Names, size: tuple[int, int], masks: bool, carried: bool) -> None:

@@ -47,7 +47,7 @@ class AssembleRequest(BaseModel):
         held_out: annotations that were kept from following, by number of the object.
         masks: whether annotations hold masks.
         tracks: whether `frames.jsonl` is left too, for a recording.
-        report: what the report tells beside the results.
+        report: what the report shows beside the results.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,7 +88,7 @@ def assemble_video(request: AssembleRequest, folder: Path, report: Progress) -> 
         tracks = stack.enter_context((folder / FRAMES_FILE).open("w", encoding="utf-8")) if request.tracks else None
         for frame, time_s, rows in merged_rows(request.shards):
             best = best_sightings(rows, names.identify)
-            hold_out.look(frame, best)
+            hold_out.add(frame, best)
             timeline.anchor(time_s, best, names)
             if frame % request.interval or not best:
                 continue

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 from core.formats.sparse_annotations import SparsePrompt
 from core.long_video.plan import Direction, Plausible, Seed
-from core.long_video.stitch import Seen
+from core.long_video.stitch import OverlapObservations
 
 
-def going_on(objects: Sequence[Plausible], here: Seen, there: Seen, direction: Direction) -> list[Plausible]:
+def carry_over(
+    objects: Sequence[Plausible], here: OverlapObservations, there: OverlapObservations, direction: Direction
+) -> list[Plausible]:
     """Objects seen `here`, in the overlap with another segment, of which that one sees nothing in the overlap.
 
     Each goes on from the mask nearest to the other segment, until it is no longer plausible or is annotated again.

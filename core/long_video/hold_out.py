@@ -29,7 +29,7 @@ class HoldOut:
             for prompt in prompts:
                 self._by_frame[prompt.frame].append((obj_id, prompt))
 
-    def look(self, frame: int, best: Mapping[Identity, Sighting]) -> None:
+    def add(self, frame: int, best: Mapping[Identity, Sighting]) -> None:
         """Remember what was found where something was held out."""
         for obj_id, _ in self._by_frame.get(frame, []):
             if (-1, obj_id) in best:

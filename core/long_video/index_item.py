@@ -22,7 +22,7 @@ def index_video(request: IndexRequest, folder: Path, report: Progress) -> Record
     """Read through a video without decoding it (where its container allows); leaves `index.npz` in `folder`.
 
     Returns:
-        width, height, fps, frames, duration_s; `seekable` tells whether frames can be reached directly.
+        width, height, fps, frames, duration_s; `seekable` says whether frames can be reached directly.
 
     Raises:
         BadMedia: the video cannot be used; the message says why.

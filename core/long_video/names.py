@@ -56,7 +56,7 @@ class Names:
         return self.root(shard.segment, found.obj_id)
 
     def named(self, identity: Identity, label: str | None = None) -> tuple[str, str]:
-        """Id and name of an identity; a found object gets the next number when it is first asked for."""
+        """Id and name of an identity; a found object gets the next number at its first use."""
         if self._objects:
             return self._objects[identity[1]]
         return self._given.setdefault(identity, (str(len(self._given) + 1), label or "object"))

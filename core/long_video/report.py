@@ -28,7 +28,7 @@ class WindowFigures(BaseModel):
 
 
 class ReportRequest(BaseModel):
-    """What the report tells beside the results.
+    """What the report shows beside the results.
 
     Attributes:
         title: what was annotated.
@@ -36,7 +36,7 @@ class ReportRequest(BaseModel):
         facts: settings and models, name and value.
         windows: in the order in which they were followed.
         problems: annotations that could not be used: where, and why.
-        stationary: objects that never move; None where no scene graph told.
+        stationary: objects that never move; None without a scene graph.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +51,7 @@ class ReportRequest(BaseModel):
 
 def write_report(
     folder: Path,
-    asked: ReportRequest,
+    request: ReportRequest,
     counts: Mapping[str, Any],
     timeline: Timeline,
     links: Sequence[Link],
@@ -62,7 +62,7 @@ def write_report(
 
     Args:
         folder: where the page goes.
-        asked: what was asked and how it went.
+        request: what was requested and how it went.
         counts: frames, objects, boxes, links, ambiguous, hold_out.
         timeline: of all objects.
         links: of all objects.
@@ -72,53 +72,53 @@ def write_report(
     sections = [
         Section("Annotated frames", pictures=pictures),
         review_section(doubtful, (), with_video=False),
-        _objects(asked, timeline),
+        _objects(request, timeline),
         _doubtful(links),
-        *_problems(asked),
-        _windows(asked.windows),
-        Section("How it was annotated", table=Table(("", ""), asked.facts)),
+        *_problems(request),
+        _windows(request.windows),
+        Section("How it was annotated", table=Table(("", ""), request.facts)),
     ]
-    if asked.stationary is not None:
-        note = ", ".join(asked.stationary) or "none"
+    if request.stationary is not None:
+        note = ", ".join(request.stationary) or "none"
         sections.append(Section("Objects that never move, by the scene graph", note=note))
-    sections += run_sections(asked.run)
-    write_run_page(folder, Page(asked.title, _figures(asked, counts), sections))
+    sections += run_sections(request.run)
+    write_run_page(folder, Page(request.title, _figures(request, counts), sections))
 
 
-def _problems(asked: ReportRequest) -> list[Section]:
-    if not asked.problems:
+def _problems(request: ReportRequest) -> list[Section]:
+    if not request.problems:
         return []
-    rows = asked.problems[:_MOST_ROWS]
-    more = len(asked.problems) - len(rows)
+    rows = request.problems[:_MOST_ROWS]
+    more = len(request.problems) - len(rows)
     note = f"and {more} more, in the problems file" if more else ""
     return [Section("Annotations that could not be used", note, table=Table(("where", "why"), rows))]
 
 
-def _figures(asked: ReportRequest, counts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    peaks = [one.memory.get("host_peak_mib") or 0.0 for one in asked.windows]
+def _figures(request: ReportRequest, counts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    peaks = [one.memory.get("host_peak_mib") or 0.0 for one in request.windows]
     figures = [
-        ("of video", clock(asked.duration_s)),
+        ("of video", clock(request.duration_s)),
         ("objects", f"{counts['objects']:,}"),
         ("annotated frames", f"{counts['frames']:,}"),
         ("boxes", f"{counts['boxes']:,}"),
         ("doubtful links", f"{counts['ambiguous']:,} of {counts['links']:,}"),
         ("peak memory of a worker", f"{max(peaks, default=0):.0f} MiB"),
     ]
-    if asked.problems:
-        figures.append(("problems with annotations", f"{len(asked.problems):,}"))
+    if request.problems:
+        figures.append(("problems with annotations", f"{len(request.problems):,}"))
     held = counts.get("hold_out")
     if held is not None:
         figures.append((f"mean IoU at {held['annotations']} held-out annotations", f"{held['mean_iou']:.3f}"))
     return figures
 
 
-def _objects(asked: ReportRequest, timeline: Timeline) -> Section:
+def _objects(request: ReportRequest, timeline: Timeline) -> Section:
     bars = [
         Bar(presence.number, f"{presence.name} · {assoc_id}", presence.stretches, presence.prompts_s)
         for assoc_id, presence in sorted(timeline.objects.items(), key=lambda item: (item[1].stretches[:1], item[0]))
     ]
     note = "Coloured where an object is annotated; ticks are the annotations or detections it goes back to."
-    return Section("Objects over time", note, timeline=bars, duration_s=asked.duration_s)
+    return Section("Objects over time", note, timeline=bars, duration_s=request.duration_s)
 
 
 def _doubtful(links: Sequence[Link]) -> Section:

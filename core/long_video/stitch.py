@@ -1,7 +1,7 @@
 """Joining segments that were followed apart: which objects are the same, and how sure that is.
 
-Segments overlap; in the overlap both tell where their objects are. Objects are paired one to one by mean mask IoU
-(Kuhn, 1955); those that a segment lost are remembered by their looks.
+Segments overlap; in the overlap both have masks of their objects. Objects are paired one to one by mean mask IoU
+(Kuhn, 1955); those that a segment lost are remembered by their appearance.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,8 +27,8 @@ GAP_SEGMENTS = 3  # segments for which a lost object is remembered
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one segment tells of the overlap with another: by frame, each object's mask."""
+class OverlapObservations:
+    """What one segment has in the overlap with another: by frame, each object's mask."""
 
     frames: dict[int, dict[int, ShardObject]] = field(default_factory=dict)
 
@@ -48,7 +48,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Settled:
+class SegmentResolution:
     """What became of a segment's objects: those that came to nothing, and those that turned out to be others."""
 
     rejected: frozenset[int] = frozenset()
@@ -61,15 +61,17 @@ class Settled:
         return -1, self.same_as.get(found.obj_id, found.obj_id)
 
 
-def settled(shards: Iterable[Shard]) -> Settled:
-    """What all shards of one segment tell together."""
+def resolve_segments(shards: Iterable[Shard]) -> SegmentResolution:
+    """The resolutions of all shards of one segment together."""
     facts = [read_facts(shard.folder) for shard in shards]
     rejected = frozenset(obj_id for one in facts for obj_id in one.rejected)
-    return Settled(rejected, {new: old for one in facts for new, old in one.same_as.items()})
+    return SegmentResolution(rejected, {new: old for one in facts for new, old in one.same_as.items()})
 
 
-def seen_between(shards: Sequence[Shard], first: int, end: int, known: Settled) -> Seen:
-    """What the shards of one segment tell of the frames from `first` to before `end`."""
+def overlap_observations(
+    shards: Sequence[Shard], first: int, end: int, known: SegmentResolution
+) -> OverlapObservations:
+    """What the shards of one segment have on the frames from `first` to before `end`."""
     frames: dict[int, dict[int, ShardObject]] = {}
     for frame, _, rows in merged_rows(shards):
         if frame >= end:
@@ -77,12 +79,14 @@ def seen_between(shards: Sequence[Shard], first: int, end: int, known: Settled) 
         if frame >= first:
             best = best_sightings(rows, known.identify)
             frames[frame] = {obj_id: sighting.found for (_, obj_id), sighting in best.items()}
-    return Seen(frames)
+    return OverlapObservations(frames)
 
 
-def overlap_iou(before: Seen, after: Seen, both: bool) -> npt.NDArray[np.float64]:
-    """Mean mask IoU [N, M] of each object of one segment with each of the next; N and M in the order of
-    `Seen.objects`. The mean is over the frames where `both` are seen (NaN: there are none), else where either is."""
+def overlap_iou(before: OverlapObservations, after: OverlapObservations, both: bool) -> npt.NDArray[np.float64]:
+    """Mean mask IoU [N, M] of each object of one segment with each of the next, in the order of their `objects`.
+
+    The mean is over the frames where `both` are seen (NaN: there are none), else over those where either is.
+    """
     rows, columns = list(before.objects), list(after.objects)
     total, count = np.zeros((len(rows), len(columns))), np.zeros((len(rows), len(columns)))
     for frame in sorted(before.frames.keys() & after.frames.keys()):
@@ -105,7 +109,7 @@ class Pair(BaseModel):
         segment, later: the two segments.
         window: the last window of the earlier one.
         before, after: its number in either.
-        score: mean mask IoU, the segmenter's score, or the similarity of looks, by kind.
+        score: mean mask IoU, the segmenter's score, or the similarity of appearance, by kind.
         from_frame, to_frame: where the earlier segment saw it last, and the later one first.
         rival: another object of the later segment, and how well it would have fitted.
     """
@@ -138,7 +142,7 @@ class Border:
     window: int
 
 
-def pair_known(border: Border, before: Seen, after: Seen) -> list[Pair]:
+def pair_known(border: Border, before: OverlapObservations, after: OverlapObservations) -> list[Pair]:
     """Objects whose numbers hold in both segments: how well the two agree about each."""
     iou = overlap_iou(before, after, both=True)
     columns = list(after.objects)
@@ -146,7 +150,7 @@ def pair_known(border: Border, before: Seen, after: Seen) -> list[Pair]:
     return [_pair(border, before, after, iou, row, column) for row, column in own if not np.isnan(iou[row, column])]
 
 
-def pair_unknown(border: Border, before: Seen, after: Seen) -> list[Pair]:
+def pair_unknown(border: Border, before: OverlapObservations, after: OverlapObservations) -> list[Pair]:
     """Objects numbered by each segment for itself, paired one to one where their labels agree."""
     iou = overlap_iou(before, after, both=False)
     same = np.array([[a == b for b in after.objects.values()] for a in before.objects.values()], np.bool_)
@@ -154,7 +158,14 @@ def pair_unknown(border: Border, before: Seen, after: Seen) -> list[Pair]:
     return [_pair(border, before, after, iou, row, column) for row, column in assign(iou, SAME_IOU)]
 
 
-def _pair(border: Border, before: Seen, after: Seen, iou: npt.NDArray[np.float64], row: int, column: int) -> Pair:
+def _pair(
+    border: Border,
+    before: OverlapObservations,
+    after: OverlapObservations,
+    iou: npt.NDArray[np.float64],
+    row: int,
+    column: int,
+) -> Pair:
     rows, columns = list(before.objects), list(after.objects)
     fits = np.nan_to_num(iou[row])
     return Pair(
@@ -177,33 +188,33 @@ def _best_other(ids: Sequence[int], fits: npt.NDArray[np.float64], chosen: int) 
 
 
 @dataclass(frozen=True)
-class Known:
+class TrackSummary:
     """An object of one segment for the memory over gaps: when it was seen, and what it looked like at the end."""
 
     label: str | None
-    looks: Histogram
+    appearance: Histogram
     first: int
     last: int
 
 
 def pair_over_gaps(
-    borders: Sequence[Border], objects: Mapping[int, Mapping[int, Known]], paired: Iterable[Pair]
+    borders: Sequence[Border], objects: Mapping[int, Mapping[int, TrackSummary]], paired: Iterable[Pair]
 ) -> list[Pair]:
     """Objects that end in one segment and come again, to the eye, in one of the next few; one to one, in order.
 
     Args:
         borders: all of the video, in order.
         objects: by segment and number.
-        paired: what the overlaps have told.
+        paired: pairs found in the overlaps.
     """
-    going_on = {(pair.segment, pair.before) for pair in paired}
+    continued = {(pair.segment, pair.before) for pair in paired}
     continued = {(pair.later, pair.after) for pair in paired}
     lost: list[tuple[Border, int]] = []
     pairs = []
     for border in borders:
         lost = [(left, obj_id) for left, obj_id in lost if border.later - left.segment <= GAP_SEGMENTS]
         here = objects.get(border.segment, {})
-        lost += [(border, obj_id) for obj_id in sorted(here) if (border.segment, obj_id) not in going_on]
+        lost += [(border, obj_id) for obj_id in sorted(here) if (border.segment, obj_id) not in continued]
         known = objects.get(border.later, {})
         new = [obj_id for obj_id in sorted(known) if (border.later, obj_id) not in continued]
         old = [objects[left.segment][obj_id] for left, obj_id in lost]
@@ -230,5 +241,5 @@ def pair_over_gaps(
     return pairs
 
 
-def _likeness(old: Known, new: Known) -> float:
-    return histogram_overlap(old.looks, new.looks) if old.label == new.label and old.last < new.first else 0.0
+def _likeness(old: TrackSummary, new: TrackSummary) -> float:
+    return histogram_overlap(old.appearance, new.appearance) if old.label == new.label and old.last < new.first else 0.0

@@ -11,7 +11,7 @@ from core.report.page import note_presence
 @dataclass
 class Presence:
     """One object: the stretches (start, end in seconds) in which it was annotated, and the times at which an annotation
-    or detection told where it is. Its number is the one in pictures."""
+    or detection gave its place. Its number is the one in pictures."""
 
     number: int
     name: str

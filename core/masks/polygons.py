@@ -13,7 +13,7 @@ Polygon = list[float]
 
 
 def outlines(mask: Mask) -> list[Polygon]:
-    """The outer outlines of a mask [H, W], the largest first; holes are not told. Empty for an empty mask.
+    """The outer outlines of a mask [H, W], the largest first; holes are left out. Empty for an empty mask.
 
     `cv2.findContours` goes through the middle of pixels. Here it sees a picture of the pixels' corners and edges, at
     twice the size, so that halving gives the outline around the pixels.

@@ -70,8 +70,8 @@ def until_it_fits(work: Callable[[], T], smaller: Callable[[], bool]) -> T:
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether a device had no memory left: cuBLAS, cuDNN and Apple's GPU say it in words of their own."""
-    told = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in told or "alloc_failed" in told
+    message = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in message or "alloc_failed" in message
 
 
 def note_smaller(what: str, size: int, before: int) -> None:

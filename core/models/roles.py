@@ -197,6 +197,6 @@ class PointTracker(Protocol):
         """Tracks of points [N, 4]: frame of the view, x, y, z in the world.
 
         Support points [M, 4] are tracked beside them where points look at each other: the same for all batches, so that
-        each sees the whole object. `report` is told frames done and expected.
+        each sees the whole object. `report` gets frames done and expected.
         """
         ...

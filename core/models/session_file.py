@@ -18,7 +18,7 @@ _KEY = "maskflow_session"
 
 
 class SessionInfo(BaseModel):
-    """What any session file tells about itself; each backend adds its own fields.
+    """What any session file says about itself; each backend adds its own fields.
 
     Attributes:
         model: which model, weights and settings the session belongs to.

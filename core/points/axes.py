@@ -121,7 +121,7 @@ def _agreement(clip: Clip, one: tuple[int, int], other: tuple[int, int], scale: 
     depth = clip.depth(*one)
     rows, columns = np.nonzero(depth)
     if np.allclose(poses[one], poses[other], atol=1e-3) or len(rows) < _ENOUGH:
-        return [_Agreement()] * (1 + len(_OTHERS))  # nothing to tell by
+        return [_Agreement()] * (1 + len(_OTHERS))  # nothing to judge by
     chosen = np.linspace(0, len(rows) - 1, min(_SAMPLES, len(rows))).astype(int)
     xy = np.stack([columns[chosen], rows[chosen]], -1).astype(float)
     z = depth[rows[chosen], columns[chosen]].astype(float)

@@ -19,11 +19,11 @@ def unpack(request: ClipRequest, folder: Path, report: Progress) -> ClipInfo:
         A `ClipInfo`.
 
     Raises:
-        BadMedia, UnsafeFile: the clip cannot be used; the message tells why.
+        BadMedia, UnsafeFile: the clip cannot be used; the message says why.
     """
     try:
         info = unpack_clip(request.npz, request.mask_key, folder, report)
-        told = check_geometry(Clip(folder), request.npz.name)
+        warnings = check_geometry(Clip(folder), request.npz.name)
     except (BadMedia, UnsafeFile) as error:  # whose item is called as the file
         raise type(error)(str(error).removeprefix(f"{request.npz}: ").removeprefix(f"{request.npz.name}: ")) from None
-    return info.model_copy(update={"warnings": [*info.warnings, *told]})
+    return info.model_copy(update={"warnings": [*info.warnings, *warnings]})

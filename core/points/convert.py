@@ -64,13 +64,13 @@ def convert_rgbd(
         cameras: with the same number of frames each.
         clip: the NPZ to make.
         units_per_m: what depth images count, in a metre.
-        report: told images done and expected.
+        report: gets images done and expected.
 
     Returns:
         Names of the instances, and how many frames were left out since a camera's pose is not known there.
 
     Raises:
-        BadMedia, UnsafeFile: a file cannot be used; the message tells which.
+        BadMedia, UnsafeFile: a file cannot be used; the message says which.
     """
     frames = [list_frames(camera.folder) for camera in cameras]
     counts = [len(one) for one in frames]

@@ -44,7 +44,7 @@ def queries_from_masks(clip: Clip, instance: str, settings: QuerySettings) -> Qu
     may belong to different things.
 
     Raises:
-        BadMedia: not one point; the message tells why.
+        BadMedia: not one point; the message says why.
     """
     points, cameras, dropped = [], [], Counter[str]()
     for camera, frame in _views(clip, instance, settings):

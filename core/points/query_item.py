@@ -27,7 +27,7 @@ def make_queries(request: QueryRequest, folder: Path, report: Progress) -> Recor
         out, by reason; moved: points taken to a frame that trackers see.
 
     Raises:
-        BadMedia: there is not one point; the message tells why.
+        BadMedia: there is not one point; the message says why.
     """
     clip = Clip(request.clip)
     stride = request.queries.temporal_stride

@@ -14,7 +14,7 @@ def report_points(request: ReportRequest, folder: Path, report: Progress) -> Rec
     """Leave `report.html`.
 
     Returns:
-        Nothing there is to tell.
+        An empty record.
     """
     view = open_view(request)
     write_report(folder, request.title, view, request.instances, request.facts, request.failures, request.run)

@@ -1,4 +1,4 @@
-"""How points are taken, split and tracked: what the flow decides and items are asked. Light, JSON-able."""
+"""How points are taken, split and tracked: what flows decide and items get. Light, JSON-able."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -105,7 +105,7 @@ class MergeRequest(ViewRequest):
     Attributes:
         query: the instance's `query.npz`.
         batches: the folder of each one's tracks.
-        motion: how motion is told; None: nothing is filtered.
+        motion: how motion is measured; None: nothing is filtered.
         min_motion_m: tracks that move no more than this are static.
     """
 
@@ -153,7 +153,7 @@ class ReportedInstance(Frozen):
 
 
 class ReportRequest(ViewRequest):
-    """What the page tells."""
+    """What the page shows."""
 
     title: str
     instances: list[ReportedInstance]

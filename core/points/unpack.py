@@ -41,10 +41,10 @@ def unpack_clip(path: Path, mask_key: str, folder: Path, report: Progress) -> Cl
         path: the NPZ file, in the documented layout or ours.
         mask_key: under which name the masks are.
         folder: where the arrays go.
-        report: told images unpacked and expected.
+        report: gets images unpacked and expected.
 
     Raises:
-        BadMedia: something in it cannot be right; the message tells what.
+        BadMedia: something in it cannot be right; the message says what.
         UnsafeFile: it holds more than plain data, or more of it than there is room for.
     """
     with NpzReader(path) as npz:
@@ -135,8 +135,8 @@ class _Depths:
                 f"{self._name}: depths are mostly negative: they count along the optical axis, away from the camera"
             )
         if self._medians and float(np.median(self._medians)) > MAX_DEPTH_M:
-            told = f"{np.median(self._medians):g}"
-            raise BadMedia(f"{self._name}: depths are {told} in the median: metres are expected (millimetres?)")
+            median = f"{np.median(self._medians):g}"
+            raise BadMedia(f"{self._name}: depths are {median} in the median: metres are expected (millimetres?)")
 
     def warnings(self) -> list[str]:
         """What became of values that are no depth."""
@@ -159,8 +159,8 @@ def _unpack_masks(
     for name, shape, masks in mask_stacks(npz, mask_key):
         expected = (len(header.camera_ids), header.frames)
         if len(shape) != 4 or shape[:2] != expected or 0 in shape:
-            told = f"{list(shape)}, expected is [{expected[0]}, {expected[1]}, H, W]"
-            raise BadMedia(f"{npz.path.name}: the mask of {name} is {told}")
+            shape_found = f"{list(shape)}, expected is [{expected[0]}, {expected[1]}, H, W]"
+            raise BadMedia(f"{npz.path.name}: the mask of {name} is {shape_found}")
         check_size(npz.path.name, shape[3], shape[2])
         own = (shape[3], shape[2])
         if size is not None and own != size:

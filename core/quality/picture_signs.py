@@ -31,7 +31,7 @@ def disagreement(before: Mask, now: Mask, flow: FlowPair) -> float:
 
 
 def _carried(mask: Mask, flow: Flow) -> Mask:
-    """The mask seen through a flow that tells where each pixel came from."""
+    """The mask seen through a flow that says where each pixel came from."""
     y, x = np.mgrid[: mask.shape[0], : mask.shape[1]].astype(np.float32)
     moved = cv2.remap(mask.view(np.uint8), x + flow[..., 0], y + flow[..., 1], cv2.INTER_NEAREST)
     return np.asarray(moved.view(np.bool_), np.bool_)

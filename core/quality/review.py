@@ -12,7 +12,7 @@ from core.formats.exchange.sources import Sources
 from core.formats.id_maps import IdMap
 from core.formats.review_jsonl import ReviewEntry
 from core.masks import rle
-from core.quality.signs import Looks, Signs, look_through
+from core.quality.signs import Signs, SignTracker, look_through
 from core.video.frames import RGB
 
 _SMOOTHED_S = 0.25
@@ -29,7 +29,7 @@ WORDS = {
     "ragged": "ragged outline",
     "flow": "does not move with the picture",
     "edges": "outline on no edge",
-    "looks": "looks unlike its first frame",
+    "appearance": "looks unlike its first frame",
     "identity": "perhaps another object",
 }
 """What signs are called for people."""
@@ -55,9 +55,9 @@ def doubts(signs: Iterable[Signs]) -> Iterator[Doubt]:
 
 @dataclass
 class _Smoother:
-    """The last signs of a track: those that are told already, and those that wait for what comes after them."""
+    """The last signs of a track: those that were reported, and those that wait for what comes after them."""
 
-    _told: deque[Signs] = field(default_factory=deque)
+    _reported: deque[Signs] = field(default_factory=deque)
     _waiting: deque[Signs] = field(default_factory=deque)
 
     def push(self, one: Signs) -> Iterator[Doubt]:
@@ -71,11 +71,11 @@ class _Smoother:
 
     def _tell(self) -> Doubt:
         one = self._waiting.popleft()
-        while self._told and one.time_s - self._told[0].time_s > _SMOOTHED_S:
-            self._told.popleft()
-        near = [other.mean for other in (*self._told, one)]
+        while self._reported and one.time_s - self._reported[0].time_s > _SMOOTHED_S:
+            self._reported.popleft()
+        near = [other.mean for other in (*self._reported, one)]
         near += [other.mean for other in self._waiting if other.time_s - one.time_s <= _SMOOTHED_S]
-        self._told.append(one)
+        self._reported.append(one)
         return Doubt(one, sum(near) / len(near))
 
 
@@ -124,7 +124,7 @@ def review_picture(name: str, id_map: IdMap, ids: Iterable[int], image: RGB) -> 
     for one in ids:
         mask = rle.encode(np.asarray(id_map == one, np.bool_))
         objects.append(SeenObject(one, OBJECT, rle.box_xyxy(mask), rle=mask))
-    for signs in Looks().look(SeenFrame(0, 0.0, tuple(objects)), image):
+    for signs in SignTracker().of(SeenFrame(0, 0.0, tuple(objects)), image):
         if signs.mean >= _LEAST:
             yield _entry(name, Doubt(signs, signs.mean))
 

@@ -15,7 +15,7 @@ _REMEMBERED = 15  # frames an object's usual size is judged by
 
 
 @dataclass(frozen=True)
-class Place:
+class ShapeSample:
     """Where an object is: centre x, y and area in pixels, on a source frame."""
 
     frame: int
@@ -23,17 +23,17 @@ class Place:
     area: float
 
 
-def area_change(before: Place, now: Place) -> float:
+def area_change(before: ShapeSample, now: ShapeSample) -> float:
     """By how much the area went up or down, as the size of its logarithm."""
     return abs(math.log(max(now.area, 1.0) / max(before.area, 1.0)))
 
 
-def odd_area(usual: "deque[float]", now: Place) -> float:
+def odd_area(usual: "deque[float]", now: ShapeSample) -> float:
     """How far the area is from the median of the last ones, as the size of its logarithm."""
     return abs(math.log(max(now.area, 1.0) / max(median(usual), 1.0))) if usual else 0.0
 
 
-def unsteady_motion(earlier: Place, before: Place, now: Place) -> float:
+def unsteady_motion(earlier: ShapeSample, before: ShapeSample, now: ShapeSample) -> float:
     """How far the centre is from where it was going, in shares of the object's size."""
     way = (now.frame - before.frame) / max(1, before.frame - earlier.frame)
     x, y = (b + way * (b - a) for a, b in zip(earlier.centre, before.centre, strict=True))

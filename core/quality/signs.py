@@ -14,13 +14,13 @@ from core.formats.exchange.sources import Sources
 from core.masks import Mask, rle
 from core.masks.appearance import histogram_overlap, rgb_histogram
 from core.quality import picture_signs, shape_signs
-from core.quality.shape_signs import Place
+from core.quality.shape_signs import ShapeSample
 from core.video.frames import RGB
 
 LOOKS_PER_S = 10.0
 _SIDE = 320  # pixels: pictures are looked at this small
 # What of a sign counts as half; below are values that are common in good masks.
-_AREA, _MOTION, _PIECES, _FLOW, _LOOKS = 0.35, 0.25, 0.15, 0.4, 0.4
+_AREA, _MOTION, _PIECES, _FLOW, _APPEARANCE = 0.35, 0.25, 0.15, 0.4, 0.4
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Signs:
         name: the object's identity as text.
         signs: 0 to 1 by name: `area` (it jumps, or is unusual), `motion` (not where it was going), `score` (low),
             `pieces` (the mask is in pieces), `ragged` (a long outline for its size), `flow` (not where optical flow,
-            forward or backward, carries it), `edges` (its outline lies on no edge of the picture), `looks` (its colours
-            are not those of its first frame). Each only where masks, pictures or scores tell.
+            forward or backward, carries it), `edges` (its outline lies on no edge of the picture), `appearance` (its
+            colours are not those of its first frame). Each only where there are masks, pictures or scores.
     """
 
     source_frame: int
@@ -50,28 +50,28 @@ class Signs:
 
 
 @dataclass
-class _Known:
+class _History:
     """What is remembered of an object."""
 
-    places: "deque[Place]" = field(default_factory=lambda: deque(maxlen=2))
+    places: "deque[ShapeSample]" = field(default_factory=lambda: deque(maxlen=2))
     areas: "deque[float]" = field(default_factory=shape_signs.remembered)
     colours: npt.NDArray[np.float32] | None = None
     mask: Mask | None = None
 
 
-class Looks:
+class SignTracker:
     """Looks at frame after frame and remembers what it has to."""
 
     def __init__(self) -> None:
-        self._known: dict[int, _Known] = {}
+        self._known: dict[int, _History] = {}
         self._image: RGB | None = None
 
-    def look(self, frame: SeenFrame, image: RGB | None) -> Iterator[Signs]:
+    def of(self, frame: SeenFrame, image: RGB | None) -> Iterator[Signs]:
         """The signs of every object of a frame; the picture [h, w, 3] may be scaled down."""
         both = image is not None and self._image is not None
         flow = picture_signs.flow_between(self._image, image) if both and frame.objects else None  # type: ignore[arg-type]
         for one in frame.objects:
-            known = self._known.setdefault(one.obj_id, _Known())
+            known = self._known.setdefault(one.obj_id, _History())
             signs = _shape(one, frame.source_frame, known)
             if one.rle is not None and image is not None:
                 signs |= _picture(one.rle, image, flow, known)
@@ -91,14 +91,14 @@ def look_through(
     Args:
         video: what was found in it.
         sources: where its pictures are; None: judge by shapes and scores alone.
-        watch: told the source frame that was looked at.
+        watch: gets each source frame that was examined.
 
     Raises:
         BadResults: results or pictures cannot be read.
     """
-    looks = Looks()
+    tracker = SignTracker()
     for frame, image in with_pictures(video.with_frames(lambda: _thinned(video)), sources, _SIDE):
-        yield from looks.look(frame, image)
+        yield from tracker.of(frame, image)
         watch(frame.source_frame)
 
 
@@ -110,7 +110,7 @@ def _thinned(video: VideoResults) -> Iterator[SeenFrame]:
             yield frame
 
 
-def _shape(one: SeenObject, frame: int, known: _Known) -> dict[str, float]:
+def _shape(one: SeenObject, frame: int, known: _History) -> dict[str, float]:
     mask = None if one.rle is None else rle.decode(one.rle)
     now = _place(one, mask, frame)
     jump = shape_signs.area_change(known.places[-1], now) if known.places else 0.0
@@ -130,16 +130,16 @@ def _shape(one: SeenObject, frame: int, known: _Known) -> dict[str, float]:
     return signs
 
 
-def _place(one: SeenObject, mask: Mask | None, frame: int) -> Place:
+def _place(one: SeenObject, mask: Mask | None, frame: int) -> ShapeSample:
     if mask is not None:
         m = cv2.moments(mask.view(np.uint8), binaryImage=True)
         if m["m00"] > 0:
-            return Place(frame, (m["m10"] / m["m00"], m["m01"] / m["m00"]), m["m00"])
+            return ShapeSample(frame, (m["m10"] / m["m00"], m["m01"] / m["m00"]), m["m00"])
     x0, y0, x1, y1 = one.box_xyxy
-    return Place(frame, ((x0 + x1) / 2, (y0 + y1) / 2), (x1 - x0) * (y1 - y0))
+    return ShapeSample(frame, ((x0 + x1) / 2, (y0 + y1) / 2), (x1 - x0) * (y1 - y0))
 
 
-def _picture(mask: rle.RLE, image: RGB, flow: picture_signs.FlowPair | None, known: _Known) -> dict[str, float]:
+def _picture(mask: rle.RLE, image: RGB, flow: picture_signs.FlowPair | None, known: _History) -> dict[str, float]:
     size = image.shape[1::-1]
     small = cv2.resize(rle.decode(mask).view(np.uint8), size, interpolation=cv2.INTER_NEAREST).view(np.bool_)
     colours = rgb_histogram(image, small)
@@ -147,7 +147,7 @@ def _picture(mask: rle.RLE, image: RGB, flow: picture_signs.FlowPair | None, kno
         known.colours = colours
     signs = {
         "edges": picture_signs.off_edges(image, small),
-        "looks": _share(1 - histogram_overlap(known.colours, colours), _LOOKS),
+        "appearance": _share(1 - histogram_overlap(known.colours, colours), _APPEARANCE),
         "flow": 0.0,
     }
     if known.mask is not None and flow is not None:

@@ -12,7 +12,7 @@ _ROUNDS = 2
 
 
 def bundle_adjust(model: pycolmap.Reconstruction, fixed_focal: bool, max_reproj_error: float) -> None:
-    """Refine poses, points and, where the views tell them, the camera, with a loss that outliers do not dominate.
+    """Refine poses, points and, where the views determine it, the camera, with a loss that outliers do not dominate.
 
     COLMAP's bundle adjustment with a soft-L1 loss, on one thread, so that the result is the same every time; then
     points off by more than `max_reproj_error` pixels, behind a camera, or seen under less than half a degree go.
@@ -20,7 +20,7 @@ def bundle_adjust(model: pycolmap.Reconstruction, fixed_focal: bool, max_reproj_
     Args:
         model: changed in place.
         fixed_focal: leave the focal length as it is. All of the camera is left where points are seen under small
-            angles, for then focal length and depth cannot be told apart.
+            angles, which do not separate focal length from depth.
         max_reproj_error: in pixels.
     """
     refine = median_angle_deg(model) >= _ANGLE_FOR_FOCAL_DEG

@@ -1,4 +1,4 @@
-"""The work of one item: the focal length that the matches of all frames tell."""
+"""The work of one item: the focal length by the matches of all frames."""
 
 import tempfile
 from collections import Counter
@@ -47,7 +47,7 @@ def calibrate(request: CameraRequest, folder: Path, report: Progress) -> Record:
     pairs have a fundamental matrix (no parallax, or flat scenes), COLMAP's usual guess of 1.2 longer sides is taken.
 
     Returns:
-        `focal`: as a share of the longer side, to a hundredth; `pairs`: that told it; `source`: "estimated" or
+        `focal`: as a share of the longer side, to a hundredth; `pairs`: it was estimated from; `source`: "estimated" or
         "default".
     """
     sizes = Counter((frame.width, frame.height) for frame in request.frames if frame.features is not None)

@@ -23,7 +23,7 @@ def describe(
     method: str,
     notes: Sequence[str] = (),
 ) -> WindowInfo:
-    """All there is to tell of a solved window; `reasons`, by image id, why a frame is not in the model."""
+    """The facts about a solved window; `reasons`, by image id, why a frame is not in the model."""
     registered = set(model.reg_image_ids())
     model.update_point_3d_errors()
     return WindowInfo(

@@ -43,18 +43,18 @@ def extract_features(request: FeaturesRequest, folder: Path, report: Progress) -
         `failed`: why it has none, or null.
     """
     extractor = Extractor(request.settings)
-    told = []
+    records = []
     for number, files in enumerate(request.frames):
         try:
             image = read_image(files.image, upright=False)
             features = extractor.extract(image, None if files.mask is None else _read_mask(files.mask))
             features.write(folder / f"{number}.npz")
             found = {"features": len(features.keypoints), "width": image.shape[1], "height": image.shape[0]}
-            told.append({**found, "focal_px": _focal_px(files.image), "failed": None})
+            records.append({**found, "focal_px": _focal_px(files.image), "failed": None})
         except BadMedia as error:
-            told.append({"features": 0, "width": 0, "height": 0, "focal_px": None, "failed": str(error)})
+            records.append({"features": 0, "width": 0, "height": 0, "focal_px": None, "failed": str(error)})
         report(number + 1, len(request.frames))
-    return {"frames": told}
+    return {"frames": records}
 
 
 def _read_mask(path: Path) -> npt.NDArray[np.bool_]:

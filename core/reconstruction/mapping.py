@@ -44,7 +44,7 @@ def map_window(
     max_reproj_error: float,
     on_frame: Callable[[], None] = lambda: None,
 ) -> Mapped:
-    """Solve for poses and points. The camera keeps its focal length: a short window cannot tell it.
+    """Solve for poses and points. The camera keeps its focal length: a short window does not determine it.
 
     `auto` maps incrementally, and globally too where that leaves frames out; more frames win, then more points.
     `on_frame` is called for each frame that is placed.
@@ -128,6 +128,6 @@ def _size(model: pycolmap.Reconstruction) -> tuple[int, int]:
 def is_solved(model: pycolmap.Reconstruction, usable: int) -> bool:
     """Whether a model holds together: enough frames of those that match others (`usable`), and enough points.
 
-    To be asked after the last filter, see `clean`: a model can fall apart in bundle adjustment.
+    Check it after the last filter, see `clean`: a model can fall apart in bundle adjustment.
     """
     return model.num_reg_images() >= min(3, max(usable, 2)) and model.num_points3D() >= _LEAST_POINTS

@@ -31,7 +31,7 @@ def mutual_matches(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32])
     """Pairs of descriptors that are each other's nearest, and clearly nearer than the second nearest.
 
     D. Lowe's ratio test on angles, both ways. The same matches as COLMAP's own matcher with its defaults (a test holds
-    it), some 20 times faster: products of whole numbers are exact in float32, so one matrix product tells it all.
+    it), some 20 times faster: products of whole numbers are exact in float32, so one matrix product is enough.
 
     Args:
         one: [N, 128], whole numbers, of length 512.

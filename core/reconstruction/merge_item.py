@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import BadMedia
-from core.formats import alignment_json as told
+from core.formats import alignment_json
 from core.geometry.colmap import pycolmap
 from core.geometry.placing import Placement, place
 from core.geometry.robust import align_points
@@ -105,7 +105,7 @@ def merge_windows(request: MergeRequest, folder: Path, report: Progress) -> Reco
         notes += reference.pop("notes", [])
         alignment = alignment.model_copy(update=reference)
     alignment = alignment.model_copy(update={"notes": notes})
-    told.write_alignment(folder / ALIGNMENT, alignment)
+    alignment_json.write_alignment(folder / ALIGNMENT, alignment)
     report(5, 5)
     return alignment.model_dump(mode="json", exclude={"pairs", "frame_errors"})
 
@@ -161,14 +161,16 @@ def _alignment(
     pairs: Sequence[Aligned],
     merged: pycolmap.Reconstruction,
     before: set[int],
-) -> told.Alignment:
+) -> alignment_json.Alignment:
     final = read_window(-1, merged)
     placed = [_window(one, placement, final) for one in windows]
-    failed = [told.WindowAlignment(window=number, status="failed", reason=why) for number, why in request.failed]
+    failed = [
+        alignment_json.WindowAlignment(window=number, status="failed", reason=why) for number, why in request.failed
+    ]
     registered = set(merged.reg_image_ids())
     names = {frame.image_id: frame.name for frame in request.frames}
     root = min(placement.world_from_model)
-    return told.Alignment(
+    return alignment_json.Alignment(
         frame=f"that of window {root}, in its scale",
         frames=len(request.frames),
         registered=len(registered),
@@ -183,30 +185,30 @@ def _alignment(
     )
 
 
-def _pair(pair: Aligned) -> told.PairAlignment:
-    return told.PairAlignment(
+def _pair(pair: Aligned) -> alignment_json.PairAlignment:
+    return alignment_json.PairAlignment(
         source=pair.shared.source,
         target=pair.shared.target,
         shared_frames=pair.shared.frames,
         points=len(pair.shared.depth),
         inliers=pair.inliers,
-        target_from_source=None if pair.edge is None else told.Transform(**pair.edge.sim3.to_json()),
+        target_from_source=None if pair.edge is None else alignment_json.Transform(**pair.edge.sim3.to_json()),
         median_residual=None if pair.edge is None else pair.edge.noise,
         reason=pair.reason,
     )
 
 
-def _window(window: WindowModel, placement: Placement, merged: WindowModel) -> told.WindowAlignment:
+def _window(window: WindowModel, placement: Placement, merged: WindowModel) -> alignment_json.WindowAlignment:
     """Where a window lies in the finished model, found anew: bundle adjustment has moved everything a little."""
     if window.number in placement.rejected:
         reason = placement.rejected[window.number]
-        return told.WindowAlignment(window=window.number, status="rejected", reason=reason)
+        return alignment_json.WindowAlignment(window=window.number, status="rejected", reason=reason)
     source, target, depth = _common(window, merged)
     found = align_points(source, target, depth)
-    return told.WindowAlignment(
+    return alignment_json.WindowAlignment(
         window=window.number,
         status="aligned",
-        merged_from_window=None if found is None else told.Transform(**found.sim3.to_json()),
+        merged_from_window=None if found is None else alignment_json.Transform(**found.sim3.to_json()),
         points=len(source),
         inliers=0 if found is None else int(found.inliers.sum()),
         median_residual=None if found is None else found.noise,

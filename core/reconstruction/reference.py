@@ -12,7 +12,7 @@ from core.geometry.colmap import pycolmap
 
 
 def align_with_reference(model: pycolmap.Reconstruction, path: Path) -> dict[str, Any]:
-    """Move the model into the reference's frame and unit; the fields of `Alignment` that tell how far it still is."""
+    """Move the model into the reference's frame and unit; the fields of `Alignment` that say how far it still is."""
     reference = read_reference_poses(path)
     images = [model.image(image_id) for image_id in sorted(model.reg_image_ids())]
     known = [(image, pose) for image in images if (pose := reference.find(image.name)) is not None]

@@ -163,7 +163,7 @@ def _window_table(windows: Sequence[WindowInfo], alignment: Alignment | None) ->
         at = placed.get(window.window)
         focal = f"{window.cameras[0].params[0]:.0f}" if window.cameras else ""
         missing = [f"{frame.name}: {frame.reason}" for frame in window.frames if not frame.registered]
-        told = "; ".join([*window.notes, *([at.reason] if at is not None and at.reason else []), *missing[:2]])
+        remarks = "; ".join([*window.notes, *([at.reason] if at is not None and at.reason else []), *missing[:2]])
         rows.append(
             [
                 f"{window.window}",
@@ -175,7 +175,7 @@ def _window_table(windows: Sequence[WindowInfo], alignment: Alignment | None) ->
                 f"{window.median_angle_deg or 0:.1f}°",
                 focal,
                 "" if at is None or at.median_residual is None else f"{at.median_residual:.2%}",
-                f"{window.method}; {told}" if told else window.method or "",
+                f"{window.method}; {remarks}" if remarks else window.method or "",
             ]
         )
     heads = ("window", "frames", "registered", "points", "error px", "views", "angle", "focal px", "residual", "")

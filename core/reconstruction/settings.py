@@ -1,4 +1,4 @@
-"""What a reconstruction is asked for, JSON-able: frames, matches, camera, settings. Light: loads no COLMAP."""
+"""Requests and settings of a reconstruction, JSON-able. Light: loads no COLMAP."""
 
 from pathlib import Path
 from typing import Literal

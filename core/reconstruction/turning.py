@@ -1,4 +1,4 @@
-"""Whether a camera only turns: then a rotation alone explains the matches, and no depth can be told."""
+"""Whether a camera only turns: then a rotation alone explains the matches, and the matches hold no depth."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

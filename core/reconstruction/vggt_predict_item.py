@@ -46,7 +46,7 @@ def predict_windows(request: PredictRequest, folder: Path, report: Progress) -> 
             write_geometry(folder / f"{number}.npz", geometry)
         done += len(numbers)
         report(done, len(squares))
-    return {"windows": [[told for _, told in window] for window in read]}
+    return {"windows": [[size for _, size in window] for window in read]}
 
 
 def _read(path: Path) -> tuple[RGB | None, list[int] | str]:

@@ -61,7 +61,7 @@ def solve_vggt_window(request: VggtWindowRequest, folder: Path, report: Progress
         The `WindowInfo`.
 
     Raises:
-        BadMedia: there is no usable depth; the message tells why.
+        BadMedia: there is no usable depth; the message says why.
     """
     used = [frame for frame in request.frames if frame.reason is None]
     if not used:

@@ -47,7 +47,7 @@ def solve_window(request: WindowRequest, folder: Path, report: Progress) -> Wind
         The `WindowInfo`.
 
     Raises:
-        BadMedia: there is no model; the message tells why.
+        BadMedia: there is no model; the message says why.
     """
     report(0, len(request.frames))
     limit = request.settings.max_reproj_error

@@ -66,7 +66,7 @@ class _Unread:
 def refine_images(request: RefineRequest, folder: Path, report: Progress) -> Record:
     """Refine images; leaves `<image>.pth` (and `.png`) for each in `folder`, `scores.jsonl` and `review.jsonl`.
 
-    An image that cannot be read is told in the record, and leaves the others alone.
+    An image that cannot be read is named in the record, and leaves the others alone.
 
     Returns:
         scene; images: a line about each that was refined; failed, warnings: a line about each it concerns; seconds,
@@ -83,28 +83,28 @@ def refine_images(request: RefineRequest, folder: Path, report: Progress) -> Rec
             if isinstance(pair, _Unread):
                 failed[pair.name] = pair.reason
             else:
-                told, warning = _refine(pair, generator, request, folder, doubtful)
-                scores.append(told)
-                if all_told := "; ".join(one for one in (pair.warning, warning) if one):
-                    warnings[pair.name] = all_told
+                scored, warning = _refine(pair, generator, request, folder, doubtful)
+                scores.append(scored)
+                if remarks := "; ".join(one for one in (pair.warning, warning) if one):
+                    warnings[pair.name] = remarks
             memory.sample()
             report(done, len(request.images))
-    lines = (told.model_dump_json() + "\n" for told in scores)
+    lines = (scored.model_dump_json() + "\n" for scored in scores)
     (folder / SCORES_FILE).write_text("".join(lines), encoding="utf-8")
     write_review(folder / REVIEW_FILE, doubtful)
     return {
         "scene": request.images[0].image.parents[1].name,
-        "images": {told.image: _sentence(told) for told in scores},
+        "images": {scored.image: _sentence(scored) for scored in scores},
         "failed": failed,
         "warnings": warnings,
         "memory": memory.record(),
     }
 
 
-def _sentence(told: ImageScore) -> str:
+def _sentence(scored: ImageScore) -> str:
     return (
-        f"{told.masks} masks, {told.matched} of {told.objects} ids matched, {told.merged} merged, "
-        f"{told.changed:.1%} of the pixels changed"
+        f"{scored.masks} masks, {scored.matched} of {scored.objects} ids matched, {scored.merged} merged, "
+        f"{scored.changed:.1%} of the pixels changed"
     )
 
 
@@ -113,15 +113,15 @@ def _refine(
 ) -> tuple[ImageScore, str]:
     masks = [one.region for one in generator.generate(pair.image)]
     result = refine_map(pair.image, pair.id_map, masks, request.settings)
-    told = score(pair.name, len(masks), pair.id_map, result)
+    scored = score(pair.name, len(masks), pair.id_map, result)
     write_id_map(folder / f"{pair.name}.pth", result.id_map)
     doubtful.extend(review_picture(pair.name, result.id_map, result.labels.ids.tolist(), pair.image))
     if request.png:
         try:
             write_png16(folder / f"{pair.name}.png", _with_zero_background(result))
         except ValueError as error:
-            return told, f"no PNG: {error}"
-    return told, ""
+            return scored, f"no PNG: {error}"
+    return scored, ""
 
 
 def _with_zero_background(result: Refined) -> IdMap:
@@ -145,7 +145,7 @@ def _pair(files: ImageRequest) -> _Read:
     image, turned = picture_of_map(files.image, (height, width))
     if image.shape[:2] != (height, width):
         image = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
-    warning = "; ".join(told for told in (coded.coding, turned) if told)
+    warning = "; ".join(remark for remark in (coded.coding, turned) if remark)
     return _Read(files.image.name, image, coded.ids, warning)
 
 

@@ -53,8 +53,8 @@ def compare_images(request: CompareRequest, folder: Path, report: Progress) -> R
             if truth.shape != before.shape:
                 sizes = f"the truth is {truth.shape[1]}x{truth.shape[0]}, the map {before.shape[1]}x{before.shape[0]}"
                 raise BadMedia(sizes)
-            told = compare(truth, before, read_id_map(files.refined), request.background)
-            lines.append(ImageTruth(image=files.image, score=told).model_dump_json() + "\n")
+            compared = compare(truth, before, read_id_map(files.refined), request.background)
+            lines.append(ImageTruth(image=files.image, score=compared).model_dump_json() + "\n")
         except (BadMedia, UnsafeFile) as error:
             warnings[files.image] = f"not compared: {error}"
         report(done, len(request.images))
@@ -65,5 +65,5 @@ def compare_images(request: CompareRequest, folder: Path, report: Progress) -> R
 def read_truth(folder: Path) -> dict[str, TruthScore]:
     """What `compare_images` left, by image."""
     lines = (folder / TRUTH_FILE).read_text(encoding="utf-8").split("\n")
-    told = (ImageTruth.model_validate_json(line) for line in lines if line)
-    return {one.image: one.score for one in told}
+    lines_read = (ImageTruth.model_validate_json(line) for line in lines if line)
+    return {one.image: one.score for one in lines_read}

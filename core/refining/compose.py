@@ -22,12 +22,12 @@ class Composed:
     Attributes:
         number: intp [H, W], positions in the ids of `Labels`, their count for background.
         covered: bool [H, W]: under a matched mask of any id, no farther from the id than it may spread.
-        borne_out: share of the pixels that masks would have changed whose change was made; None: there were none.
+        accepted_ratio: share of the pixels that masks would have changed whose change was made; None: there were none.
     """
 
     number: Numbers
     covered: Mask
-    borne_out: float | None
+    accepted_ratio: float | None
 
 
 def compose(
@@ -55,8 +55,8 @@ def compose(
     doubtful = _doubtful(evidence(image, labels, proposed, gaps), changed & ~gaps, piece, labels, min_evidence)
     number = np.where(doubtful, labels.number, proposed)
     _give_back(number, labels)
-    asked, made = np.count_nonzero(changed), np.count_nonzero(number != labels.number)
-    return Composed(number, piece >= 0, float(made / asked) if asked else None)
+    pixels, made = np.count_nonzero(changed), np.count_nonzero(number != labels.number)
+    return Composed(number, piece >= 0, float(made / pixels) if pixels else None)
 
 
 def _paint(
@@ -103,7 +103,7 @@ def _gaps(labels: Labels, proposed: Numbers, reach: int) -> Mask:
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     for number in np.unique(proposed[filled]).tolist():
         left, top, own = _around(labels, number, reach)
-        # Beyond the box there is nothing of the id, which a border of as many pixels tells OpenCV.
+        # Beyond the box there is nothing of the id, which a border of as many pixels makes known to OpenCV.
         padded = cv2.copyMakeBorder(own, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
         inner = np.s_[reach : reach + own.shape[0], reach : reach + own.shape[1]]
         closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[inner] > 0

@@ -50,7 +50,7 @@ class Refined:
         number: intp [H, W], the refined map as positions in `labels.ids`.
         matches: for each id, in their order.
         covered: bool [H, W], under a matched mask.
-        borne_out: share of the changes proposed by masks that were carried out; None: none was proposed.
+        accepted_ratio: share of the changes proposed by masks that were carried out; None: none was proposed.
     """
 
     id_map: IdMap
@@ -58,7 +58,7 @@ class Refined:
     number: npt.NDArray[np.intp]
     matches: list[Match]
     covered: Mask
-    borne_out: float | None
+    accepted_ratio: float | None
 
 
 def refine_map(image: RGB, id_map: IdMap, masks: Sequence[Region], settings: Settings) -> Refined:
@@ -77,4 +77,4 @@ def refine_map(image: RGB, id_map: IdMap, masks: Sequence[Region], settings: Set
     ours = composed.number < len(labels.ids)
     refined = id_map.copy()
     refined[ours] = labels.ids[composed.number[ours]]
-    return Refined(refined, labels, composed.number, matches, composed.covered, composed.borne_out)
+    return Refined(refined, labels, composed.number, matches, composed.covered, composed.accepted_ratio)

@@ -87,15 +87,15 @@ class Shown:
 
 def write_report(
     folder: Path,
-    asked: ReportRequest,
+    request: ReportRequest,
     summary: RunSummary,
     shown: Sequence[Shown],
     review: Sequence[ReviewEntry],
     report: Progress,
 ) -> None:
-    """Write the page; `review`: ids that may be wrong, worst first; `report` is told pictures drawn and expected."""
-    sections = _sections(asked, summary, shown, review, report)
-    write_run_page(folder, Page(asked.title, _figures(summary.total), sections))
+    """Write the page; `review`: ids that may be wrong, worst first; `report` gets pictures drawn and expected."""
+    sections = _sections(request, summary, shown, review, report)
+    write_run_page(folder, Page(request.title, _figures(summary.total), sections))
 
 
 def _figures(total: SceneSummary) -> list[tuple[str, str]]:
@@ -116,7 +116,7 @@ def _figures(total: SceneSummary) -> list[tuple[str, str]]:
 
 
 def _sections(
-    asked: ReportRequest,
+    request: ReportRequest,
     summary: RunSummary,
     shown: Sequence[Shown],
     review: Sequence[ReviewEntry],
@@ -124,29 +124,29 @@ def _sections(
 ) -> list[Section]:
     sections = [
         Section("Scenes", _ABOUT_SCENES, table=_scene_table(summary)),
-        Section("How they were refined", table=Table(("", ""), asked.facts)),
+        Section("How they were refined", table=Table(("", ""), request.facts)),
     ]
     failures = [
         (f"{scene.name}/{image}" if image else scene.name, why)
-        for scene in asked.scenes
+        for scene in request.scenes
         for image, why in scene.failures
     ]
     if failures:
         note = _cut(len(failures), "failures.jsonl")
         sections.append(Section("Not refined", note, table=Table(("what", "why"), failures[:_MOST_ROWS])))
-    warnings = [(f"{scene.name}/{image}", what) for scene in asked.scenes for image, what in scene.warnings]
+    warnings = [(f"{scene.name}/{image}", what) for scene in request.scenes for image, what in scene.warnings]
     if warnings:
         sections.append(Section("Warnings", table=Table(("image", "what"), warnings[:_MOST_ROWS])))
     worst = sorted(shown, key=lambda one: one.badness)[:_WORST]
     others = [one for one in shown if one not in worst]
     sample = random.Random(0).sample(others, min(_SAMPLE, len(others)))  # noqa: S311 - the same at every run
     for done, (why, one) in enumerate([*(("worst", one) for one in worst), *(("sample", one) for one in sample)], 1):
-        sections.append(_pictures(why, one, asked.background))
+        sections.append(_pictures(why, one, request.background))
         report(done, len(worst) + len(sample))
     if shown:
         sections.append(_review_section(review))
         sections.append(Section("Ids that changed most", _ABOUT_IDS, table=_id_table(shown)))
-    return [*sections, *run_sections(asked.run)]
+    return [*sections, *run_sections(request.run)]
 
 
 _ABOUT_SCENES = (
@@ -190,7 +190,7 @@ def _scene_row(scene: SceneSummary, truth: bool) -> list[str]:
         str(scene.total_objects),
         f"{scene.avg_unlabelled_before:.1%} → {scene.avg_unlabelled_after:.1%}",
         f"{scene.avg_changed:.2%}",
-        "" if scene.avg_borne_out is None else f"{scene.avg_borne_out:.0%}",
+        "" if scene.avg_accepted_ratio is None else f"{scene.avg_accepted_ratio:.0%}",
         f"{scene.avg_mean_iou:.3f}",
         f"{scene.avg_boundary_f:.3f}",
     ]

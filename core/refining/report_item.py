@@ -56,6 +56,6 @@ def _images(scene: SceneRequest) -> list[Shown]:
         known = {} if chunk.compared is None else read_truth(chunk.compared)
         for score in read_scores(chunk.folder):
             refined, truth = chunk.folder / f"{score.image}.pth", chunk.truth.get(score.image)
-            told = score.model_copy(update={"truth": known.get(score.image)})
-            found.append(Shown(scene.name, told, files[score.image], refined, truth))
+            with_truth = score.model_copy(update={"truth": known.get(score.image)})
+            found.append(Shown(scene.name, with_truth, files[score.image], refined, truth))
     return found

@@ -51,7 +51,7 @@ def _holds(folder: Path) -> bool:
     try:
         return (folder / IMAGES).is_dir() or (folder / MAPS).is_dir()
     except PermissionError:
-        return True  # to be told that it cannot be read
+        return True  # reading it will say why it cannot be read
 
 
 def read_scene(root: Path, name: str, truth: Path | None = None) -> Scene:

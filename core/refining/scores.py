@@ -48,7 +48,7 @@ class ImageScore(BaseModel):
         invalid_ratio: share of the pixels under no matched mask, or farther from its id than that may spread.
         unlabelled_before, unlabelled_after: share of the pixels without an object's id.
         changed: share of the pixels with another id than before.
-        borne_out: share of the changes that masks proposed which were made; None: they proposed none.
+        accepted_ratio: share of the changes that masks proposed which were made; None: they proposed none.
         mean_iou: of the ids with themselves before, mean.
         boundary_f: of the map with the one before; background is one region, whatever its numbers.
         lost: ids that are no longer there; always none.
@@ -65,7 +65,7 @@ class ImageScore(BaseModel):
     unlabelled_before: float
     unlabelled_after: float
     changed: float
-    borne_out: float | None
+    accepted_ratio: float | None
     mean_iou: float
     boundary_f: float
     lost: list[int]
@@ -101,7 +101,7 @@ def score(name: str, masks: int, before: IdMap, refined: Refined) -> ImageScore:
         unlabelled_before=float((labels.number == count).mean()),
         unlabelled_after=float((refined.number == count).mean()),
         changed=float((refined.id_map != before).mean()),
-        borne_out=refined.borne_out,
+        accepted_ratio=refined.accepted_ratio,
         mean_iou=float(iou.mean()) if count else 1.0,
         boundary_f=boundary_f(refined.number, labels.number, tolerance_px(before.shape)),
         lost=labels.ids[after == 0].tolist(),

@@ -37,7 +37,7 @@ class SceneSummary(BaseModel):
     avg_unlabelled_before: float
     avg_unlabelled_after: float
     avg_changed: float
-    avg_borne_out: float | None
+    avg_accepted_ratio: float | None
     avg_mean_iou: float
     avg_boundary_f: float
     ids_lost: int
@@ -45,12 +45,12 @@ class SceneSummary(BaseModel):
 
 
 def summarise(scores: Sequence[ImageScore], total_images: int) -> SceneSummary:
-    """Of `total_images` images, `scores` tell about those that were refined; means of none are 0."""
+    """Of `total_images` images, `scores` are of those that were refined; means of none are 0."""
 
     def average(name: str) -> float:
         return float(np.mean([getattr(one, name) for one in scores])) if scores else 0.0
 
-    asked = [one.borne_out for one in scores if one.borne_out is not None]
+    proposed = [one.accepted_ratio for one in scores if one.accepted_ratio is not None]
     return SceneSummary(
         total_images=total_images,
         successful=len(scores),
@@ -62,7 +62,7 @@ def summarise(scores: Sequence[ImageScore], total_images: int) -> SceneSummary:
         avg_unlabelled_before=average("unlabelled_before"),
         avg_unlabelled_after=average("unlabelled_after"),
         avg_changed=average("changed"),
-        avg_borne_out=float(np.mean(asked)) if asked else None,
+        avg_accepted_ratio=float(np.mean(proposed)) if proposed else None,
         avg_mean_iou=average("mean_iou"),
         avg_boundary_f=average("boundary_f"),
         ids_lost=sum(len(one.lost) for one in scores),

@@ -1,4 +1,4 @@
-"""What every report page tells about its run: each item, what was asked, and what it was made with."""
+"""What every report page shows about its run: each item, the parameters, and what it was made with."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ class RunFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     items: list[ItemFacts] = Field(default_factory=list)
-    asked: list[tuple[str, str]] = Field(default_factory=list)
+    parameters: list[tuple[str, str]] = Field(default_factory=list)
     made_with: list[tuple[str, str]] = Field(default_factory=list)
 
 
@@ -51,8 +51,8 @@ def run_sections(run: RunFacts) -> Iterator[Section]:
         yield Section(
             "Items: speed and memory", note, table=Table(heads, [_row(one) for one in run.items[:_MOST_ROWS]])
         )
-    if run.asked:
-        yield Section("What was asked", table=Table(("parameter", "value"), run.asked))
+    if run.parameters:
+        yield Section("Parameters", table=Table(("parameter", "value"), run.parameters))
     if run.made_with:
         yield Section("Made with", table=Table(("", ""), run.made_with))
 

@@ -12,7 +12,7 @@ _SAME_M, _SAME_SHARE, _LEAST_SHARE = 0.01, 0.02, 0.2
 def depth_near(depth: Depth, xy: Array, expected: Array) -> Array:
     """Depth at positions [N, 2] of the surface that is nearest to the expected depth [N]; 0 where none is known.
 
-    Of the 3x3 pixels around, the one with the depth nearest to what is expected tells the surface: a position is not
+    Of the 3x3 pixels around, the one with the depth nearest to what is expected is the surface's: a position is not
     better than that, nor is a depth map at its edges. The four pixels about the position are then interpolated, as far
     as they are on this surface.
     """

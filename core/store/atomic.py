@@ -1,7 +1,7 @@
 """Commits that survive a kill at any moment: the old file or the new one, never half of one.
 
 A file is written under a temporary name in its own folder, flushed to disk, then renamed. The temporary name
-tells host and process, so that a later run can sweep away what a killed process left behind.
+names host and process, so that a later run can sweep away what a killed process left behind.
 """
 
 import fcntl

@@ -21,7 +21,7 @@ _AT_ONCE = 4
 
 
 def sha256_file(path: Path, report: Progress | None = None) -> str:
-    """SHA-256 of the file's bytes, as 64 hex digits; `report` is told MiB read and MiB expected."""
+    """SHA-256 of the file's bytes, as 64 hex digits; `report` gets MiB read and MiB expected."""
     size = path.stat().st_size
     if report is None or size < _PIECE:
         with path.open("rb") as stream:
@@ -73,7 +73,7 @@ class DigestCache:
             return {}
 
     def file(self, path: Path, report: Progress | None = None) -> str:
-        """SHA-256 of the file's content; `report` is told MiB read and expected where it has to be read."""
+        """SHA-256 of the file's content; `report` gets MiB read and expected where it has to be read."""
         status = path.stat()
         stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
         name = str(path.resolve())
@@ -93,9 +93,9 @@ class DigestCache:
         return sha256_content(path, lambda file: self.file(file, report))
 
     def read(self, paths: Iterable[Path], report: Progress | None = None) -> None:
-        """Learn the digests of many files, several at once; `report` is told files read and expected.
+        """Learn the digests of many files, several at once; `report` gets files read and expected.
 
-        What cannot be read is left out: whoever needs it is told.
+        What cannot be read is left out: whoever needs it gets the error.
         """
         files = list(paths)
 

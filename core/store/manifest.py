@@ -39,7 +39,7 @@ class Manifest(BaseModel):
 
 @dataclass
 class Draft:
-    """An item being made: write outputs into `folder`, and what there is to tell into `record`."""
+    """An item being made: write outputs into `folder`, and what there is to say into `record`."""
 
     folder: Path
     record: dict[str, Any] = field(default_factory=dict)

@@ -96,7 +96,7 @@ class NpzReader:
                 raise UnsafeFile(f"{self.path}: {name} is damaged ({one_line(str(error), 200)})") from None
 
     def blocks(self, name: str, leading: int) -> Iterator[npt.NDArray[Any]]:
-        """The array cut along its first `leading` axes: pieces in order, each read when it is asked for."""
+        """The array cut along its first `leading` axes: pieces in order, each read when it is reached."""
         header = self.header(name)
         if header.fortran or header.objects:
             whole = self.array(name)

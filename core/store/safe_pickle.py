@@ -139,7 +139,7 @@ class _Unpickler(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
         getattr(pickle, name)[0]: pickle._Unpickler.dispatch[getattr(pickle, name)[0]] for name in _OPCODES
     }
-    # What the base class has and its type does not tell.
+    # What the base class has and its type does not say.
     stack: list[Any]
     append: Callable[[Any], None]
     pop_mark: Callable[[], list[Any]]
@@ -203,5 +203,5 @@ def load_pickle(stream: IO[bytes]) -> Any:
     except UnsafeFile:
         raise
     except _DAMAGED as error:
-        told = f"an opcode {error}" if isinstance(error, KeyError) else str(error)
-        raise UnsafeFile(f"a damaged pickle, or one of more than arrays ({told})") from None
+        reason = f"an opcode {error}" if isinstance(error, KeyError) else str(error)
+        raise UnsafeFile(f"a damaged pickle, or one of more than arrays ({reason})") from None

@@ -23,7 +23,7 @@ class Stream(Protocol):
 class Shallow:
     """A stream of JSON that raises `ValueError` as soon as it is nested deeper than `MAX_DEPTH`.
 
-    Parsers build what they were given in one piece before they can be asked how deep it is: 64 kB of brackets are
+    Parsers build what they were given in one piece before its depth is known: 64 kB of brackets are
     gigabytes of names by then.
     """
 

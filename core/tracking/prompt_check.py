@@ -1,4 +1,4 @@
-"""Which prompts can be used in a video, told before it is tracked where that can be."""
+"""Which prompts can be used in a video, checked before it is tracked where possible."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ class PromptProblem(BaseModel):
 def usable_prompts(
     prompts: Sequence[ObjectPrompt], info: VideoInfo, video: Path, on_read: Callable[[], None]
 ) -> tuple[list[ObjectPrompt], list[PromptProblem]]:
-    """The prompts that lie in the picture and, as far as can be told, the length of a video; why the others do not.
+    """The prompts that lie in the picture and, as far as it is known, the length of a video; why the others do not.
 
     `on_read` is called while the video is read, where it has to be.
 

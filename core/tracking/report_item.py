@@ -34,7 +34,7 @@ class TrackedVideo(BaseModel):
 
 
 class ReportRequest(BaseModel):
-    """What the page tells: `failures`, `problems` (of prompts) and `facts`: names and what there is to say of them."""
+    """What the page shows: `failures`, `problems` (of prompts) and `facts`: names and what there is to say of them."""
 
     model_config = ConfigDict(frozen=True)
     title: str
@@ -45,7 +45,7 @@ class ReportRequest(BaseModel):
     run: RunFacts = Field(default_factory=RunFacts)
 
 
-class _Seen:
+class _VideoSummary:
     """One pass over a video's tracks: when each object was there, and the frame with the most of them."""
 
     def __init__(self, tracks: Path) -> None:
@@ -83,7 +83,7 @@ def report_tracked(request: ReportRequest, folder: Path, report: Progress) -> Re
     """
     pictures, sections, rows, objects, length_s = [], [], [], 0, 0.0
     for number, video in enumerate(request.videos, 1):
-        seen = _Seen(video.tracks)
+        seen = _VideoSummary(video.tracks)
         objects += len(seen.stretches)
         length_s += seen.duration_s
         size = f"{seen.head.width} x {seen.head.height}"
@@ -127,7 +127,7 @@ def _suspicious(videos: Sequence[TrackedVideo]) -> Section:
     return review_section(entries, pictures, with_video=len(videos) > 1)
 
 
-def _draw(video: TrackedVideo, seen: _Seen) -> list[Picture]:
+def _draw(video: TrackedVideo, seen: _VideoSummary) -> list[Picture]:
     """The frame with the most objects; nothing where there is none, or the video cannot be read any more."""
     record = seen.fullest
     if record is None:

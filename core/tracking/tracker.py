@@ -1,10 +1,10 @@
-"""One video's objects over time. The segmenter moves masks; the rules here decide who lives.
+"""One video's objects over time. The segmenter moves masks; the rules here manage tracks.
 
-- A new detection that is no known object starts a *tentative* one, which counts once detected again.
+- A new detection that is no known object starts a *tentative* track, *confirmed* once it is detected again.
 - An object whose mask is gone or doubtful for several frames is *hidden*: nothing is recorded for it. Where the
   segmenter remembers, it is waited for; then, or where it does not, the object is *lost*.
-- A new object that looks like a lost one when it is confirmed, and could have come from where that was last seen in the
-  time between, is that object: it takes over the old id. An object that a person prompted keeps its id for itself.
+- A new object that resembles a lost one when it is confirmed, and could have come from where that was last seen in the
+  time between, is *re-identified*: it takes over the old id. An object that a person prompted keeps its id for itself.
 - Objects are added, set right and dropped one at a time; the others are never touched.
 """
 
@@ -83,7 +83,7 @@ class Track:
     label: str | None
     detection_score: float | None
     confirmed: bool
-    looks: Histogram
+    appearance: Histogram
     mask: Mask
     score: float
     box: Box | None
@@ -95,13 +95,13 @@ class Track:
     place: Box | None = None
     diagonal: float = 0.0
     kept: bool = False  # prompted by hand: never given up
-    prompted: int = 0  # number of the step at which the segmenter was last told where it is
+    prompted: int = 0  # number of the step at which the segmenter last got a prompt for it
 
 
 class Tracker:
     """Feed frames in order with `step`; read `live` after each.
 
-    `rejected` holds the ids of tentative objects that came to nothing; `same_as` tells of which known object an
+    `rejected` holds the ids of tentative objects that came to nothing; `same_as` says of which known object an
     object turned out to be another appearance, and `likeness` how much they look alike; `arrived` holds the boxes, by
     id, at which objects prompted in this step had arrived by themselves. `frame` counts steps from 0.
 
@@ -266,7 +266,7 @@ class Tracker:
             track.prompted = self.frame
             self._is_sound(track)
         elif track.box is not None and track.score > 0.5:
-            track.looks = 0.9 * track.looks + 0.1 * hsv_histogram(image, track.mask)
+            track.appearance = 0.9 * track.appearance + 0.1 * hsv_histogram(image, track.mask)
 
     def _unseen(self, track: Track) -> None:
         track.unseen += 1
@@ -302,13 +302,13 @@ class Tracker:
             for old in [*self.lost.values(), *hidden]
             if old.label == new.label and not old.kept and self._can_be(old, new)
         ]
-        old = max(gone, key=lambda track: histogram_overlap(track.looks, new.looks), default=None)
-        if old is None or histogram_overlap(old.looks, new.looks) < self._rules.look_alike:
+        old = max(gone, key=lambda track: histogram_overlap(track.appearance, new.appearance), default=None)
+        if old is None or histogram_overlap(old.appearance, new.appearance) < self._rules.look_alike:
             return
         if self.lost.pop(old.obj_id, None) is None:
             self.drop(old.obj_id)
         self.same_as[new.obj_id] = self.same_as.get(old.obj_id, old.obj_id)
-        self.likeness[new.obj_id] = histogram_overlap(old.looks, new.looks)
+        self.likeness[new.obj_id] = histogram_overlap(old.appearance, new.appearance)
 
     def _can_be(self, old: Track, new: Track) -> bool:
         """Whether an object could have come from where it was last seen to where a new one is, in the time between."""
@@ -330,5 +330,5 @@ def _new_track(
 ) -> Track:
     """A track that begins here; a mask that a person gave is taken `as_it_is`."""
     mask = tracked.mask if as_it_is else clean(tracked.mask)
-    looks = hsv_histogram(image, mask)
-    return Track(obj_id, label, score, False, looks, mask, tracked.score, mask_box(mask))
+    appearance = hsv_histogram(image, mask)
+    return Track(obj_id, label, score, False, appearance, mask, tracked.score, mask_box(mask))

@@ -60,7 +60,7 @@ def save_tracker(tracker: Tracker, folder: Path) -> None:
         live=[_known(track) for track in live],
         lost=[_known(track) for track in lost],
     )
-    arrays: dict[str, Any] = {str(track.obj_id): track.looks for track in [*live, *lost]}
+    arrays: dict[str, Any] = {str(track.obj_id): track.appearance for track in [*live, *lost]}
     if tracker.shown is not None:
         arrays[_SHOWN] = np.ascontiguousarray(tracker.shown)
     write_session(folder / TRACKER_FILE, info, arrays, "np")
@@ -90,7 +90,7 @@ def restore_tracker(folder: Path, segmenter: VideoSegmenter, detector: DetectorS
     return tracker
 
 
-def read_looks(folder: Path) -> dict[int, tuple[str | None, Histogram]]:
+def read_appearance(folder: Path) -> dict[int, tuple[str | None, Histogram]]:
     """What each confirmed object looked like last, with its label, by id. Raises `UnsafeFile`."""
     info, arrays = read_session(folder / TRACKER_FILE, _Info, _NAME, "np")
     return {
@@ -104,5 +104,5 @@ def _known(track: Track) -> _Track:
     return _Track(**{name: getattr(track, name) for name in _Track.model_fields})
 
 
-def _track(known: _Track, looks: Histogram) -> Track:
-    return Track(**known.model_dump(), looks=looks, mask=_NO_MASK, box=None)
+def _track(known: _Track, appearance: Histogram) -> Track:
+    return Track(**known.model_dump(), appearance=appearance, mask=_NO_MASK, box=None)

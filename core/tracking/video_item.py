@@ -53,9 +53,9 @@ def track_video(request: TrackVideoRequest, folder: Path, report: Progress) -> R
         DETECTORS.load(request.detector).start(request.text_prompt or "") if request.detector is not None else None
     )
     steps = _Steps(report)
-    with open_video(request.video, steps.tell) as source:
+    with open_video(request.video, steps.send) as source:
         given = [one.object_prompt() for one in request.prompts]
-        prompts, problems = usable_prompts(given, source.info, request.video, steps.tell)
+        prompts, problems = usable_prompts(given, source.info, request.video, steps.send)
         if request.prompts and not prompts:
             raise BadMedia(f"none of its prompts can be used: {problems[0].where}: {problems[0].what}")
         tracker = Tracker(SEGMENTERS.load(request.segmenter).start(), detector, request.detection_frequency)
@@ -75,19 +75,19 @@ def track_video(request: TrackVideoRequest, folder: Path, report: Progress) -> R
 
 @dataclass
 class _Steps:
-    """How far the tracking is; told with every frame that is read, too, which may be far apart of those tracked."""
+    """How far the tracking is; reported with every frame that is read, too, which may be far apart of those tracked."""
 
     report: Progress
     done: int = 0
     expected: int | None = None
 
-    def tell(self) -> None:
+    def send(self) -> None:
         """Report it."""
         self.report(self.done, self.expected)
 
 
 class _Progress:
-    """Counts what passes through the loop, and tells about it."""
+    """Counts what passes through the loop, and reports it."""
 
     def __init__(self, source: FrameSource, fps: float | None, steps: _Steps, prompts: Sequence[ObjectPrompt]) -> None:
         self._source = source
@@ -112,7 +112,7 @@ class _Progress:
             yield frame
             self.frames += 1
             self._steps.done, self._steps.expected = self.frames, self._expected()
-            self._steps.tell()
+            self._steps.send()
 
     def watch_records(self, records: Iterator[FrameRecord]) -> Iterator[FrameRecord]:
         for record in records:

@@ -23,9 +23,9 @@ from core.video.opening import open_container, video_stream
 from core.video.orientation import Orientation, orientation_of
 from core.video.sampling import TimeSampler
 from core.video.seek import INTRA_ONLY, decode_at, packet_index
-from core.video.whole import Seen, check_whole, promised_packets
+from core.video.whole import PacketCount, check_whole, promised_packets
 
-# Containers that tell when packets are decoded, not when frames are shown: with B-frames the two differ.
+# Containers that say when packets are decoded, not when frames are shown: with B-frames the two differ.
 _UNSTAMPED = frozenset({"avi", "asf", "h264", "hevc", "obu", "mpegvideo", "m4v", "mjpeg", "dv"})
 _OTHER_RATE = 0.02  # a mean rate that is off by more than this is not the one that was declared
 _HEAD_FRAMES = 300
@@ -36,7 +36,7 @@ class VideoFile:
 
     Args:
         path: the file.
-        on_read: called for each packet and each frame that is read, also of those nobody asked for: reading on to a far
+        on_read: called for each packet and each frame that is read, also of those nobody wants: reading on to a far
             frame is progress too.
 
     Raises:
@@ -57,7 +57,7 @@ class VideoFile:
             raise
         self.frames_read = 0
         self._promised = promised_packets(self._container, self._stream)
-        self._seen = Seen(decode_times=not self._stamped)
+        self._seen = PacketCount(decode_times=not self._stamped)
 
     def _describe(self) -> VideoInfo:
         stream = self._stream
@@ -111,14 +111,14 @@ class VideoFile:
     def _without_hidden_head(self, found: FrameIndex) -> FrameIndex | None:
         """Without leading frames that refer to what was cut off before them: decoders do not show these.
 
-        None where decoding from the start gives other frames than the packets tell of.
+        None where decoding from the start gives other frames than the packets say.
         """
         if self._stream.codec_context.name in INTRA_ONLY:
             return found
         keys = np.flatnonzero(found.keys)
         until = min(_HEAD_FRAMES, int(keys[1]) if len(keys) > 1 else len(found))
         shown: list[int] = []
-        told = found.pts[: until - 1].tolist()
+        indexed = found.pts[: until - 1].tolist()
         with VideoFile(self._path, self._on_read) as again:
             try:
                 for decoded, _, _ in again._decode():
@@ -126,24 +126,24 @@ class VideoFile:
                         break
                     shown.append(decoded.pts)
             except BadMedia:  # damaged further on: it is those who ask for these frames that it concerns
-                if not shown or shown[0] not in told:
+                if not shown or shown[0] not in indexed:
                     return found
-                told = told[: told.index(shown[0]) + len(shown)]
-        hidden = len(told) - len(shown)
-        if hidden < 0 or told[hidden:] != shown or not found.keys[hidden]:
+                indexed = indexed[: indexed.index(shown[0]) + len(shown)]
+        hidden = len(indexed) - len(shown)
+        if hidden < 0 or indexed[hidden:] != shown or not found.keys[hidden]:
             return None
         return found if hidden == 0 else found.from_frame(hidden)
 
-    def _counted(self, told: FrameIndex | None) -> FrameIndex:
-        """The frames counted by decoding: slow, but right. What packets `told` is kept where that shows the same."""
+    def _counted(self, indexed: FrameIndex | None) -> FrameIndex:
+        """The frames counted by decoding: slow, but right. What packets `indexed` is kept where that shows the same."""
         times, stamps = [], []
         with VideoFile(self._path, self._on_read) as again:
             for decoded, _, time_s in again._decode():
                 times.append(time_s)
                 stamps.append(decoded.pts)
         times_s = np.array(times, np.float64)
-        if told is not None and told.pts.tolist() == stamps:
-            return replace(told, times_s=times_s)
+        if indexed is not None and indexed.pts.tolist() == stamps:
+            return replace(indexed, times_s=times_s)
         return FrameIndex(times_s, np.zeros(0, np.int64), np.arange(len(times)) == 0)
 
     def frames_at(self, index: FrameIndex, wanted: Sequence[int], max_side: int | None = None) -> Iterator[Frame]:
@@ -178,7 +178,7 @@ class VideoFile:
 
     @property
     def _stamped(self) -> bool:
-        """Packets tell when their frame is shown."""
+        """Packets say when their frame is shown."""
         formats = set(self._container.format.name.split(","))
         return not formats & _UNSTAMPED or self._stream.codec_context.name in INTRA_ONLY
 
@@ -196,9 +196,9 @@ class VideoFile:
         time_s = 0.0
         try:
             for packet in self._demux():
-                told = packet.dts if packet.dts is not None else packet.pts
-                if packet.size and told is not None and not packet.is_discard:
-                    heapq.heappush(waiting, told)
+                decode_time = packet.dts if packet.dts is not None else packet.pts
+                if packet.size and decode_time is not None and not packet.is_discard:
+                    heapq.heappush(waiting, decode_time)
                 for decoded in packet.decode():
                     lowest = heapq.heappop(waiting) if waiting else None
                     time_s = clock.time_s(decoded.pts if stamped and decoded.pts is not None else lowest)

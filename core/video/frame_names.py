@@ -92,10 +92,10 @@ def frame_numbers(stems: Sequence[str], origin: Origin | None = None) -> FrameNu
         return FrameNumbers(range(len(stems)), assumed)
     first = origin_of(numbers) if origin is None else origin
     if first == 1 and numbers[0] >= 1:
-        told = f"names {stems[0]} to {stems[-1]}: taken as counted from 1"
-        return FrameNumbers([number - 1 for number in numbers], told if origin is None else "", 1)
-    told = f"names {stems[0]} …: taken as counted from 0" if first is None else ""
-    return FrameNumbers(numbers, told, 0 if first == 0 else None)
+        note = f"names {stems[0]} to {stems[-1]}: taken as counted from 1"
+        return FrameNumbers([number - 1 for number in numbers], note if origin is None else "", 1)
+    note = f"names {stems[0]} …: taken as counted from 0" if first is None else ""
+    return FrameNumbers(numbers, note, 0 if first == 0 else None)
 
 
 def origin_of(numbers: Sequence[int]) -> Origin | None:
@@ -111,7 +111,7 @@ def common_origin(videos: Iterable[Sequence[str]]) -> Origin | None:
 
 
 def agreed_origin(origins: Iterable[Origin | None]) -> Origin | None:
-    """What several videos tell together: 0 is certain, 1 likely, and None leaves it open."""
+    """What the names of several videos show together: 0 is certain, 1 likely, and None leaves it open."""
     found = {*origins}
     return 0 if 0 in found else 1 if 1 in found else None
 

@@ -15,7 +15,7 @@ RGB = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """A video as it is shown (rotation applied): size in pixels, mean rate, length where the file tells it."""
+    """A video as it is shown (rotation applied): size in pixels, mean rate, length where the file says it."""
 
     width: int
     height: int

@@ -80,7 +80,7 @@ def upright_size(path: Path) -> tuple[int, int]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The image in a file; whatever is wrong with it is told in the body, too, as `BadMedia`."""
+    """The image in a file; whatever is wrong with it is raised in the body, too, as `BadMedia`."""
     try:
         with Image.open(path, formats=_FORMATS) as image:
             yield image

@@ -25,7 +25,7 @@ _GAP_S = 10.0
 def packet_index(
     packets: Iterable["av.Packet[av.VideoStream]"], stream: av.VideoStream, jumps: bool
 ) -> FrameIndex | None:
-    """The frames as their packets tell of them, nothing decoded; None where they do not tell reliably.
+    """The frames by their packets, nothing decoded; None where those are not reliable.
 
     Args:
         packets: all of the stream.
@@ -36,7 +36,7 @@ def packet_index(
     stamps: list[int] = []
     decoded_at: list[int] = []
     keys: list[bool] = []
-    for packet in packets:  # to the end in any case: how many there are tells whether the file is whole
+    for packet in packets:  # to the end in any case: how many there are says whether the file is whole
         if packet.size == 0 or packet.is_discard or not countable:
             continue
         if packet.pts is None or len(stamps) > MAX_FRAMES:

@@ -15,10 +15,10 @@ _OFF_FRAMES = 2.0  # by which a declared end may be off where nothing else says 
 
 
 @dataclass
-class Seen:
+class PacketCount:
     """What came of a stream's packets: how many are whole, and where the last one ends, in ticks.
 
-    `decode_times`: the container tells when packets are decoded, not when they are shown.
+    `decode_times`: the container says when packets are decoded, not when they are shown.
     """
 
     decode_times: bool = False
@@ -42,7 +42,7 @@ def promised_packets(container: av.container.InputContainer, stream: av.VideoStr
     return sum(1 for entry in stream.index_entries if entry.size)
 
 
-def check_whole(path: Path, stream: av.VideoStream, seen: Seen, promised: int, ends: str) -> None:
+def check_whole(path: Path, stream: av.VideoStream, seen: PacketCount, promised: int, ends: str) -> None:
     """Raise `BadMedia` where frames are missing at the end.
 
     Neither a header's count of frames nor its length is a promise: edit lists hide frames, AVI counts those that were

@@ -45,7 +45,7 @@ def download(weights: Weights, file: WeightsFile, models: Path, mirror: str | No
         file: which.
         models: the models folder.
         mirror: base address to take it from instead of its source, as `<mirror>/<path below models>`.
-        report: told the number of bytes that are there.
+        report: gets the number of bytes that are there.
 
     Raises:
         DownloadFailed: with what to do about it.
@@ -77,7 +77,7 @@ def _fetch(url: str, part: Path, size_bytes: int, headers: dict[str, str], repor
     there = part.stat().st_size if part.exists() else 0
     if there >= size_bytes:
         return
-    headers = {**headers, "Accept-Encoding": "identity"}  # bytes as they are, so that a range can be asked for
+    headers = {**headers, "Accept-Encoding": "identity"}  # bytes as they are, so that a range can be requested
     if there:
         headers["Range"] = f"bytes={there}-"
     with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=_TIMEOUT_S) as response:

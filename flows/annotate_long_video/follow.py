@@ -4,23 +4,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.long_video.continuing import going_on
+from core.long_video.continuing import carry_over
 from core.long_video.merge import Shard
 from core.long_video.plan import Direction, Followed, Plausible, Window
 from core.long_video.stitch import (
     Border,
-    Known,
+    OverlapObservations,
     Pair,
-    Seen,
+    TrackSummary,
+    overlap_observations,
     pair_known,
     pair_over_gaps,
     pair_unknown,
-    seen_between,
-    settled,
+    resolve_segments,
 )  # fmt: skip
 from core.masks.appearance import Histogram
 from core.report.page import clock
-from core.tracking.tracker_state import read_looks
+from core.tracking.tracker_state import read_appearance
 from flows.annotate_long_video.videos import ModelSpecs, Settings, Video
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.running import ItemRun, run_items
@@ -167,8 +167,8 @@ def _onward(video: Video, following: Following) -> Iterator[_Chain]:
     """What segments have to go on with that those next to them followed."""
     for border in _borders(video) if video.objects else ():
         here, there = _overlap(video, border, following.made)
-        forward = going_on(video.objects, here, there, "forward")
-        backward = going_on(video.objects, there, here, "backward")
+        forward = carry_over(video.objects, here, there, "forward")
+        backward = carry_over(video.objects, there, here, "backward")
         yield _Chain.through(video, border.later, "forward", forward, continued=True)
         yield _Chain.through(video, border.segment, "backward", backward, continued=True)
 
@@ -178,16 +178,16 @@ def _borders(video: Video) -> list[Border]:
     return [Border(one, one + 1, video.segments[one][-1].index) for one in numbers[:-1]]
 
 
-def _overlap(video: Video, border: Border, made: Sequence[Made]) -> tuple[Seen, Seen]:
-    """What each of two segments tells of the frames that both have."""
+def _overlap(video: Video, border: Border, made: Sequence[Made]) -> tuple[OverlapObservations, OverlapObservations]:
+    """What each of two segments has on the frames that both have."""
     first, end = video.segments[border.later][0].first, video.segments[border.segment][-1].end
     return _seen(made, border.segment, first, end), _seen(made, border.later, first, end)
 
 
-def _seen(made: Sequence[Made], segment: int, first: int, end: int) -> Seen:
+def _seen(made: Sequence[Made], segment: int, first: int, end: int) -> OverlapObservations:
     done = [one for one in made if one.segment == segment and one.outcome.record is not None]
     there = [one.shard() for one in done if one.window.end > first and one.window.first < end]
-    return seen_between(there, first, end, settled(one.shard() for one in done))
+    return overlap_observations(there, first, end, resolve_segments(one.shard() for one in done))
 
 
 def _join(video: Video, made: Sequence[Made], specs: ModelSpecs) -> list[Pair]:
@@ -224,22 +224,22 @@ def _handed_over(border: Border, made: Sequence[Made]) -> list[Pair]:
     return pairs
 
 
-def _known(made: Sequence[Made], segment: int) -> dict[int, Known]:
-    """First and last frame, label and latest looks of each object of a segment."""
+def _known(made: Sequence[Made], segment: int) -> dict[int, TrackSummary]:
+    """First and last frame, label and latest appearance of each object of a segment."""
     done = [one for one in made if one.segment == segment and one.outcome.record is not None]
-    known = settled(one.shard() for one in done)
+    known = resolve_segments(one.shard() for one in done)
     spans: dict[int, tuple[int, int]] = {}
-    looks: dict[int, tuple[str | None, Histogram]] = {}
+    appearance: dict[int, tuple[str | None, Histogram]] = {}
     for one in done:
         for row in one.shard().rows():
             for seen in row.objects:
                 who = known.identify(one.shard(), seen)
                 if who is not None:
                     spans[who[1]] = (spans.get(who[1], (row.frame, 0))[0], row.frame)
-        # Of an object with several numbers the latest looks count: numbers ascend in time.
-        latest = read_looks(one.outcome.folder)
-        looks |= {known.same_as.get(obj_id, obj_id): latest[obj_id] for obj_id in sorted(latest)}
-    return {obj_id: Known(*looks[obj_id], *spans[obj_id]) for obj_id in looks.keys() & spans.keys()}
+        # Of an object with several numbers the latest appearance count: numbers ascend in time.
+        latest = read_appearance(one.outcome.folder)
+        appearance |= {known.same_as.get(obj_id, obj_id): latest[obj_id] for obj_id in sorted(latest)}
+    return {obj_id: TrackSummary(*appearance[obj_id], *spans[obj_id]) for obj_id in appearance.keys() & spans.keys()}
 
 
 def _item(

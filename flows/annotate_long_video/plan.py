@@ -107,7 +107,7 @@ def _annotations(
     assoc = assoc_info or ASSOC_INFO
     masks = mask_info or assoc.with_name(MASK_INFO)
     if not hd_epic and not assoc.exists():
-        accepted = "give assoc_info and mask_info, or visor, or prompts, or text_prompt: nothing tells what to annotate"
+        accepted = "give assoc_info and mask_info, or visor, or prompts, or text_prompt: nothing says what to annotate"
         raise RefusedInput(f"{accepted} (and there is no {assoc})")
     movements = HdEpic(assoc, masks)
     return lambda one, *_: movements.annotations(one), f"HD-EPIC {assoc}"

@@ -1,4 +1,4 @@
-"""From followed windows to results: assembled, recorded, delivered, told."""
+"""From followed windows to results: assembled, recorded, delivered, summarised."""
 
 import json
 from collections.abc import Sequence
@@ -76,13 +76,13 @@ def assemble(
             },
             **wanted,
         }
-        told = {**_report(video, done, settings, notes), "run": run_facts(run.made)}
+        about = {**_report(video, done, settings, notes), "run": run_facts(run.made)}
         inputs = {
             "video": video.content,
             "shards": [
                 [item_key(FOLLOW, one.outcome.item), one.segment, one.window.index, one.direction] for one in done
             ],
-            "report": {name: value for name, value in told.items() if name not in ("windows", "run")},  # timings
+            "report": {name: value for name, value in about.items() if name not in ("windows", "run")},  # timings
             **what,
         }
         request = {
@@ -90,7 +90,7 @@ def assemble(
             "index": str(video.index_folder),
             "size": [video.info["width"], video.info["height"]],
             "shards": [one.shard().model_dump(mode="json") for one in done],
-            "report": told,
+            "report": about,
             **what,
         }
         items.append(Item(f"{video.video_id} (assemble)", inputs, request, float(len(video.index))))
@@ -119,8 +119,8 @@ def _report(video: Video, done: Sequence[Made], settings: Settings, notes: Seque
 def _cut_into(video: Video, settings: Settings) -> str:
     every = settings.window_s - settings.overlap_s
     number = sum(map(len, video.segments))
-    told = f"{number}, one every {every:g} s ({settings.window_s:g} s, overlap {settings.overlap_s:g} s)"
-    return f"{told}, in {len(video.segments)} segments side by side" if settings.parallel else told
+    cut = f"{number}, one every {every:g} s ({settings.window_s:g} s, overlap {settings.overlap_s:g} s)"
+    return f"{cut}, in {len(video.segments)} segments side by side" if settings.parallel else cut
 
 
 def record(
@@ -146,7 +146,7 @@ def deliver_results(
     folder: Path,
     interval: int,
 ) -> dict[str, str]:
-    """Put the results where they were asked for; the reason for each video that has none, or not all."""
+    """Put the results where they belong; the reason for each video that has none, or not all."""
     failures = {}
     for video, outcome in zip(videos, outcomes, strict=True):
         if outcome.record is None:
@@ -168,7 +168,7 @@ def deliver_results(
 
 
 def _write_info(folder: Path, video: Video, interval: int) -> None:
-    """Write `video_info_{video_id}.json`: what annotations do not tell of their video, for those who convert them."""
+    """Write `video_info_{video_id}.json`: what annotations do not say of their video, for those who convert them."""
     head = VideoHead(
         width=video.info["width"],
         height=video.info["height"],

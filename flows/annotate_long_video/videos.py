@@ -61,7 +61,7 @@ class Video:
         objects: where each is plausible; empty with a text prompt.
         names: id and name of each in the annotations, by number.
         held_out: annotations that are not shown to the tracker, by number of the object.
-        stationary: names of objects that never move; None where no scene graph tells.
+        stationary: names of objects that never move; None without a scene graph.
         segments: windows in segments: only one where they are carried on.
     """
 
@@ -148,7 +148,7 @@ def _stationary(graph: Path, moved: set[str]) -> tuple[list[str] | None, list[Pr
 def _segments(settings: Settings, frames: int, fps: float) -> list[list[Window]]:
     length, overlap = max(1, int(settings.window_s * fps)), int(settings.overlap_s * fps)
     if settings.parallel and overlap < settings.interval and length < frames:
-        told = f"their overlap is {overlap} frames, and annotations are {settings.interval} frames apart"
-        raise NothingToDo(f"windows cannot be joined: {told}; give a longer window_overlap, or mode carry")
+        sizes = f"their overlap is {overlap} frames, and annotations are {settings.interval} frames apart"
+        raise NothingToDo(f"windows cannot be joined: {sizes}; give a longer window_overlap, or mode carry")
     windows = cut(frames, length, min(overlap, length - 1))
     return segments(windows) if settings.parallel else [carried(windows)]

@@ -53,10 +53,12 @@ def rgbd_to_clip(
             depth_units_per_m,
             lambda done, all_: progress.update(bar, completed=done, total=all_),
         )
-    cameras_told = f"{len(cameras)} camera{'s' if len(cameras) > 1 else ''}"
-    told = f"{len(names)} instances: {', '.join(names[:10])}{' …' if len(names) > 10 else ''}" if names else "no masks"
-    lost_told = f"; {lost} frames without a pose were left out" if lost else ""
-    open_console().print(f"{output}: {cameras_told}, {told}{lost_told}", highlight=False, markup=False)
+    cameras_text = f"{len(cameras)} camera{'s' if len(cameras) > 1 else ''}"
+    instances = (
+        f"{len(names)} instances: {', '.join(names[:10])}{' …' if len(names) > 10 else ''}" if names else "no masks"
+    )
+    without = f"; {lost} frames without a pose were left out" if lost else ""
+    open_console().print(f"{output}: {cameras_text}, {instances}{without}", highlight=False, markup=False)
     return 0
 
 

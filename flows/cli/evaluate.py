@@ -53,7 +53,7 @@ def evaluate_results(
         foreground: judge all objects of a frame as one.
         by_label: only objects of equal labels belong together; labels are not compared when left out.
         skip_ends: leave out each video's first and last frame, as DAVIS does where the first was given.
-        videos: the videos, or the folder they are in, for the pictures, and what formats do not tell.
+        videos: the videos, or the folder they are in, for the pictures, and what formats do not hold.
         labels: new names of the results' labels, as in "person=pedestrian"; "car=" leaves it out.
         min_score: leave out objects of the results on frames where their score is lower.
         format: what RESULTS is, where it cannot be seen.
@@ -70,14 +70,14 @@ def evaluate_results(
         found = [choice.of(one) for one in found]
         evaluation = evaluate(right, found, How(match, foreground, by_label, skip_ends), report)
         choice.check()
-        asked = _asked(
+        parameters = _parameters_set(
             results=results, format=format, truth=truth, truth_format=truth_format, videos=videos, match=match,
             foreground=foreground, by_label=by_label, skip_ends=skip_ends, labels=labels, min_score=min_score,
         )  # fmt: skip
-        told = json.dumps(as_json(evaluation, asked, list(sources.notes)), ensure_ascii=False, indent=1)
-        write_text(folder / "evaluation.json", f"{told}\n")
+        text = json.dumps(as_json(evaluation, parameters, list(sources.notes)), ensure_ascii=False, indent=1)
+        write_text(folder / "evaluation.json", f"{text}\n")
         with atomic_file(folder / "evaluation.html") as temporary:
-            write_evaluation(temporary, evaluation, asked, sources, report)
+            write_evaluation(temporary, evaluation, parameters, sources, report)
     console = open_console()
     _print(console, evaluation, folder)
     print_notes(console, sources.notes)
@@ -87,7 +87,7 @@ def evaluate_results(
 def _read_both(
     results: Path, results_format: str | None, truth: Path, truth_format: str | None, sources: Sources
 ) -> tuple[list[VideoResults], list[VideoResults], Sources]:
-    """Results, truth, and where their videos are. What one of them does not tell of the videos, the other may."""
+    """Results, truth, and where their videos are. What one of them does not say of the videos, the other may."""
 
     def read_truth(found: list[VideoResults], origin: Origin | None = None) -> tuple[list[VideoResults], Sources]:
         known = tuple(one.path for one in found if one.path is not None)
@@ -109,10 +109,10 @@ def _read_both(
     return found, right, more
 
 
-def _asked(**parameters: object) -> list[tuple[str, str]]:
-    """What was asked, where it says something, and with which version."""
-    told = [(name, str(value)) for name, value in parameters.items() if value not in (None, False, 0.0)]
-    return [*told, ("maskflow", version("maskflow"))]
+def _parameters_set(**parameters: object) -> list[tuple[str, str]]:
+    """The parameters that were set, and the version."""
+    shown = [(name, str(value)) for name, value in parameters.items() if value not in (None, False, 0.0)]
+    return [*shown, ("maskflow", version("maskflow"))]
 
 
 def _print(console: Console, evaluation: Evaluation, folder: Path) -> None:
@@ -120,8 +120,8 @@ def _print(console: Console, evaluation: Evaluation, folder: Path) -> None:
         if names:
             some = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
             console.print(Text(f"Not judged, no {what}: {some}", style="yellow"), soft_wrap=True)
-    for told in evaluation.other_names:
-        console.print(Text(f"Names differ: {told}", style="yellow"), soft_wrap=True)
+    for differing in evaluation.other_names:
+        console.print(Text(f"Names differ: {differing}", style="yellow"), soft_wrap=True)
     videos = short_table(evaluation)
     if evaluation.j is not None:
         console.print(_table("Videos", videos.heads, videos.rows))
@@ -144,8 +144,8 @@ def _print(console: Console, evaluation: Evaluation, folder: Path) -> None:
     for video in evaluation.videos:
         missed, more = video.judged.unjudged
         if missed or more:
-            told = f"{missed} frames of the truth were not looked at, {more} frames of the results have no truth"
-            lines.append(f"{video.judged.name}: {told}")
+            counts = f"{missed} frames of the truth were not looked at, {more} frames of the results have no truth"
+            lines.append(f"{video.judged.name}: {counts}")
     for line in [*lines, f"Page: {folder / 'evaluation.html'}", f"Figures: {folder / 'evaluation.json'}"]:
         console.print(Text(line), soft_wrap=True)
 

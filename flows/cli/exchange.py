@@ -62,9 +62,9 @@ def export_results(
             pictures=sources.of(len(found)) if frames else None, report=report,
         )  # fmt: skip
     parts = "" if len(done.parts) < 2 else " (" + ", ".join(f"{n} {part}" for part, n in done.parts.items()) + ")"
-    told = f"{_count(done.videos, 'video')}{parts}, {_count(done.frames, 'frame')}, {_count(done.tracks, 'track')}, "
-    told += f"{done.objects:,} objects as {done.shape}"
-    console.print(f"{output}: {to}: {told}", soft_wrap=True)
+    written = f"{_count(done.videos, 'video')}{parts}, {_count(done.frames, 'frame')}, {_count(done.tracks, 'track')}, "
+    written += f"{done.objects:,} objects as {done.shape}"
+    console.print(f"{output}: {to}: {written}", soft_wrap=True)
     console.print(f"Labels: {', '.join(done.labels) or 'none'}", soft_wrap=True)
     lost = f"masks; {FORMATS[to].loses}" if done.masks_lost else FORMATS[to].loses
     console.print(f"Not kept by {to}: {lost}", style="dim", soft_wrap=True)
@@ -120,16 +120,16 @@ def import_annotations(
         sources = sources.of(len(found))
         if to == "prompts":
             prompts, unknown = write_prompts(found, output, sources, every)
-            told = ", ".join(f"{_count(number, 'prompt')} for {key}" for key, number in list(prompts.items())[:5])
-            told += f" and {len(prompts) - 5} more" if len(prompts) > 5 else ""
+            made = ", ".join(f"{_count(number, 'prompt')} for {key}" for key, number in list(prompts.items())[:5])
+            made += f" and {len(prompts) - 5} more" if len(prompts) > 5 else ""
         elif to == "results":
             lost_marks = write_results(found, output)
-            told = _count(len(found), "video")
+            made = _count(len(found), "video")
         else:
             write_scenes(found, output, sources, report)
-            told = _count(len(found), "scene")
+            made = _count(len(found), "scene")
     choice.check()
-    console.print(f"{output}: {told}", soft_wrap=True)
+    console.print(f"{output}: {made}", soft_wrap=True)
     _print_lost_marks(console, lost_marks, to)
     if to == "prompts" and unknown:
         names = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
@@ -141,8 +141,8 @@ def import_annotations(
 
 def _print_lost_marks(console: Console, lost: int, to: str) -> None:
     if lost:
-        told = f"Lost: {_count(lost, 'region')} not to be judged, for which {to} has no place"
-        console.print(Text(told, "yellow"), soft_wrap=True)
+        loss = f"Lost: {_count(lost, 'region')} not to be judged, for which {to} has no place"
+        console.print(Text(loss, "yellow"), soft_wrap=True)
 
 
 def print_notes(console: Console, notes: Notes) -> None:
@@ -158,10 +158,10 @@ def read_labels(labels: Sequence[str] | None) -> dict[str, str]:
     renamed: dict[str, str] = {}
     for one in labels or []:
         if one.endswith(".json") and Path(one).is_file():
-            told = load_json(Path(one))
-            if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+            names = load_json(Path(one))
+            if not isinstance(names, dict) or not all(isinstance(value, str) for value in names.values()):
                 raise RefusedInput.of("labels", one, 'a JSON object of names: {"old": "new"}')
-            renamed |= told
+            renamed |= names
             continue
         old, equals, new = one.rpartition("=")
         if not equals or not old.strip():

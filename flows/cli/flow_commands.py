@@ -30,7 +30,7 @@ from tasks.reporting.progress import shown_on
 from tasks.server.link import NoAnswer, server_link
 from tasks.server.temporary import ensure_server
 
-_CLIENT = {"prefect", "httpx", "httpcore", "h11", "anyio"}  # whose errors tell of a lost server
+_CLIENT = {"prefect", "httpx", "httpcore", "h11", "anyio"}  # whose errors mean a lost server
 
 
 def run_flow(flow: Flow[..., Any], check: Callable[..., object], parameters: dict[str, Any]) -> int:
@@ -66,11 +66,11 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], parameters: dic
     if state.is_completed():
         return 0
     reason = state.result(raise_on_failure=False) if state.is_failed() else state.message
-    if isinstance(reason, RefusedInput):  # what could not be told before the run began
+    if isinstance(reason, RefusedInput):  # found only when the run began
         raise reason
     if state.name != "Partial":
-        told = f"maskflow: {state.name}: {reason}"
-        console.print(told, style="red", soft_wrap=True)
+        message = f"maskflow: {state.name}: {reason}"
+        console.print(message, style="red", soft_wrap=True)
     return 130 if state.is_cancelled() or state.is_cancelling() else 1
 
 
@@ -81,7 +81,7 @@ def _run(flow: Flow[..., Any], parameters: dict[str, Any]) -> State[Any] | None:
     except Exception as error:
         if not server_link().lost:
             raise
-        # What went wrong in the run itself comes first; that it could not be recorded either is told anyway.
+        # What went wrong in the run itself comes first; that it could not be recorded either is reported anyway.
         for cause in _causes(error):
             of_the_link = type(cause).__module__.partition(".")[0] in _CLIENT
             if not of_the_link and not isinstance(cause, OSError | AssertionError | NoAnswer):
@@ -100,8 +100,8 @@ def _tell_lost(console: Console, recorded: bool) -> None:
     became = "It is back, and what became of this run is recorded there"
     if not recorded:
         became = "What became of this run is not recorded there; what it made is delivered"
-    told = f"The Prefect server {server_link().url} was lost while this ran. {became}"
-    console.print(told, style="yellow", soft_wrap=True)
+    message = f"The Prefect server {server_link().url} was lost while this ran. {became}"
+    console.print(message, style="yellow", soft_wrap=True)
 
 
 def _with_defaults(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:

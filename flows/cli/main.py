@@ -107,7 +107,7 @@ def run(arguments: list[str]) -> int:
         return _say("maskflow: interrupted; run the same command again to go on", 130)
     except Exception as error:
         if type(error).__module__.startswith("cyclopts"):
-            return 2  # told already
+            return 2  # printed already
         raise
     return code if isinstance(code, int) else 0
 

@@ -51,10 +51,10 @@ def review_results(
     blind = [name for name, path in paths.items() if path is None]
     if blind:
         names = ", ".join(blind[:5]) + (" …" if len(blind) > 5 else "")
-        told = f"Judged by shapes and scores alone, the video was not found (--videos): {names}"
-        console.print(told, style="yellow", soft_wrap=True)
-    told = f"{len(entries):,} frames of objects to look at, of {len(found):,} videos"
-    console.print(f"{told}: {folder / 'review.html'}, {folder / 'review.jsonl'}", soft_wrap=True)
+        message = f"Judged by shapes and scores alone, the video was not found (--videos): {names}"
+        console.print(message, style="yellow", soft_wrap=True)
+    message = f"{len(entries):,} frames of objects to look at, of {len(found):,} videos"
+    console.print(f"{message}: {folder / 'review.html'}, {folder / 'review.jsonl'}", soft_wrap=True)
     print_notes(console, sources.notes)
     return 0
 

@@ -36,8 +36,8 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200, limit: int | None = None
     console = open_console(stderr=True)
     _check_limit(limit)
     serving.check_address(host, port)
-    for asked_to_end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(asked_to_end, signal.default_int_handler)
+    for end_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end_signal, signal.default_int_handler)
     apply_settings()
     os.environ["PREFECT_API_URL"] = url = f"{serving.base_url(host, port)}/api"
     password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")

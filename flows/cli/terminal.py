@@ -52,7 +52,7 @@ class Terminal:
             self._progress.update(self._bar, completed=fraction, items=f"{done}/{self._items}", running=now)
 
     def __enter__(self) -> Self:
-        # Prefect's own console lines tell of every task state; a person wants to know about videos.
+        # Prefect's own console lines report every task state; a person wants to know about videos.
         for name in ["", *logging.root.manager.loggerDict]:
             logger = logging.getLogger(name)
             for handler in [h for h in logger.handlers if isinstance(h, PrefectConsoleHandler)]:

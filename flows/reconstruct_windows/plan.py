@@ -33,7 +33,7 @@ class Plan:
         backend: what reconstructs windows.
         models: where the backend's weights are.
         placement: the hosts and devices.
-        notes: what is to be told of the input.
+        notes: remarks on the input.
     """
 
     source: Path

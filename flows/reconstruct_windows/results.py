@@ -122,11 +122,11 @@ def summarise_run(
     if len(broken) > _MOST_NOTES:
         rows.append(Row(f"{len(broken) - _MOST_NOTES} more frames", "failed", (), f"see {FAILURES}"))
     rows += [Row(name, "failed", (), why) for name, why in unmatched]
-    told = list(notes)
+    remarks = list(notes)
     if merged is not None:
         row, more = _merged_row(merged)
         rows.append(row)
-        told += more
+        remarks += more
     if no_report is not None:
         rows.append(Row("report", "failed", (), no_report))
     return Summary(
@@ -134,7 +134,7 @@ def summarise_run(
         ("frames", "points", "error px", "angle"),
         rows,
         _outputs(plan, merged, bool(failures), no_report),
-        told,
+        remarks,
     )
 
 

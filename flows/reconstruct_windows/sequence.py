@@ -36,7 +36,7 @@ _CHUNK = 8
 
 @dataclass(frozen=True)
 class Source:
-    """A frame's file, and what its features depend on; None: it cannot be read, `reason` tells why."""
+    """A frame's file, and what its features depend on; None: it cannot be read, `reason` says why."""
 
     path: Path
     mask: Path | None
@@ -153,11 +153,11 @@ def _features_item(chunk: Sequence[int], sources: Sequence[Source], settings: di
 def _frame(frame: FrameRequest, place: int, outcome: Outcome) -> tuple[FrameRequest, float | None]:
     if outcome.record is None:
         return frame.model_copy(update={"reason": outcome.reason}), None
-    told = outcome.record["frames"][place]
-    if told["failed"] is not None:
-        return frame.model_copy(update={"reason": told["failed"].removeprefix(f"{frame.name}: ")}), None
-    known = {"features": outcome.folder / f"{place}.npz", "width": told["width"], "height": told["height"]}
-    return frame.model_copy(update=known), told["focal_px"]
+    found = outcome.record["frames"][place]
+    if found["failed"] is not None:
+        return frame.model_copy(update={"reason": found["failed"].removeprefix(f"{frame.name}: ")}), None
+    known = {"features": outcome.folder / f"{place}.npz", "width": found["width"], "height": found["height"]}
+    return frame.model_copy(update=known), found["focal_px"]
 
 
 def _of_one_size(frames: list[FrameRequest]) -> list[FrameRequest]:

@@ -55,8 +55,8 @@ def solve_with_vggt(
                 settled(Outcome(lost, plan.output, None, False, outcome.reason))
             continue
         for place, (number, own) in enumerate(batch.items()):
-            for frame, told in zip(own, outcome.record["windows"][place], strict=True):
-                known = {"reason": told} if isinstance(told, str) else {"width": told[0], "height": told[1]}
+            for frame, size in zip(own, outcome.record["windows"][place], strict=True):
+                known = {"reason": size} if isinstance(size, str) else {"width": size[0], "height": size[1]}
                 frames[frame] = frames[frame].model_copy(update=known)
             used = [(frames[frame], sources[frame]) for frame in windows.windows[number]]
             geometry = Geometry(item_key(PREDICT, item), place, outcome.folder / f"{place}.npz")

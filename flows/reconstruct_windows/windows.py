@@ -102,7 +102,7 @@ def decide_camera(
         given = {"model": model, "shared": shared, "focal": DEFAULT_FOCAL, "focal_px": focal_length}
         return CameraSettings.model_validate(given), f"{focal_length:g} px, given"
     if sequence.focals and 2 * len(sequence.focals) >= len(usable):
-        focal, told = sorted(sequence.focals)[len(sequence.focals) // 2], "by EXIF"
+        focal, source = sorted(sequence.focals)[len(sequence.focals) // 2], "by EXIF"
     elif matches:
         frames = [frame.model_dump(mode="json") for frame in usable]
         request = {"frames": frames, "matches": [file.model_dump(mode="json") for file in matches]}
@@ -110,13 +110,13 @@ def decide_camera(
         (outcome,) = run_items(run, CAMERA, [Item("camera", inputs, request, 1.0)])
         known = outcome.record or {"focal": DEFAULT_FOCAL, "source": "default"}
         focal = known["focal"]
-        told = "from the matches" if known["source"] == "estimated" else "a guess: no parallax to tell it by"
+        source = "from the matches" if known["source"] == "estimated" else "a guess: no parallax to estimate it by"
         if outcome.record is None:
-            told = f"a guess: {outcome.reason}"
+            source = f"a guess: {outcome.reason}"
     else:
-        focal, told = DEFAULT_FOCAL, "a guess"
+        focal, source = DEFAULT_FOCAL, "a guess"
     settings = CameraSettings.model_validate({"model": model, "shared": shared, "focal": round(focal, 4)})
-    return settings, f"{focal:.2f} longer sides, {told}"
+    return settings, f"{focal:.2f} longer sides, {source}"
 
 
 def colmap_items(
@@ -163,7 +163,7 @@ def deliver_window(
 ) -> None:
     """Put a window where it belongs as soon as it is known: its model, or why there is none.
 
-    `reasons` tells, by number, why a frame cannot be used.
+    `reasons` says, by number, why a frame cannot be used.
     """
     number = run.number(one.item.name)
     run.outcomes[number] = one

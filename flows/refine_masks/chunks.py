@@ -123,7 +123,7 @@ def _readable(run: SceneRun, store: RunStore) -> list[tuple[ImageFiles, list[str
                 if path.exists() and not path.is_file():
                     raise OSError(0, "not a regular file", str(path))
             digests = [store.digests.file(path) for path in (files.image, files.id_map)]
-            # The suffix tells how a map is read.
+            # The suffix says how a map is read.
             known.append((files, [files.name, *digests, files.id_map.suffix.lower()]))
         except OSError as error:
             run.failures.append((files.name, f"{error.filename}: {(error.strerror or 'unreadable').lower()}"))

@@ -32,8 +32,8 @@ def compare_with_truth(
     files = [files for scene in runs.values() for files in scene.scene.files]
     known = sum(one.truth is not None for one in files)
     missing = [name for name, scene in runs.items() if not any(one.truth is not None for one in scene.scene.files)]
-    told = f"; none for {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}" if missing else ""
-    notes = [f"Truth: found for {known} of {len(files)} images{told}"]
+    without = f"; none for {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}" if missing else ""
+    notes = [f"Truth: found for {known} of {len(files)} images{without}"]
     notes += [f"{one.item.name}: {one.reason}" for one in outcomes if one.reason is not None]
     return dict(zip(items, outcomes, strict=True)), notes
 

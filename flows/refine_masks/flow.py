@@ -1,4 +1,4 @@
-"""Instance-id maps of many scenes, refined with generated masks, and a report that tells whether it helped."""
+"""Instance-id maps of many scenes, refined with generated masks, and a report that shows whether it helped."""
 
 from functools import partial
 from pathlib import Path
@@ -35,8 +35,8 @@ def _describe(done: dict[str, Any], verbose: bool) -> list[str]:
     speed = count / max(done["seconds"], 1e-9)
     lines = [f"{scene}: {count} image{'' if count == 1 else 's'} in {done['seconds']:.2f}s ({speed:.2f} a second)"]
     if verbose:
-        lines += [f"{scene}/{image}: {told}" for image, told in done["images"].items()]
-    lines += [f"{scene}/{image}: {told}" for image, told in done["warnings"].items()]
+        lines += [f"{scene}/{image}: {line}" for image, line in done["images"].items()]
+    lines += [f"{scene}/{image}: {line}" for image, line in done["warnings"].items()]
     return lines + [f"✗ {scene}/{image}: {why}" for image, why in done["failed"].items()]
 
 

@@ -34,7 +34,7 @@ def make_report(
     background: tuple[int, ...] | None,
 ) -> tuple[dict[str, Any], str | None]:
     """Put the report together and where it belongs; each scene's summary by name, and why there is no report."""
-    told, inputs = [], []
+    scenes, inputs = [], []
     for name, scene in runs.items():
         done = scene.done()
         with_truth = [compared[one.item.name] for one in done if one.item.name in compared]
@@ -46,12 +46,12 @@ def make_report(
                 pair for one in [*done, *with_truth] for pair in (one.record or {}).get("warnings", {}).items()
             ],
         }
-        told.append({**about, "chunks": [_chunk(scene, one, compared.get(one.item.name)) for one in done]})
+        scenes.append({**about, "chunks": [_chunk(scene, one, compared.get(one.item.name)) for one in done]})
         keys = [item_key(refine, one.item) for one in done] + [item_key(COMPARE, one.item) for one in with_truth]
         inputs.append({**about, "chunks": keys})
     title = f"Refined maps of {plan.data_root.resolve().name}"
     what = {"title": title, "facts": facts, "background": background}
-    item = Item("report", {"scenes": inputs, **what}, {"scenes": told, **what, "run": run_facts(run.made)}, 1.0)
+    item = Item("report", {"scenes": inputs, **what}, {"scenes": scenes, **what, "run": run_facts(run.made)}, 1.0)
     (outcome,) = run_items(run, MAKE_REPORT, [item])
     reason = outcome.reason
     for made, wanted in _DELIVERED:
@@ -119,11 +119,11 @@ def _row(name: str, run: SceneRun, summary: dict[str, Any] | None, truth: bool) 
     if summary is not None and done:
         records = [one.record for one in done if one.record is not None]
         known = summary["truth"]
-        told = "" if known is None else f"{known['miou_before']:.3f} → {known['miou_after']:.3f}"
+        miou = "" if known is None else f"{known['miou_before']:.3f} → {known['miou_after']:.3f}"
         figures = (
             f"{summary['successful']}/{summary['total_images']}",
             f"{summary['total_sam_matched']}/{summary['total_objects']}",
-            *([told] if truth else []),
+            *([miou] if truth else []),
             f"{summary['avg_changed']:.2%}",
             f"{summary['avg_mean_iou']:.3f}",
             f"{sum(record['seconds'] for record in records):.0f}",

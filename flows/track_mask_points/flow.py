@@ -119,10 +119,12 @@ def track_mask_points(
             deliveries.finish()
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
-    told = _batch_notes(instances)
-    for note in told:
+    from_batches = _batch_notes(instances)
+    for note in from_batches:
         log.info(note)
-    return publish(summarise_run(plan, clips, instances, broken, refining.refine, notes + warnings + told), run.folders)
+    return publish(
+        summarise_run(plan, clips, instances, broken, refining.refine, notes + warnings + from_batches), run.folders
+    )
 
 
 def _warnings(clips: list[Outcome]) -> list[str]:
@@ -131,10 +133,14 @@ def _warnings(clips: list[Outcome]) -> list[str]:
 
 
 def _batch_notes(instances: list[InstanceRun]) -> list[str]:
-    """What batches have to tell, and points that were taken to other frames."""
-    told = [f"{batch.item.name}: {note}" for one in instances for batch in one.batches for note in _notes(batch)]
+    """Notes of batches, and points that were taken to other frames."""
+    from_batches = [
+        f"{batch.item.name}: {note}" for one in instances for batch in one.batches for note in _notes(batch)
+    ]
     moved = [(one.name, one.queries.record["moved"]) for one in instances if one.queries and one.queries.record]
-    return told + [f"{name}: moved to the nearest frame that trackers see: {n:,} points" for name, n in moved if n]
+    return from_batches + [
+        f"{name}: moved to the nearest frame that trackers see: {n:,} points" for name, n in moved if n
+    ]
 
 
 def _notes(batch: Outcome) -> list[str]:

@@ -124,7 +124,7 @@ def _original(path: Path) -> str | None:
         with NpzReader(path) as reader:
             return str(reader.array("original_file", 10_000)) if "original_file" in reader.members else None
     except (MaskflowError, OSError):
-        return None  # told when it is opened
+        return None  # reported when it is opened
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -151,15 +151,15 @@ def summarise_run(
 def _row(one: InstanceRun, columns: Sequence[str]) -> Row:
     known: dict[str, str] = {}
     if not one.failures and one.merged is not None and one.queries is not None:
-        told, points = one.merged.record or {}, one.queries.record or {}
+        merged, points = one.merged.record or {}, one.queries.record or {}
         batches = len(points["sizes"])
         known = {
             "points": f"{points['points']:,}",
             "batches": f"{batches}",
-            "visible": f"{told['visible']:.0%}",
-            "motion": distances(told["motion_m"]),
-            "kept": "" if told["refined"] is None else f"{told['refined']['kept']:,}",
-            "splitting": splitting(told, batches),
+            "visible": f"{merged['visible']:.0%}",
+            "motion": distances(merged["motion_m"]),
+            "kept": "" if merged["refined"] is None else f"{merged['refined']['kept']:,}",
+            "splitting": splitting(merged, batches),
             "s": f"{sum(batch.record['seconds'] for batch in one.batches if batch.record is not None):.0f}",
         }
     cached = bool(one.outcomes) and all(outcome.cached for outcome in one.outcomes)

@@ -164,7 +164,7 @@ def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[
 
 
 def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[Outcome]:
-    """Draw what was tracked, where pictures were asked for."""
+    """Draw what was tracked, where pictures were requested."""
     wanted = {"annotated_video": plan.video_dir is not None, "recording": plan.recording_dir is not None}
     if not any(wanted.values()):
         return []
@@ -173,15 +173,19 @@ def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[Outcom
         if outcome.record is None:
             continue
         key = item_key(TRACK, outcome.item)
-        asked = outcome.item.request
-        source = {"video": asked["video"], "fps": asked["fps"], "also": [one["frame"] for one in asked["prompts"]]}
+        request = outcome.item.request
+        source = {
+            "video": request["video"],
+            "fps": request["fps"],
+            "also": [one["frame"] for one in request["prompts"]],
+        }
         request = {**source, "tracks": str(outcome.folder), "key": key, **wanted}
         items.append(Item(outcome.item.name, {"tracks": key, **wanted}, request, outcome.item.cost))
     return run_items(run, RENDER, items)
 
 
 def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) -> dict[str, str]:
-    """Put pictures where they were asked for: `<folder>/<parent>/<stem>_tracked.mp4` and `<parent>/<stem>.rrd`.
+    """Put pictures where they belong: `<folder>/<parent>/<stem>_tracked.mp4` and `<parent>/<stem>.rrd`.
 
     Returns:
         The reason for each video whose pictures could not be put there.

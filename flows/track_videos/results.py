@@ -54,7 +54,7 @@ def doubtful_frames(reviewed: Sequence[Outcome]) -> list[ReviewEntry]:
 
 
 def prompt_problems(tracked: Sequence[Outcome]) -> list[tuple[str, PromptProblem]]:
-    """The prompts of each video that were not used or found nothing; told in the log, too."""
+    """The prompts of each video that were not used or found nothing; logged, too."""
     problems = [
         (outcome.item.name, PromptProblem.model_validate(one))
         for outcome in tracked
@@ -84,7 +84,7 @@ def make_report(
     done = [one for one in tracked if one.reason is None]
     names = _short_names(plan.videos)
     folders = {one.item.name: str(one.folder) for one in reviewed if one.reason is None}
-    told = {
+    about = {
         "title": title(plan),
         "failures": [[names[video], failures[video]] for video in plan.videos if video in failures],
         "problems": [[names[video], f"{one.where}: {one.what}"] for video, one in problems],
@@ -98,8 +98,8 @@ def make_report(
         }
         for one in done
     ]  # fmt: skip
-    request = {"videos": videos, **told, "run": run_facts(run.made)}
-    (made,) = run_items(run, MAKE_REPORT, [Item("report", {"videos": inputs, **told}, request, 1.0)])
+    request = {"videos": videos, **about, "run": run_facts(run.made)}
+    (made,) = run_items(run, MAKE_REPORT, [Item("report", {"videos": inputs, **about}, request, 1.0)])
     if made.reason is not None:
         return made.reason
     try:

@@ -8,7 +8,7 @@ from prefect.futures import PrefectFuture
 from prefect.states import Failed
 from prefect.tasks import Task
 
-Settled = Callable[[State[Any]], None]
+OnFinalState = Callable[[State[Any]], None]
 
 
 class Crew(Protocol):
@@ -19,8 +19,8 @@ class Crew(Protocol):
         """Whether nothing is made any more, because the run was cancelled."""
         ...
 
-    def submit(self, task: Task[..., Any], parameters: dict[str, Any], settled: Settled) -> None:
-        """Have a task run; `settled` gets its final state, from some thread, whatever happens."""
+    def submit(self, task: Task[..., Any], parameters: dict[str, Any], on_final_state: OnFinalState) -> None:
+        """Have a task run; `on_final_state` gets its final state, from some thread, whatever happens."""
         ...
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
 from core.errors import RefusedInput
 from core.memory import MemoryUse
-from tasks.crews.crew import Settled
+from tasks.crews.crew import OnFinalState
 from tasks.crews.node import Node, topic_of
 from tasks.crews.slurm import slurm_cluster
 from tasks.devices.process import OnProgress
@@ -101,10 +101,10 @@ class DaskCrew:
             reason = f"{type(error).__name__}: {error}"
             raise RefusedInput(f"a worker of the cluster cannot load this Maskflow ({reason})") from None
         refusals: dict[str, str | None] = self._client.run(_refusal_of, self._name)
-        told = sorted({reason for reason in refusals.values() if reason})
+        reasons = sorted({reason for reason in refusals.values() if reason})
         if refusals and all(refusals.values()):
-            raise RefusedInput("; ".join(told))
-        for reason in told:
+            raise RefusedInput("; ".join(reasons))
+        for reason in reasons:
             self._tell_refusal(reason)
         if not refusals:
             _log.info("The cluster has no workers yet: items wait for the first")
@@ -120,7 +120,7 @@ class DaskCrew:
             _log.log(*message["line"])
 
     def _tell_refusal(self, reason: str) -> None:
-        if reason not in self._refusals:  # workers tell, and are asked
+        if reason not in self._refusals:  # workers report by themselves, and when polled
             self._refusals.add(reason)
             _log.warning(reason)
 
@@ -138,10 +138,10 @@ class DaskCrew:
         except (OSError, RuntimeError, TimeoutError) as error:
             _log.debug("The cluster's scheduler is gone (%s)", error)
 
-    def submit(self, task: Task[..., Any], parameters: dict[str, Any], settled: Settled) -> None:
+    def submit(self, task: Task[..., Any], parameters: dict[str, Any], on_final_state: OnFinalState) -> None:
         """See `Crew.submit`."""
         if self._client.status != "running":
-            settled(Failed(message=_GONE))
+            on_final_state(Failed(message=_GONE))
             return
         with dask.annotate(resources={self._name: 1}):
             future: PrefectDaskFuture[Any] = self._runner.submit(task, parameters)
@@ -153,7 +153,7 @@ class DaskCrew:
                 state = self._final_state(future)
             except Exception as error:  # noqa: BLE001 - an item without a final state would be waited for forever
                 state = Failed(message=f"its result cannot be fetched ({type(error).__name__}: {error})")
-            settled(state)
+            on_final_state(state)
 
         future.add_done_callback(done)
 

@@ -8,10 +8,10 @@ from uuid import UUID
 from prefect.futures import PrefectFuture
 from prefect.tasks import Task
 
-from tasks.crews.crew import Settled, final_state
+from tasks.crews.crew import OnFinalState, final_state
 from tasks.devices.pool import DeviceSlots
 from tasks.devices.process import OnProgress
-from tasks.making import Place, places
+from tasks.making import HostContext, host_contexts
 from tasks.placement import Placement
 from tasks.store import RunStore
 
@@ -28,11 +28,11 @@ class LocalCrew:
         """See `Crew.closed`."""
         return self._slots.closed
 
-    def submit(self, task: Task[..., Any], parameters: dict[str, Any], settled: Settled) -> None:
+    def submit(self, task: Task[..., Any], parameters: dict[str, Any], on_final_state: OnFinalState) -> None:
         """See `Crew.submit`."""
 
         def done(future: PrefectFuture[Any]) -> None:
-            settled(final_state(future))
+            on_final_state(final_state(future))
 
         task.submit(**parameters).add_done_callback(done)
 
@@ -43,9 +43,9 @@ def local_crew(
 ) -> Iterator[LocalCrew]:
     """Hold this host's slots for a flow run; on leaving, their workers end at once."""
     with DeviceSlots(placement.slots(), on_progress, items, placement.timeouts) as slots:
-        place = Place(store, slots)
-        places[flow_run_id] = lambda: place
+        place = HostContext(store, slots)
+        host_contexts[flow_run_id] = lambda: place
         try:
             yield LocalCrew(slots)
         finally:
-            places.pop(flow_run_id, None)
+            host_contexts.pop(flow_run_id, None)

@@ -18,7 +18,7 @@ from core.memory import MemoryUse
 from tasks import making
 from tasks.cancellation import watch_flow_run
 from tasks.devices.pool import DeviceSlots
-from tasks.making import Place, places
+from tasks.making import HostContext, host_contexts
 from tasks.placement import Placement
 from tasks.store import RunStore
 
@@ -34,7 +34,7 @@ class Node(WorkerPlugin):
 
     Args:
         outputs: the run's output folder, which every host must see.
-        probe: a file the flow made there, to tell whether this host sees the same folder.
+        probe: a file the flow made there, to check whether this host sees the same folder.
         placement: what items may use on each host.
         items: how many can run at once, where known.
         flow_run_id: whose items they are.
@@ -50,12 +50,12 @@ class Node(WorkerPlugin):
         self._flow_run_id = flow_run_id
 
     async def setup(self, worker: Worker) -> None:
-        """Offer this host's slots, or none, where it cannot take part: `refusal` then tells why."""
+        """Offer this host's slots, or none, where it cannot take part: `refusal` then says why."""
         self._worker = worker
         self._host = socket.gethostname()
         self._lock = threading.Lock()
         self._open = ExitStack()
-        self._place: Place | None = None
+        self._context: HostContext | None = None
         self._keys: set[object] = set()
         try:
             slots = await asyncio.to_thread(self._slots)
@@ -63,7 +63,7 @@ class Node(WorkerPlugin):
             slots = 0
             self.refusal = f"{self._host} ({worker.address}) takes no part in this run: {error}"
             self._tell({"refusal": self.refusal})
-        places[self._flow_run_id] = self._here
+        host_contexts[self._flow_run_id] = self._here
         await worker.set_resources(**{self.name: slots})
         if worker.status == Status.running:  # the scheduler looks again at waiting tasks where a worker begins to run
             worker.status = Status.paused
@@ -76,11 +76,11 @@ class Node(WorkerPlugin):
             raise MaskflowError(f"it does not see the folder {self._outputs}; a cluster needs shared storage")
         return len(self._placement.slots())
 
-    def _here(self) -> Place:
+    def _here(self) -> HostContext:
         """The place of the item whose task calls this: within a task the Prefect server's address is known."""
         with self._lock:
             self._keys.add(get_worker().get_current_task())
-            if self._place is None:
+            if self._context is None:
                 slots = self._open.enter_context(
                     DeviceSlots(self._placement.slots(), self._on_progress, self._items, self._placement.timeouts)
                 )
@@ -89,8 +89,8 @@ class Node(WorkerPlugin):
                 making_log = logging.getLogger("prefect.task_runs")
                 making_log.addHandler(lines)
                 self._open.callback(making_log.removeHandler, lines)
-                self._place = Place(RunStore(self._outputs), slots, self._host)
-            return self._place
+                self._context = HostContext(RunStore(self._outputs), slots, self._host)
+            return self._context
 
     def _on_progress(self, key: str, done: int, expected: int | None, memory: MemoryUse) -> None:
         self._tell({"progress": [key, done, expected, memory.host_mib, memory.gpu_mib]})
@@ -105,7 +105,7 @@ class Node(WorkerPlugin):
 
     def transition(self, key: object, start: str, finish: str, **_: Any) -> None:
         """End the work at once when nobody wants it any more: the run was cancelled, or its flow is gone."""
-        if start == "executing" and finish == "released" and key in self._keys and self._place is not None:
+        if start == "executing" and finish == "released" and key in self._keys and self._context is not None:
             threading.Thread(target=self._end, name="end-unwanted", daemon=True).start()
 
     async def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - Dask passes it
@@ -113,7 +113,7 @@ class Node(WorkerPlugin):
         await asyncio.to_thread(self._end)
 
     def _end(self) -> None:
-        places.pop(self._flow_run_id, None)
+        host_contexts.pop(self._flow_run_id, None)
         self._open.close()
 
 

@@ -65,7 +65,7 @@ class DeviceLimits:
         self._held: set[str] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         self._refused_since_s: dict[str, float] = {}
         with suppress(NoAnswer):
             self._announce(self._link.ask(lambda client: register_limits(client, slots)), slots)
@@ -76,7 +76,7 @@ class DeviceLimits:
         for name, wanted in Counter(slot.limit for slot in slots).items():
             if admitted[name] < wanted:
                 _log.warning(
-                    "Concurrency limit %s admits %d at once, %d slots were asked for; raise it in the UI to use all",
+                    "Concurrency limit %s admits %d at once, %d slots were requested; raise it in the UI to use all",
                     name,
                     admitted[name],
                     wanted,
@@ -165,12 +165,12 @@ class DeviceLimits:
     def _tell_once(self, limit: str, status: int) -> None:
         now_s = time.monotonic()
         since_s = self._refused_since_s.setdefault(limit, now_s)
-        if limit not in self._told:
-            self._told.add(limit)
+        if limit not in self._warned:
+            self._warned.add(limit)
             state = "is set to 0 (drained)" if status == _DRAINED else "is used up"
             _run_log().info("Concurrency limit %s %s: waiting", limit, state)
-        elif status == _USED_UP and now_s - since_s > _LONG_S and f"long {limit}" not in self._told:
-            self._told.add(f"long {limit}")
+        elif status == _USED_UP and now_s - since_s > _LONG_S and f"long {limit}" not in self._warned:
+            self._warned.add(f"long {limit}")
             _run_log().warning(
                 "Concurrency limit %s is used up for %d s now: by other programs, or by leases that its server forgot "
                 "when it was killed; then `prefect gcl update %s --active-slots 0` frees them",

@@ -66,7 +66,7 @@ class DeviceSlots:
 
     Args:
         slots: which devices, how often.
-        on_progress: told item key, frames done, frames expected and memory used, from a thread.
+        on_progress: gets item key, frames done, frames expected and memory used, from a thread.
         items: how many there are, where known: fewer items than slots share all cores.
         timeouts: how long an item may take.
         limits: the devices' limits on the Prefect server; those of the configured one when left out.

@@ -60,7 +60,7 @@ class WorkerProcess:
     Args:
         slot: the device it sees.
         threads: its share of the cores.
-        on_progress: told item key, frames done, frames expected and memory used, from a thread.
+        on_progress: gets item key, frames done, frames expected and memory used, from a thread.
         timeouts: how long an item may take.
 
     Raises:
@@ -144,7 +144,7 @@ class WorkerProcess:
 
     def _how_far(self) -> str:
         if self._progress is None:
-            return "it had not begun to tell how far it is"
+            return "it had not reported any progress"
         done, expected = self._progress
         return f"it was at {done} of {expected or 'an unknown number'}"
 

@@ -19,7 +19,7 @@ class Slot:
 
     Attributes:
         gpu: index of the GPU; None for the CPU.
-        index: tells slots of a device apart.
+        index: distinguishes slots of a device.
         uuid: of the GPU, where it is known.
         kind: how torch addresses the GPU.
     """

@@ -45,7 +45,7 @@ def initialise(environment: dict[str, str], threads: int, progress: Connection) 
     Args:
         environment: makes it see its device and no other.
         threads: its share of the cores.
-        progress: where it tells how far it is.
+        progress: where it reports progress.
     """
     global _progress
     _progress = progress
@@ -67,7 +67,7 @@ def _end_with_parent() -> None:
 
 
 def ready() -> int:
-    """The worker's process id: tells that it is up."""
+    """The worker's process id: shows that it is up."""
     return os.getpid()
 
 

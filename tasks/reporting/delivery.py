@@ -1,4 +1,4 @@
-"""Putting an item's output where the user asked for it."""
+"""Putting an item's output where the user wants it."""
 
 import json
 from collections.abc import Iterable, Iterator

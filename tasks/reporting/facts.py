@@ -1,4 +1,4 @@
-"""What a flow's report page tells about the run it is in."""
+"""What a flow's report page shows about its run."""
 
 import platform
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,11 +17,11 @@ _PACKAGES = ("maskflow", "prefect", "torch", "sam2", "transformers", "numpy", "o
 def run_facts(made: Sequence[tuple[Stage, Outcome]]) -> dict[str, Any]:
     """A `RunFacts` of the items made so far, each with its stage, as JSON-able values.
 
-    No input of a page: a page that is there already tells of the run that made it.
+    No input of a page: a page that is there already shows the run that made it.
     """
     facts = RunFacts(
         items=[_item(stage, outcome) for stage, outcome in made],
-        asked=list(_asked()),
+        parameters=list(_parameters()),
         made_with=[*_models(outcome for _, outcome in made), *_versions()],
     )
     return facts.model_dump(mode="json")
@@ -40,7 +40,7 @@ def _item(stage: Stage, outcome: Outcome) -> ItemFacts:
     )
 
 
-def _asked() -> Iterator[tuple[str, str]]:
+def _parameters() -> Iterator[tuple[str, str]]:
     """The parameters of this run that say something, those of groups one by one."""
     for name, value in (flow_run.parameters or {}).items():
         group = value.model_dump() if isinstance(value, BaseModel) else value
@@ -51,14 +51,14 @@ def _asked() -> Iterator[tuple[str, str]]:
 
 def _models(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, str]]:
     """The models that items were made with, and the SHA-256 of their weights: part of their cache keys."""
-    told: dict[tuple[str, str], None] = {}
+    models: dict[tuple[str, str], None] = {}
     for outcome in outcomes:
         for role, value in outcome.item.inputs.items():
             if isinstance(value, dict) and {"backend", "sha256"} <= set(value):
                 words = [value["backend"], *value.get("variant", ())]
                 digest = "no weights" if value["sha256"] is None else f"weights SHA-256 {value['sha256']}"
-                told[role, f"{' '.join(words)}, {digest}"] = None
-    yield from told
+                models[role, f"{' '.join(words)}, {digest}"] = None
+    yield from models
 
 
 def _versions() -> Iterator[tuple[str, str]]:

@@ -65,7 +65,7 @@ class StageProgress:
             _display.stage(name, items)
 
     def known(self, key: str, name: str, cost: float) -> None:
-        """An item's key is known: what its worker tells comes under it."""
+        """An item's key is known: what its worker reports comes under it."""
         with self._lock:
             self._costs[key], self._names[key] = cost, name
 
@@ -76,7 +76,7 @@ class StageProgress:
             self._total -= cost
 
     def frames(self, key: str, done: int, expected: int | None, memory: MemoryUse | None = None) -> None:
-        """An item's worker tells how far it is, and how much memory it uses; called from any thread."""
+        """An item's worker reports progress and memory; called from any thread."""
         with self._lock:
             if key in self._names and key not in self._finished:
                 self.heard_s = time.monotonic()
@@ -122,9 +122,9 @@ class StageProgress:
             _display.show(fraction, done, self.running())
         if last or time.monotonic() - self._shown_s >= _ARTIFACT_EVERY_S:
             self._shown_s = time.monotonic()
-            self._artifact.update(round(100 * fraction, 1), self._told())
+            self._artifact.update(round(100 * fraction, 1), self._running_items())
 
-    def _told(self) -> str:
+    def _running_items(self) -> str:
         """Items done and the memory of the workers that are at it, for the progress artifact."""
         with self._lock:
             parts = [f"{self._name}: {len(self._finished)} of {self._items} items"]

@@ -88,7 +88,7 @@ class _NoTraceback(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, MaskflowError):
             record.exc_info = None
-        return not isinstance(error, SomeItemsFailed)  # of which all is told already
+        return not isinstance(error, SomeItemsFailed)  # whose reasons are listed already
 
 
 def publish(summary: Summary, folders: Iterable[Path]) -> State[None]:

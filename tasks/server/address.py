@@ -92,7 +92,7 @@ def wait_for_server(url: str) -> None:
     while not is_healthy(url, _ANSWERS_WITHIN_S):
         if time.monotonic() > deadline_s:
             remedy = "start it, correct PREFECT_API_URL, or unset that for a temporary server of this machine"
-            raise RefusedInput(f"no Prefect server answers at {url}, asked for {PATIENCE_S:.0f} s: {remedy}")
+            raise RefusedInput(f"no Prefect server answered at {url} within {PATIENCE_S:.0f} s: {remedy}")
         time.sleep(_ASK_EVERY_S)
 
 
@@ -103,7 +103,7 @@ def check_server(url: str) -> None:
         RefusedInput: it refuses our password, or its version and ours do not go together.
     """
     if _configured("PREFECT_API_KEY") is not None:
-        return  # Prefect Cloud: always of the right version, and Prefect itself tells of a wrong key
+        return  # Prefect Cloud: always of the right version, and Prefect itself reports a wrong key
     password = _configured("PREFECT_API_AUTH_STRING")
     headers = {}
     if password is not None:

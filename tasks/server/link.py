@@ -1,7 +1,7 @@
 """Our own line to the Prefect server: for leases, artifacts, progress and noticing that a run was cancelled.
 
 Prefect's client tries again and again, up to hours. Work must not wait for that: here each call has a short time-out
-and few tries, a server that does not answer for a while counts as lost, and nothing is asked of a lost server but
+and few tries, a server that does not answer for a while counts as lost, and nothing is requested of a lost server but
 whether it is back. What is to be recorded waits meanwhile.
 """
 
@@ -63,14 +63,14 @@ class ServerLink:
         self._recording = threading.Lock()
         self.lost = False
         self.was_lost = False
-        self._asked_s = time.monotonic()
+        self._requested_s = time.monotonic()
         threading.Thread(target=self._listen, name="prefect-server-monitor", daemon=True).start()
 
     def _listen(self) -> None:
         """Until the process ends, also while Prefect itself waits for the server: a silent server must be noticed."""
         while True:
             time.sleep(_ASK_AGAIN_S)
-            if self.lost or self._failing_since_s is not None or time.monotonic() - self._asked_s > _SILENT_S:
+            if self.lost or self._failing_since_s is not None or time.monotonic() - self._requested_s > _SILENT_S:
                 with suppress(Exception):
                     self.ask(_check_health)
 
@@ -86,13 +86,13 @@ class ServerLink:
             Exception: what the call raises where the server answers, as `ObjectNotFound`.
         """
         with self._lock:
-            self._asked_s = time.monotonic()
+            self._requested_s = time.monotonic()
             if self.lost and time.monotonic() < self._ask_again_s:
                 raise NoAnswer(f"the Prefect server {self.url} is lost")
-            asked_s = time.monotonic()
-            self._ask_again_s = asked_s + _ASK_AGAIN_S
+            requested_s = time.monotonic()
+            self._ask_again_s = requested_s + _ASK_AGAIN_S
         try:
-            future = self._threads.submit(_try_again_if_busy, call, self._client, asked_s + _ANSWERS_WITHIN_S)
+            future = self._threads.submit(_try_again_if_busy, call, self._client, requested_s + _ANSWERS_WITHIN_S)
             answer = future.result(_ANSWERS_WITHIN_S)
         except (httpx.HTTPError, TooLate, OSError, ValueError) as error:  # the last: what answers is no Prefect server
             if isinstance(error, httpx.HTTPStatusError) and not isinstance(error, _Busy):
@@ -100,7 +100,7 @@ class ServerLink:
                 raise
             if isinstance(error, TooLate) and not future.cancel() and too_late is not None:
                 future.add_done_callback(lambda done: None if done.exception() else too_late(done.result()))
-            self._failed(error, asked_s)
+            self._failed(error, requested_s)
             raise NoAnswer(f"the Prefect server {self.url} does not answer ({error or type(error).__name__})") from None
         except Exception:
             self._answered()
@@ -133,15 +133,15 @@ class ServerLink:
             while self._pending and not (self.lost and time.monotonic() < self._ask_again_s):
                 name, call = next(iter(self._pending.items()))
                 self._tries[name] += 1
-                asked_s = time.monotonic()
+                requested_s = time.monotonic()
                 try:
                     call(self._client)
                 except (httpx.TransportError, OSError) as error:
-                    self._failed(error, asked_s)
+                    self._failed(error, requested_s)
                     return
                 except Exception as error:  # noqa: BLE001 - what cannot be recorded must not keep the rest
                     if isinstance(error, _Busy) and self._tries[name] < _MOST_TRIES:
-                        self._failed(error, asked_s)
+                        self._failed(error, requested_s)
                         self._pending.move_to_end(name)
                         return
                     _log.warning("Not recorded on the Prefect server: %s", error)
@@ -163,10 +163,10 @@ class ServerLink:
             _log.warning("The Prefect server %s answers again", self.url)
             self._threads.submit(self._record_pending)
 
-    def _failed(self, error: BaseException, asked_s: float) -> None:
+    def _failed(self, error: BaseException, requested_s: float) -> None:
         with self._lock:
             again = self._failing_since_s is not None
-            self._failing_since_s = self._failing_since_s if again else asked_s
+            self._failing_since_s = self._failing_since_s if again else requested_s
             newly = again and not self.lost and time.monotonic() - (self._failing_since_s or 0) >= _LOST_AFTER_S
             self.lost = self.lost or newly
             self.was_lost = self.was_lost or newly

@@ -40,7 +40,7 @@ def check_address(host: str, port: int) -> None:
 
 def base_url(host: str, port: int) -> str:
     """How this machine's own processes and, where it is not open to all its addresses, its browsers reach a server."""
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - to tell it, not to listen there
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, nothing listens there
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

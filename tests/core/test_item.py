@@ -32,11 +32,11 @@ def _count_as_model(request: _Request, folder: Path, report: Progress) -> _Count
 
 
 def test_a_request_is_validated_and_the_record_timed(tmp_path: Path) -> None:
-    told = []
-    record = _count({"words": ["a", "b"]}, tmp_path, lambda done, expected: told.append((done, expected)))
+    reported = []
+    record = _count({"words": ["a", "b"]}, tmp_path, lambda done, expected: reported.append((done, expected)))
     assert record["words"] == 2
     assert 0 <= record["seconds"] < 60
-    assert told == [(2, None)]
+    assert reported == [(2, None)]
     assert (tmp_path / "words.txt").read_text() == "a b"
     assert _count.__doc__ == "Count."
 

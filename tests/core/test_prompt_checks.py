@@ -5,7 +5,7 @@ from core.prompts import Prompt
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reported"),
     [
         ({}, "needs a box, a mask, or a point"),
         ({"points": ((1.0, 2.0, False),)}, "a point on the object"),
@@ -17,6 +17,6 @@ from core.prompts import Prompt
         ({"mask": np.ones((5, 5, 1), np.bool_)}, "a mask is bool"),
     ],
 )
-def test_a_prompt_that_means_nothing_is_refused(given: dict[str, object], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_a_prompt_that_means_nothing_is_refused(given: dict[str, object], reported: str) -> None:
+    with pytest.raises(ValueError, match=reported):
         Prompt(**given)  # type: ignore[arg-type]

@@ -84,8 +84,8 @@ def test_good_annotations_are_used_and_bad_ones_named(kitchen: Path) -> None:
     data = bytearray((videos / f"{ID}.mp4").read_bytes())
     data[len(data) * 3 // 4 : len(data) * 3 // 4 + 200] = bytes(200)
     (videos / "P01-broken.mp4").write_bytes(data)
-    asked = (ID, "P01-missing", "P01-none", "P01-broken")
-    first = _annotate(kitchen, *windows, "--hold-out", 0.2, "--recording", video_ids=asked)
+    requested = (ID, "P01-missing", "P01-none", "P01-broken")
+    first = _annotate(kitchen, *windows, "--hold-out", 0.2, "--recording", video_ids=requested)
     assert first.code == 1, first.err
     assert "Traceback" not in first.err + first.out
     reasons = {one["item"]: one["reason"] for one in _lines(kitchen / "out" / "failures.jsonl")}
@@ -211,7 +211,7 @@ def test_prompts_by_hand_as_masks(tmp_path: Path, make_video: MakeVideo) -> None
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "reported"),
     [
         (("--window-duration", 30, "--window-overlap", 30), "window_overlap = 30.0 is not accepted: less than"),
         (("--video-scale-factor", 0.01), "video_scale_factor"),
@@ -224,7 +224,7 @@ def test_prompts_by_hand_as_masks(tmp_path: Path, make_video: MakeVideo) -> None
     ],
 )
 def test_bad_parameters_are_refused(
-    more: tuple[object, ...], told: str, kitchen: Path, capsys: pytest.CaptureFixture[str]
+    more: tuple[object, ...], reported: str, kitchen: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     usual = {
         "--video-id": ID, "--video-path": kitchen / "videos", "--assoc-info": kitchen / "assoc_info.json",
@@ -232,4 +232,4 @@ def test_bad_parameters_are_refused(
     }  # fmt: skip
     arguments = [part for flag, value in usual.items() if flag not in more for part in (flag, value)]
     assert run([str(part) for part in ("annotate-long-video", *arguments, *more)]) == 2
-    assert told in capsys.readouterr().err
+    assert reported in capsys.readouterr().err

@@ -61,7 +61,7 @@ def test_sam2_from_boxes_by_hand(tmp_path: Path, make_video: MakeVideo, checkpoi
     assert "Segmenter: sam2 (auto) sam2.1_hiera_tiny 128px" in done.err
     assert "Warning" not in done.err
 
-    # The very masks the model gives when it is asked directly.
+    # The very masks the model gives when it is requested directly.
     session = Sam2Segmenter(small_sam2(conditioning_frames=4), "direct").start()
     found = 0
     with open_video(clip) as video:

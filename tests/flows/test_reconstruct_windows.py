@@ -53,8 +53,8 @@ def frames(tmp_path: Path) -> Path:
 @pytest.mark.usefixtures("prefect_server")
 def test_killed_and_gone_on_with(frames: Path, tmp_path: Path) -> None:
     reference = write_reference(tmp_path / "reference.txt", GOOD)
-    asked = ("--reference-poses", reference)
-    whole = _reconstruct(frames, tmp_path / "whole", *asked)
+    requested = ("--reference-poses", reference)
+    whole = _reconstruct(frames, tmp_path / "whole", *requested)
     assert whole.code == 1, whole.err
     assert "Traceback" not in whole.err + whole.out
     failures = [json.loads(line) for line in (tmp_path / "whole/failures.jsonl").read_text().splitlines()]
@@ -64,9 +64,9 @@ def test_killed_and_gone_on_with(frames: Path, tmp_path: Path) -> None:
     assert "160x120 pixels, the others 320x240" in reasons["frame_5.png"]
     assert "no two of its 8 frames match: blank" in reasons["window 5 (frames 21-28)"]
     assert f"frame_{GOOD}.png has the same content as frame_{GOOD - 1}.png" in whole.err
-    told = [read_window_info(tmp_path / f"whole/batch_{n // 4:03d}/window_{n:03d}") for n in range(6)]
-    assert [one.status for one in told] == ["done"] * 5 + ["failed"]
-    assert [one.registered for one in told] == [6, 7, 8, 7, 3, 0]
+    reported = [read_window_info(tmp_path / f"whole/batch_{n // 4:03d}/window_{n:03d}") for n in range(6)]
+    assert [one.status for one in reported] == ["done"] * 5 + ["failed"]
+    assert [one.registered for one in reported] == [6, 7, 8, 7, 3, 0]
     assert (
         (tmp_path / "whole/batch_001/window_005/window_info.txt")
         .read_text()
@@ -84,7 +84,7 @@ def test_killed_and_gone_on_with(frames: Path, tmp_path: Path) -> None:
     expected = _outputs(tmp_path / "whole")
 
     for already, kill_at in ((0, "core.reconstruction.window_item:colour_points:4"), (3, None)):
-        one = _reconstruct(frames, tmp_path / "again", *asked, "--num-workers", 1, kill_at=kill_at)
+        one = _reconstruct(frames, tmp_path / "again", *requested, "--num-workers", 1, kill_at=kill_at)
         windows = [name for name in one.processed if name.startswith("window")]
         assert len(windows) <= 6 - already, "what is done is not done again"
         assert one.code == (1 if kill_at is None else -9), one.err
@@ -131,8 +131,8 @@ def test_vggt_with_a_stand_in_for_the_package(tmp_path: Path, monkeypatch: pytes
         Image.fromarray(image).save(folder / f"{number}.png")
     (folder / "4.png").write_bytes(b"broken")
     save_file({"step": torch.tensor(0.2)}, tmp_path / "model.safetensors")
-    asked = ("--model-path", tmp_path / "model.safetensors", "--window-size", 4, "--window-stride", 2)
-    process = start("reconstruct-windows", "--input_dir", folder, "--output_dir", tmp_path / "out", *asked)
+    requested = ("--model-path", tmp_path / "model.safetensors", "--window-size", 4, "--window-stride", 2)
+    process = start("reconstruct-windows", "--input_dir", folder, "--output_dir", tmp_path / "out", *requested)
     done = finish(process)  # in a process of its own, which finds the package
     assert done.code == 1, done.err
     assert "Reconstructor: vggt (auto)" in done.err
@@ -167,9 +167,9 @@ def test_bad_input_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str], reason: str
 ) -> None:
     write_photographs(tmp_path / "frames", 1)
-    asked = ["--output-dir", str(tmp_path / "out")]
+    requested = ["--output-dir", str(tmp_path / "out")]
     if "--input-dir" not in given:
-        asked += ["--input-dir", str(tmp_path / "frames")]
-    assert run(["reconstruct-windows", *asked, *given]) == 2
+        requested += ["--input-dir", str(tmp_path / "frames")]
+    assert run(["reconstruct-windows", *requested, *given]) == 2
     assert reason in re.sub(r"\s+", " ", capsys.readouterr().err)
     assert not (tmp_path / "out/.maskflow").exists()

@@ -76,8 +76,8 @@ def test_many_scenes_killed_and_gone_on_with(many: Path, tmp_path: Path) -> None
         "holds code",
         "inside",
     )
-    for reason, told in zip(reasons, failures.values(), strict=True):
-        assert reason in told
+    for reason, reported in zip(reasons, failures.values(), strict=True):
+        assert reason in reported
         assert reason in re.sub(r"\s+", " ", whole.out)
     assert not list(Path.cwd().glob("it ran"))
     assert not (tmp_path / "elsewhere/x/obj_ids_refine").exists()
@@ -97,13 +97,13 @@ def test_many_scenes_killed_and_gone_on_with(many: Path, tmp_path: Path) -> None
         assert set(np.unique(before)) >= set(np.unique(after)) >= set(np.unique(before[before > 0]))
 
     again = tmp_path / "again"
-    asked = ("--ground-truth", tmp_path / "truth", "--png")
-    killed = _refine(again, *asked, kill_at="core.refining.chunk_item:write_id_map:7")
+    requested = ("--ground-truth", tmp_path / "truth", "--png")
+    killed = _refine(again, *requested, kill_at="core.refining.chunk_item:write_id_map:7")
     assert killed.code == -9
     maps = [path for path in again.glob("*/obj_ids_refine/*.pth") if not path.name.startswith(".")]  # those are halves
     finished = {path: path.stat().st_mtime_ns for path in maps}
     assert 4 <= len(finished) < len(expected)
-    resumed = _refine(again, *asked)
+    resumed = _refine(again, *requested)
     assert resumed.code == 1
     assert _outputs(again) == expected
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
@@ -127,15 +127,15 @@ def test_ids_survive_and_outputs_go_where_they_are_asked_for(tmp_path: Path) -> 
     id_map[id_map == 0] = -1
     id_map[:3, :5], id_map[id_map == 5] = 0, 65_535
     torch.save(id_map, path)  # a NumPy array
-    asked = ("--output-dir", tmp_path / "out", "--sequential", "--matching", "documented", "--max-spread", 0)
-    done = _refine(tmp_path / "scenes", *asked)
+    requested = ("--output-dir", tmp_path / "out", "--sequential", "--matching", "documented", "--max-spread", 0)
+    done = _refine(tmp_path / "scenes", *requested)
     assert done.code == 0, done.err
     assert "documented" in (tmp_path / "out/refine_report.html").read_text()
     assert sorted(p.name for p in scene.iterdir()) == ["images", "obj_ids"]
     refined = read_id_map(tmp_path / "out/s/obj_ids_refine/frame_000000.jpg.pth")
     assert set(np.unique(refined)) == {-1, 0, 3, 9, 65_535, 70_000}
     assert done.processed == ["s [1-1 of 1]", "report"]
-    judged = _refine(tmp_path / "scenes", *asked, "--ground-truth", tmp_path / "truth")
+    judged = _refine(tmp_path / "scenes", *requested, "--ground-truth", tmp_path / "truth")
     assert judged.processed == ["s [1-1 of 1] (truth)", "report"], "a truth that comes later costs no refining"
     assert "Truth: found for 1 of 1 images" in judged.err
     assert json.loads((tmp_path / "out/refine_report.json").read_text())["total"]["truth"]["images"] == 1
@@ -156,7 +156,7 @@ def test_masks_of_sam2(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported"),
     [
         ({"--data-root": "none"}, "data_root = 'none' is not accepted: a folder of scenes (no such file or directory)"),
         ({"--data-root": "empty"}, "each with images/ and obj_ids/"),
@@ -176,15 +176,15 @@ def test_masks_of_sam2(tmp_path: Path) -> None:
 def test_refused_input(
     tmp_path: Path,
     changes: dict[str, str],
-    told: str,
+    reported: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write_scene(tmp_path / "scenes", "s", 1)
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")  # nothing is asked of any server
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")  # nothing is requested of any server
     given = {"--data-root": "scenes", **changes}
     assert run(["refine-masks", *(part for pair in given.items() for part in pair)]) == 2
     printed = capsys.readouterr()
-    assert told in " ".join(re.sub("[│╭╮╰╯─]", " ", printed.err + printed.out).split())
+    assert reported in " ".join(re.sub("[│╭╮╰╯─]", " ", printed.err + printed.out).split())

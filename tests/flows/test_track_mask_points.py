@@ -21,8 +21,8 @@ POINTS = 60 * 90
 
 
 def _track(npz: Path, output: Path, *more: object, kill_at: str | None = None) -> Done:
-    asked = ("--npz", npz, "--output_dir", output, "--use-first-frame", "--num-workers", 1)
-    return maskflow("track-mask-points", *asked, *more, kill_at=kill_at)
+    requested = ("--npz", npz, "--output_dir", output, "--use-first-frame", "--num-workers", 1)
+    return maskflow("track-mask-points", *requested, *more, kill_at=kill_at)
 
 
 def _outputs(output: Path) -> dict[str, bytes]:
@@ -150,8 +150,8 @@ def test_input_that_cannot_be_used_is_refused_before_anything_starts(
 ) -> None:
     arrays = walls(1, 2)
     good = write_plain(tmp_path / "good.npz", arrays, box_masks(arrays))
-    asked = ("--npz", good, "--output-dir", tmp_path / "out")
-    for more, told in (
+    requested = ("--npz", good, "--output-dir", tmp_path / "out")
+    for more, reported in (
         (("--tracker", "cotracker3_offline"), "the package cotracker is not installed"),
         (("--tracker", "magic"), 'Invalid value "magic"'),
         (
@@ -169,9 +169,9 @@ def test_input_that_cannot_be_used_is_refused_before_anything_starts(
         (("--batch-strategy", "alphabetical"), 'Invalid value "alphabetical"'),
         (("--temporal-stride", 0), "temporal_stride = 0"),
     ):
-        assert told in _refusal(capsys, *asked, *more), more
+        assert reported in _refusal(capsys, *requested, *more), more
     nan = {**arrays, "intrs": arrays["intrs"] * np.nan}
-    for npz, told in (
+    for npz, reported in (
         (tmp_path / "nowhere.npz", "no such file"),
         (tmp_path, "is a directory"),
         (write_plain(tmp_path / "nan.npz", nan, {}), "intrs holds values that are not finite numbers"),
@@ -180,7 +180,7 @@ def test_input_that_cannot_be_used_is_refused_before_anything_starts(
         (tmp_path / "text.npz", "not an archive of arrays"),
     ):
         (tmp_path / "text.npz").write_text("no archive")
-        assert told in _refusal(capsys, "--npz", npz, "--output-dir", tmp_path / "out"), npz
+        assert reported in _refusal(capsys, "--npz", npz, "--output-dir", tmp_path / "out"), npz
     assert not (tmp_path / "out" / ".maskflow").exists()
 
 

@@ -51,7 +51,7 @@ def _track(
 
 
 def _worked_on(done: Done) -> list[str]:
-    """The videos that were; the page about the run is made anew whenever something it tells has changed."""
+    """The videos that were; the page about the run is made anew whenever something it says has changed."""
     return [name for name in done.processed if name != "report" and not name.endswith("(review)")]
 
 

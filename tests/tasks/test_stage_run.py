@@ -74,7 +74,7 @@ def _unreadable(name: str, settled: Settled) -> None:
 
 def _twice(name: str, settled: Settled) -> None:
     _done(name, settled)
-    settled(Failed(message="told again"))
+    settled(Failed(message="reported again"))
 
 
 def _item(name: str, after: Item | None = None) -> Item:
@@ -113,10 +113,10 @@ def test_a_result_that_cannot_be_read_costs_its_item(tmp_path: Path) -> None:
 
 
 def test_an_item_that_is_told_twice_counts_once(tmp_path: Path) -> None:
-    told: list[str] = []
-    found = _run(tmp_path, [_item("a"), _item("b")], {"a": _twice}, lambda one: told.append(one.item.name))
+    reported: list[str] = []
+    found = _run(tmp_path, [_item("a"), _item("b")], {"a": _twice}, lambda one: reported.append(one.item.name))
     assert found["a"].reason is None
-    assert sorted(told) == ["a", "b"]
+    assert sorted(reported) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -232,9 +232,9 @@ def test_a_cancelled_task_is_an_outcome(tmp_path: Path) -> None:
 
 @pytest.fixture
 def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    told: list[str] = []
-    monkeypatch.setattr(stage_run._log, "warning", lambda line, *_: told.append(line))
-    return told
+    reported: list[str] = []
+    monkeypatch.setattr(stage_run._log, "warning", lambda line, *_: reported.append(line))
+    return reported
 
 
 def test_silence_is_explained(tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,8 +58,8 @@ def _write_part(out: IO[str], later: IO[str], part: str, material: Material) -> 
             fields += [(one.label, crowd(one, material.shape)) for one in frame.ignored]
             for label, own in fields:
                 annotations += 1
-                told = {"id": annotations, "image_id": images, "category_id": numbers.get(label, 1)}
-                later.write((",\n" if annotations > 1 else "\n") + _dump({**told, **own}))
+                entry = {"id": annotations, "image_id": images, "category_id": numbers.get(label, 1)}
+                later.write((",\n" if annotations > 1 else "\n") + _dump({**entry, **own}))
     out.write('\n], "annotations": [')
     later.seek(0)
     while chunk := later.read(2**20):
@@ -75,22 +75,22 @@ def categories(material: Material) -> list[dict[str, Any]]:
 def annotation(one: SeenObject, shape: Shape) -> dict[str, Any]:
     """COCO's fields of an object, without ids and category."""
     x, y, width, height = xywh(one.box_xyxy)
-    told: dict[str, Any] = {"bbox": [x, y, width, height], "area": width * height, "iscrowd": 0}
+    entry: dict[str, Any] = {"bbox": [x, y, width, height], "area": width * height, "iscrowd": 0}
     if shape != "box" and one.rle is not None:
-        told["area"] = rle.area(one.rle)
-        told["segmentation"] = one.rle if shape == "mask" else polygons.outlines(rle.decode(one.rle))
+        entry["area"] = rle.area(one.rle)
+        entry["segmentation"] = one.rle if shape == "mask" else polygons.outlines(rle.decode(one.rle))
     more = {"score": one.score, "detection_score": one.detection_score, "name": one.name}
-    return {**told, "track_id": one.obj_id, **{name: value for name, value in more.items() if value is not None}}
+    return {**entry, "track_id": one.obj_id, **{name: value for name, value in more.items() if value is not None}}
 
 
 def crowd(one: Ignored, shape: Shape) -> dict[str, Any]:
     """COCO's fields of what is not judged; `ignored` is ours, where it is no crowd."""
-    told = annotation(SeenObject(one.obj_id, one.label, one.box_xyxy, rle=one.rle), shape) | {"iscrowd": 1}
-    if isinstance(told.get("segmentation"), list):
-        told["segmentation"] = one.rle  # COCO's crowds are always RLE
-    del told["track_id"]
+    entry = annotation(SeenObject(one.obj_id, one.label, one.box_xyxy, rle=one.rle), shape) | {"iscrowd": 1}
+    if isinstance(entry.get("segmentation"), list):
+        entry["segmentation"] = one.rle  # COCO's crowds are always RLE
+    del entry["track_id"]
     rule = {} if one.rule == "crowd" else {"ignored": one.rule}
-    return {**told, **({"track_id": one.obj_id} if one.obj_id else {}), **rule}
+    return {**entry, **({"track_id": one.obj_id} if one.obj_id else {}), **rule}
 
 
 def _dump(value: Any) -> str:

@@ -46,12 +46,12 @@ def _has_objects(file: Path) -> bool:
 
 
 Videos = dict[str, dict[str, Any]]
-"""What is told of videos, by a key of the reader's own: see `_video`."""
+"""What the file says of videos, by a key of the reader's own: see `_video`."""
 ReadFile = Callable[[Path, Shelf, Videos, Sources, Lenient], None]
 
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
-    """See `Format.read`. Images that do not tell of what video they are: by their names, as in `walk/000123.jpg`."""
+    """See `Format.read`. Images that do not name their video: by their names, as in `walk/000123.jpg`."""
     return read_files(path, sources, _read_file)
 
 
@@ -88,7 +88,7 @@ def _video(name: str, key: str, facts: Mapping[str, Any], shelf: Shelf) -> Video
 
 @dataclass(frozen=True)
 class _Image:
-    """An image of a file: its name without ending, size (height, width), and where it tells its video and frame."""
+    """An image of a file: its name without ending, size (height, width), and where it names its video and frame."""
 
     name: str
     size: tuple[int, int]
@@ -99,7 +99,7 @@ class _Image:
 
 def _read_file(file: Path, shelf: Shelf, videos: Videos, sources: Sources, lenient: Lenient) -> None:
     labels = {entry["id"]: checked_label(entry.get("name")) for entry in entries(file, "categories")}
-    told = {entry["name"]: entry for entry in entries(file, "videos") if isinstance(entry.get("name"), str)}
+    facts_of = {entry["name"]: entry for entry in entries(file, "videos") if isinstance(entry.get("name"), str)}
     listed: dict[int, _Image] = {}
     for entry in entries(file, "images"):
         number = entry.get("id")
@@ -107,7 +107,7 @@ def _read_file(file: Path, shelf: Shelf, videos: Videos, sources: Sources, lenie
             raise BadResults(f"two images have the id {number}")
         with lenient.entry(f"{file}, image {number}", counts=False):
             listed[entry["id"]] = _image(entry, file, sources)
-    images = _place(file, listed, told, shelf, videos, sources)
+    images = _place(file, listed, facts_of, shelf, videos, sources)
     free = 1 + max((_known_id(entry) for entry in entries(file, "annotations")), default=0)
     untracked: Counter[int] = Counter()
     for entry in entries(file, "annotations"):
@@ -141,12 +141,12 @@ def _known_id(entry: Mapping[str, Any]) -> int:
 def track_id(entry: Mapping[str, Any]) -> int | None:
     """The identity of an annotation; CVAT keeps it among its attributes."""
     attributes = entry.get("attributes")
-    told = entry.get("track_id", attributes.get("track_id") if isinstance(attributes, dict) else None)
-    return None if told is None else whole(told, "track_id")
+    track_id = entry.get("track_id", attributes.get("track_id") if isinstance(attributes, dict) else None)
+    return None if track_id is None else whole(track_id, "track_id")
 
 
 def _image(entry: Mapping[str, Any], file: Path, sources: Sources) -> _Image:
-    """Read an image's entry; where it has no size, the picture beside the file tells."""
+    """Read an image's entry; without a size in it, that of the picture beside the file counts."""
     name = str(entry["file_name"]) if "video" not in entry or "file_name" in entry else ""
     if "height" not in entry or "width" not in entry:
         size = sources.picture_size(file.parent, name)
@@ -182,7 +182,7 @@ def _grouped(images: Mapping[int, _Image]) -> dict[str, list[int]]:
 
 
 def _place(
-    file: Path, images: Mapping[int, _Image], told: Mapping[str, Any], shelf: Shelf,
+    file: Path, images: Mapping[int, _Image], facts_of: Mapping[str, Any], shelf: Shelf,
     videos: Videos, sources: Sources,
 ) -> dict[int, tuple[str, int]]:  # fmt: skip
     """Put down the frames of all images; of each image by id its video and source frame."""
@@ -191,7 +191,7 @@ def _place(
     ordered = {key: sorted(own, key=lambda n: natural_key(images[n].name)) for key, own in grouped.items()}
     sources = sources.of(len(grouped)).over([stem_of(images[n].name) for n in own] for own in ordered.values())
     for key, numbers in ordered.items():
-        facts = told.get(key, {})
+        facts = facts_of.get(key, {})
         exact = all(images[number].source_frame is not None for number in numbers)
         if exact:
             frames = FrameNumbers([images[number].source_frame or 0 for number in numbers])
@@ -229,12 +229,12 @@ def read_annotation(
 
 
 def _mask(entry: Mapping[str, Any], size: tuple[int, int], notes: Notes, where: str) -> rle.RLE | None:
-    told = entry.get("segmentation")
-    if not isinstance(told, list):
-        return None if told is None else checked_rle(told, size)
-    usable = [corners for corners in told if isinstance(corners, list) and len(corners) >= 6]
-    if len(usable) == len(told):
-        return polygons.fill(told, *size) if told else None
+    segmentation = entry.get("segmentation")
+    if not isinstance(segmentation, list):
+        return None if segmentation is None else checked_rle(segmentation, size)
+    usable = [corners for corners in segmentation if isinstance(corners, list) and len(corners) >= 6]
+    if len(usable) == len(segmentation):
+        return polygons.fill(segmentation, *size) if segmentation else None
     if not usable and not entry.get("bbox"):
         raise ValueError("a polygon is x, y of three corners or more, and there is no bbox")
     kept = "the others are kept" if usable else "its bbox is taken"

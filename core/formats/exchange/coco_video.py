@@ -54,8 +54,8 @@ def _write_part(out: IO[str], part: str, material: Material) -> None:
             written += 1
             out.write(",\n" if written > 1 else "\n")
             positions = (frame for frame, _ in shelf.positions(video.name))
-            told = {"id": written, "video_id": number, **({"track_id": obj_id} if obj_id else {})}
-            _write_track(out, told, _every(positions, track), video, material)
+            entry = {"id": written, "video_id": number, **({"track_id": obj_id} if obj_id else {})}
+            _write_track(out, entry, _every(positions, track), video, material)
     out.write("\n]}\n")
 
 
@@ -111,7 +111,7 @@ def _every(positions: Iterator[int], track: _Track) -> Iterator[SeenObject | Ign
 
 def _write_track(
     out: IO[str],
-    told: dict[str, Any],
+    entry: dict[str, Any],
     track: Iterator[SeenObject | Ignored | None],
     video: VideoResults,
     material: Material,
@@ -120,7 +120,7 @@ def _write_track(
     lists: dict[str, list[Any]] = {"bboxes": [], "areas": [], "scores": []}
     first: SeenObject | Ignored | None = None
     about: dict[str, Any] = {}
-    out.write(_dump(told)[:-1] + ', "segmentations": [')
+    out.write(_dump(entry)[:-1] + ', "segmentations": [')
     for index, seen in enumerate(track):
         first = first or seen
         fields = _fields(seen, material.shape)
@@ -192,7 +192,7 @@ def _read_file(file: Path, shelf: Shelf, videos: Videos, sources: Sources, lenie
 
 
 def _video_entry(entry: Mapping[str, Any], file: Path, sources: Sources) -> tuple[dict[str, Any], list[int]]:
-    """What is told of a video, and its source frames."""
+    """What the file says of a video, and its source frames."""
     sizes = {side: whole(entry[side], side, 1) for side in ("width", "height")}
     name = entry.get("name") or (str(Path(entry["file_names"][0]).parent) if entry["file_names"] else entry["id"])
     ours = "source_frames" in entry

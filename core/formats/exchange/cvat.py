@@ -177,11 +177,11 @@ def _write_shapes(xml: _Writer, keys: Iterable[Key], shape: Shape) -> None:
 
 
 def _write_shape(xml: _Writer, frame: int, seen: SeenObject, shape: Shape, outside: bool) -> None:
-    told = {"frame": str(frame), "keyframe": "1", "outside": str(int(outside)), "occluded": "0"}
+    attributes = {"frame": str(frame), "keyframe": "1", "outside": str(int(outside)), "occluded": "0"}
     mask = None if shape == "box" or seen.rle is None else rle.decode(seen.rle)
     name, place = _box(seen) if mask is None else _mask(mask) if shape == "mask" else _polygon(mask)
     if place:
-        with xml.element(name, {**told, **place, "z_order": "0"}):
+        with xml.element(name, {**attributes, **place, "z_order": "0"}):
             pass
 
 

@@ -2,7 +2,7 @@
 
     <image id="0" name="walk/frame_000000.jpg" width="640" height="480"><box label="dog" …/></image>
 
-Images of one folder and size are a video; frames are told by the images' names. Identity is the attribute `track_id`,
+Images of one folder and size are a video; the images' names number the frames. Identity is the attribute `track_id`,
 where all shapes have it.
 """
 
@@ -60,9 +60,9 @@ def video(
 ) -> VideoResults:
     """One video of a file."""
     stems = [stem_of(one) for one in group.names]
-    told = place[-1] if group.folders else meta.name
-    numbered = sources.source_frames(str(file), told, stems, "/".join(place) if group.folders else meta.source)
-    info = sources.describe(told, meta.source)
+    video_name = place[-1] if group.folders else meta.name
+    numbered = sources.source_frames(str(file), video_name, stems, "/".join(place) if group.folders else meta.source)
+    info = sources.describe(video_name, meta.source)
     fps = info.fps if info is not None else IMAGE_FOLDER_FPS
     return VideoResults(
         name=name, width=group.size[1], height=group.size[0], fps=fps,
@@ -99,9 +99,9 @@ def _frames(
         elif event == "end" and element.tag in SHAPES:
             count += 1
             with lenient.entry(f"{file}, image {image.get('name')}, {element.tag} {count}"):
-                told = _track_id(element) if group.tracked else None
+                track_id = _track_id(element) if group.tracked else None
                 label = checked_label(element.get("label"))
-                seen = read_shape(element, group.size, count if told is None else told, label)
+                seen = read_shape(element, group.size, count if track_id is None else track_id, label)
                 shelf.put("", by_name[image.get("name") or ""], seen)
         elif event == "start" and element.tag in UNREAD:
             with lenient.entry(f"{file}, image {image.get('name')}"):
@@ -112,8 +112,8 @@ def _frames(
 
 def _track_id(element: Any) -> int | None:
     """The attribute `track_id` of a shape; None where it has none, or one that is no number."""
-    told = next((one.text for one in element.iter("attribute") if one.get("name") == "track_id"), None)
+    track_id = next((one.text for one in element.iter("attribute") if one.get("name") == "track_id"), None)
     try:
-        return None if told is None else whole(float(told), "track_id")
+        return None if track_id is None else whole(float(track_id), "track_id")
     except ValueError:
         return None

@@ -50,7 +50,7 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
 
 
 def _name(file: Path, meta: Meta) -> str:
-    """CVAT calls all its files `annotations.xml`: there the video's name, or the task's, tells more."""
+    """CVAT calls all its files `annotations.xml`: there the video's name, or the task's, says more."""
     return meta.name if file.stem == "annotations" or file.suffix == ".zip" else file.stem
 
 
@@ -120,8 +120,8 @@ class _Track:
             _fill(self._shelf, self._meta, self._before, None, self._meta.frames.stop)
 
 
-def _number(told: str | None, otherwise: int) -> int:
-    return int(told) if told and told.isascii() and told.isdigit() else otherwise
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() else otherwise
 
 
 @dataclass(frozen=True)

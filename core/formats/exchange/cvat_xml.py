@@ -96,7 +96,7 @@ def read_meta(file: Path) -> Meta:
 
 
 def _meta_of(file: Path, meta: Any, first_image: tuple[int, int] | None, ours: bool) -> Meta:
-    """Where exports of tasks and of jobs, of old and new CVAT, have what is told of a video."""
+    """Where exports of tasks and of jobs, of old and new CVAT, describe a video."""
     task = next((one for one in meta if one.tag in ("task", "job")), meta)
 
     def text(name: str) -> str | None:
@@ -104,7 +104,7 @@ def _meta_of(file: Path, meta: Any, first_image: tuple[int, int] | None, ours: b
 
     size = first_image or tuple(int(text(f"original_size/{side}") or 0) for side in ("height", "width"))
     if 0 in size:
-        raise BadResults("nothing tells the size of its pictures: original_size is missing")
+        raise BadResults("nothing gives the size of its pictures: original_size is missing")
     size = (whole(size[0], "height", 1), whole(size[1], "width", 1))
     first = int(text("start_frame") or 0)
     count = int(text("size") or 0)

@@ -105,8 +105,8 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
 
 
 def _labels(semantics: object, name: str) -> Mapping[str, str]:
-    told = semantics.get(name) if isinstance(semantics, dict) else None
-    return {key: label for key, label in told.items() if isinstance(label, str)} if isinstance(told, dict) else {}
+    labels = semantics.get(name) if isinstance(semantics, dict) else None
+    return {key: label for key, label in labels.items() if isinstance(label, str)} if isinstance(labels, dict) else {}
 
 
 def _maps(folder: Path) -> list[Path]:
@@ -123,10 +123,10 @@ def _video(
     height, width = _read_mask(maps[stems[0]]).ids.shape
     source = sources.describe(place[-1], "/".join(place))
     fps = source.fps if source is not None else IMAGE_FOLDER_FPS
-    told = _told_frames([maps[stem] for stem in stems])
+    named = _named_frames([maps[stem] for stem in stems])
     frames = (
-        FrameNumbers(told)
-        if told is not None
+        FrameNumbers(named)
+        if named is not None
         else sources.source_frames(str(folder), place[-1], stems, "/".join(place))
     )
     numbered = dict(zip(frames.frames, stems, strict=True))
@@ -141,12 +141,12 @@ def _video(
     return VideoResults(
         name=name, width=width, height=height, fps=fps, read=read,
         length=None if source is None else source.declared_frames, place=place,
-        by_number=told is None, origin=frames.origin,
+        by_number=named is None, origin=frames.origin,
     )  # fmt: skip
 
 
-def _told_frames(maps: Sequence[Path]) -> list[int] | None:
-    """Source frames, where these are our own files: they tell, whatever the names look like."""
+def _named_frames(maps: Sequence[Path]) -> list[int] | None:
+    """Source frames, where these are our own files: they count, whatever the names are like."""
     with Image.open(maps[0], formats=("PNG",)) as image:
         if _FRAME not in getattr(image, "text", {}):
             return None

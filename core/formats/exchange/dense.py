@@ -1,6 +1,6 @@
 """`dense_annotations_ID.jsonl` of `annotate_long_video` as neutral results: see `core.formats.dense_annotations`.
 
-Beside it `video_info_ID.json`, the video's size and rate; where it is missing, masks or the video itself tell.
+Beside it `video_info_ID.json`, the video's size and rate; where it is missing, masks or the video itself give them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ _PREFIX, _INFO = "dense_annotations_", "video_info_{}.json"
 
 
 def info_file(video_id: str) -> str:
-    """What the file beside a video's annotations is called that tells its size and rate."""
+    """What the file beside a video's annotations is called that gives its size and rate."""
     return _INFO.format(video_id)
 
 
@@ -47,7 +47,7 @@ def _video(file: Path, name: str, sources: Sources) -> VideoResults:
 
 
 def _head(path: Path, video_id: str, sources: Sources) -> tuple[VideoHead, str | None, int | None]:
-    """Size and rate of the video, where it is, and how many frames lie between those looked at, where that is told."""
+    """Size and rate of the video, where it is, and how many frames lie between those processed, where known."""
     beside = path.with_name(info_file(video_id))
     found = sources.find(video_id)
     if beside.is_file():
@@ -104,7 +104,7 @@ def _seen(one: DenseObject, obj_id: int, head: VideoHead) -> SeenObject:
 
 
 def write(folder: Path, videos: Sequence[VideoResults]) -> None:
-    """Write a file for each video, and what tells its size and rate; frames without objects have no line."""
+    """Write a file for each video, and what gives its size and rate; frames without objects have no line."""
     for video in videos:
         last = 0
         with (folder / f"{_PREFIX}{video.name}.jsonl").open("w", encoding="utf-8", newline="\n") as out:

@@ -57,14 +57,14 @@ def export(
         videos: of different names.
         to: name of the format.
         output: the folder to make; one that holds something already is refused.
-        shape: how objects are told; None: what the format likes best and the results have.
+        shape: of objects; None: what the format likes best and the results have.
         choice: what of them is written.
         shares: see `split`.
         pictures: where the videos are, if the frames' pictures are wanted too.
-        report: told how far it is.
+        report: gets how far it is.
 
     Raises:
-        RefusedInput: the folder is not empty, or the format cannot hold what is asked for. Nothing was written.
+        RefusedInput: the folder is not empty, or the format cannot hold what is requested. Nothing was written.
         BadResults: the results (or pictures) cannot be read, or do not fit the format. Nothing is left.
     """
     output, wanted, choice = output.resolve(), FORMATS[to], choice or Choice()
@@ -108,7 +108,7 @@ def need_empty(output: Path) -> None:
 
 
 def _shape(wanted: Format, shape: Shape | None, masks: bool) -> Shape:
-    """How objects are told: as asked, if format and results have it; else the first that both have."""
+    """The shape of objects: as requested, if format and results have it; else the first that both have."""
     if shape is not None and shape not in wanted.shapes:
         raise RefusedInput.of("shape", shape, f"{wanted.name} holds {' or '.join(wanted.shapes)}")
     if shape is not None and shape != "box" and not masks:

@@ -52,15 +52,15 @@ def _video(scene: Path, name: str, sources: Sources) -> VideoResults:
     height, width = read_map(maps[stems[0]]).ids.shape
     images = scene / IMAGES
     pictures = [stem_of(p.name) for p in ImageFolder(images).paths] if has_images(images) else []
-    told = _told_frames(scene)
-    if told is None:
+    named = _named_frames(scene)
+    if named is None:
         numbered = _numbered(folder or scene, stems, pictures, sources)
     else:
         for stem in stems:
-            if stem not in told:
-                sources.notes.add(str(maps[stem]), f"left out: {_FRAMES} does not tell its frame")
-        stems = [stem for stem in stems if stem in told]
-        numbered = FrameNumbers([told[stem] for stem in stems])
+            if stem not in named:
+                sources.notes.add(str(maps[stem]), f"left out: {_FRAMES} does not name it")
+        stems = [stem for stem in stems if stem in named]
+        numbered = FrameNumbers([named[stem] for stem in stems])
     frames = list(numbered.frames)
     whole = match_names(stems, pictures) == frames  # then the images are the video, frame by frame
     return VideoResults(
@@ -72,7 +72,7 @@ def _video(scene: Path, name: str, sources: Sources) -> VideoResults:
         length=len(pictures) if whole else None,
         path=str(images) if whole else None,
         place=(scene.absolute().name,),
-        by_number=told is None,
+        by_number=named is None,
         origin=numbered.origin,
     )
 
@@ -89,14 +89,14 @@ def _numbered(folder: Path, stems: Sequence[str], pictures: Sequence[str], sourc
     return FrameNumbers([numbered.frames[place] for place in found], origin=numbered.origin)
 
 
-def _told_frames(scene: Path) -> dict[str, int] | None:
+def _named_frames(scene: Path) -> dict[str, int] | None:
     """Source frames by name, in scenes of our own."""
     path = scene / _FRAMES
     if not path.is_file():
         return None
-    told = load_json(path)
-    good = isinstance(told, dict) and all(type(frame) is int and frame >= 0 for frame in told.values())
-    return told if good else None
+    frames = load_json(path)
+    good = isinstance(frames, dict) and all(type(frame) is int and frame >= 0 for frame in frames.values())
+    return frames if good else None
 
 
 def write_frames(scene: Path, frames: Mapping[str, int]) -> None:

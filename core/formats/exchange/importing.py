@@ -55,7 +55,7 @@ def write_prompts(
 
 def _prompts(video: VideoResults, every: int | None) -> list[dict[str, Any]]:
     """Ids that prompts cannot have are counted anew; boxes without an area show nothing."""
-    told: dict[int, int] = {}
+    last_frames: dict[int, int] = {}
     numbers: dict[int, int] = {}
     prompts = []
     for frame in video.read():
@@ -63,9 +63,9 @@ def _prompts(video: VideoResults, every: int | None) -> list[dict[str, Any]]:
             if one.rle is None and not (one.box_xyxy[0] < one.box_xyxy[2] and one.box_xyxy[1] < one.box_xyxy[3]):
                 continue
             numbers.setdefault(one.obj_id, len(numbers) + 1)
-            last = told.get(one.obj_id)
+            last = last_frames.get(one.obj_id)
             if last is None or (every is not None and frame.source_frame - last >= every):
-                told[one.obj_id] = frame.source_frame
+                last_frames[one.obj_id] = frame.source_frame
                 prompts.append({"frame": frame.source_frame, "obj_id": one.obj_id, "label": one.label, **_shown(one)})
     if max(numbers, default=0) > LARGEST_ID:
         return [{**one, "obj_id": numbers[one["obj_id"]]} for one in prompts]

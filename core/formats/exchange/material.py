@@ -1,4 +1,4 @@
-"""What a writer of a format gets: videos sorted into parts, and what one pass over each has told."""
+"""What a writer of a format gets: videos sorted into parts, and what one pass over each has found."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from core.formats.exchange.model import Census, Rule, VideoResults
 from core.formats.exchange.sources import Sources
 
 Shape = Literal["mask", "polygon", "box"]
-"""How an object is told. Masks and polygons come with their box where the format has room for it."""
+"""The shape of an object. Masks and polygons come with their box where the format has room for it."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Material:
         parts: names of parts (`train`, `val`, `test`) and the videos in each; no two videos have the same name.
         census: of each video, by name.
         labels: of all videos, sorted: their place is the number of the class.
-        shape: how objects are told.
+        shape: of objects.
         pictures: where the videos are, when the frames' pictures are wanted too.
     """
 
@@ -44,7 +44,7 @@ class Format:
     Attributes:
         name: as the command line has it.
         about: what it is, for people.
-        shapes: what it can hold; the first is taken where nothing else is asked for.
+        shapes: what it can hold; the first is taken where nothing else is requested.
         loses: what of the neutral model it cannot hold.
         write: makes its files in a folder.
         read: gives what is in such files. Raises `BadResults`.

@@ -1,6 +1,6 @@
 """The neutral model every format is read into and written from: videos, their frames, the objects in them.
 
-Frames come one at a time, as often as they are asked for, so that an hour of video never stands in memory.
+Frames come one at a time, as often as they are iterated, so that an hour of video never stands in memory.
 """
 
 import math
@@ -23,7 +23,7 @@ OBJECT = "object"
 
 
 class BadResults(MaskflowError):
-    """A file of results or annotations cannot be read; the message tells where and why."""
+    """A file of results or annotations cannot be read; the message says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class SeenObject:
         obj_id: 1 or more; the same object has the same one over the whole video.
         label: what it is; never empty.
         box_xyxy: pixels of the source, upper edges exclusive.
-        score: how sure the mask or box is, 0..1; None where nothing tells.
+        score: how sure the mask or box is, 0..1; None where unknown.
         rle: its mask, COCO RLE of the whole picture.
         detection_score: how sure a detector was at first sight, 0..1.
         name: its identity as text, where the source names it so.
@@ -84,7 +84,7 @@ class SeenFrame:
     Attributes:
         source_frame: 0-based, in presentation order in the source.
         time_s: when it is shown.
-        objects: in the order in which the source tells them.
+        objects: in the order in which the source has them.
         ignored: what is not judged here.
     """
 
@@ -101,16 +101,16 @@ class VideoResults:
     Attributes:
         name: for files and people; no two of one set have the same.
         width, height: of the source, in pixels.
-        fps: frames a second of the source; where nothing tells, that of image folders.
+        fps: frames a second of the source; where unknown, that of image folders.
         read: gives the frames from the first on, ascending, each time it is called. Raises `BadResults`.
         length: frames of the source, where that is known.
         path: the source itself, as the results name it.
-        text_prompt: what was asked for.
-        process_fps: frames a second that were looked at; None: not told.
+        text_prompt: what was searched for.
+        process_fps: frames a second that were processed; None: unknown.
         tracked: whether ids mean the same object from frame to frame.
         complete: whether `read` gives every frame that was looked at; else those on which nothing was found may lack.
         place: its name with the folders it stood in, outermost first, where there is no path.
-        by_number: whether frames were told by numbers in names or rows; then `origin` is that of the first frame, 0 or
+        by_number: whether frames are given by numbers in names or rows; then `origin` is that of the first frame, 0 or
             1, as far as it is certain or likely.
 
     Raises:
@@ -133,12 +133,12 @@ class VideoResults:
     origin: Origin | None = None
 
     def __post_init__(self) -> None:
-        for what, told, least, most in (
+        for what, value, least, most in (
             ("width", self.width, 1, MAX_PIXELS), ("height", self.height, 1, MAX_PIXELS),
             ("length", self.length, 0, MAX_FRAMES),
         ):  # fmt: skip
-            if told is not None and (type(told) is not int or not least <= told <= most):
-                raise BadResults(f"{self.name}: {what} is a whole number from {least} to {most:,}, not {told!r}")
+            if value is not None and (type(value) is not int or not least <= value <= most):
+                raise BadResults(f"{self.name}: {what} is a whole number from {least} to {most:,}, not {value!r}")
         if self.width * self.height > MAX_PIXELS:
             raise BadResults(f"{self.name}: {self.width}x{self.height} pixels, more than the {MAX_PIXELS:,} accepted")
         for what, rate in (("fps", self.fps), ("process_fps", self.process_fps)):
@@ -168,7 +168,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Census:
-    """What one pass over a video's frames tells: writers have to know it before they begin.
+    """What one pass over a video's frames finds: writers have to know it before they begin.
 
     Attributes:
         frames: number of frames looked at.

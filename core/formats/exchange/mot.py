@@ -72,7 +72,7 @@ def _first_free(census: Census) -> int:
 
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
-    """See `Format.read`. A sequence of which nothing tells the size is noted and left out, if there are others."""
+    """See `Format.read`. A sequence of which nothing gives the size is noted and left out, if there are others."""
     sequences = find_sequences(path, sources)
     sources = sources.of(len(sequences))
     videos: list[VideoResults] = []
@@ -83,7 +83,7 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
         except MissingFacts as error:
             sources.notes.add(str(sequence.rows), f"left out: {error}")
             missing = error
-    if missing is not None and (not videos or sources.may_be_told):
+    if missing is not None and (not videos or sources.may_be_shown):
         raise missing
     return videos
 

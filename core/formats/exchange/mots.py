@@ -111,7 +111,7 @@ def _video(sequence: SequenceFiles, notes: Notes) -> VideoResults:
                 short.setdefault(values[1], values[1] % _A_CLASS)
     lenient.check()
     if size is None:
-        raise BadResults(f"{sequence.rows}: no rows, and no seqinfo.ini that tells the size of its pictures")
+        raise BadResults(f"{sequence.rows}: no rows, and no seqinfo.ini that gives the size of its pictures")
     if len(set(short.values())) < len(short) or 0 in short.values():
         short = {obj_id: obj_id for obj_id in short}
     return VideoResults(

@@ -36,7 +36,7 @@ class Part:
 
 @contextmanager
 def telling(where: str) -> Iterator[None]:
-    """Whatever is wrong with what is read here is told with its place. Raises `BadResults`."""
+    """Whatever is wrong with what is read here is reported with its place. Raises `BadResults`."""
     try:
         yield
     except BadResults as error:

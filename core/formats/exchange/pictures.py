@@ -29,8 +29,8 @@ def with_pictures(
         return
     path = sources.find(video.name, video.path)
     if path is None:
-        told = f"{video.path} is not there" if video.path else "nothing tells where it is"
-        raise BadResults(f"{video.name}: no pictures: {told}; name its video, or the folder it is in, with --videos")
+        reason = f"{video.path} is not there" if video.path else "nothing says where it is"
+        raise BadResults(f"{video.name}: no pictures: {reason}; name its video, or the folder it is in, with --videos")
     try:
         with open_video(path) as source, read_ahead(source.frames(None, max_side)) as frames:
             size = (source.info.width, source.info.height)

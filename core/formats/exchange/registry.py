@@ -50,7 +50,7 @@ def read_results(path: Path, kind: str | None = None, sources: Sources | None = 
     Args:
         path: results of a flow, or annotations in one of the formats.
         kind: name of the format (a key of `READERS`); None: seen from the files.
-        sources: videos a user pointed at, for what the format does not tell.
+        sources: videos a user pointed at, for what the format does not hold.
 
     Raises:
         BadResults: it is not there, of no known format, damaged, or holds no video.

@@ -3,7 +3,7 @@
     PART/VIDEO.rrd
 
 `video/about` and, on each frame, `video/objects` hold the neutral model as JSON, so that a recording of ours is read
-back as it was. Pictures are in the recording where frames were asked for.
+back as it was. Pictures are in the recording where frames were requested.
 """
 
 import json
@@ -76,10 +76,10 @@ def _values(file: Path, entity: str, component: str) -> Iterator[str]:
 
 
 def _about(file: Path) -> dict[str, Any]:
-    told = next(_values(file, _ABOUT, "about"), None)
-    if told is None:
+    text = next(_values(file, _ABOUT, "about"), None)
+    if text is None:
         raise BadResults(f"{file}: a recording without {_ABOUT}: only those of `maskflow export` are read")
-    about = json.loads(told)
+    about = json.loads(text)
     return about if isinstance(about, dict) else {}
 
 

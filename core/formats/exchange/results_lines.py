@@ -53,7 +53,7 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
 
     Raises `BadResults` for a line that is cut short or of another form.
     """
-    del sources  # the file tells all
+    del sources  # the file holds all
     files = [path] if path.is_file() else [p for p in [path / RESULTS] if p.is_file()]
     lines = [(line, *_head(line)) for file in files or visible(path, "*.jsonl") for line in _lines(file)]
     names = short_names([path_parts(head["video_path"]) for _, head, _ in lines])
@@ -180,7 +180,7 @@ def write(path: Path, videos: Sequence[VideoResults], schema: Schema = "frames")
         for video in videos:
             span = _Span()
             frames = span.watch(video.read())
-            if video.process_fps is None or video.length is None:  # the frames tell, and come after the head
+            if video.process_fps is None or video.length is None:  # the frames say it, and come after the head
                 shelf = Shelf()
                 shelf.put_frames("", frames)
                 frames = shelf.frames("")
@@ -189,7 +189,7 @@ def write(path: Path, videos: Sequence[VideoResults], schema: Schema = "frames")
 
 
 class _Span:
-    """What the head of a line tells of its frames."""
+    """What the head of a line says of its frames."""
 
     def __init__(self) -> None:
         self._times: list[float] = []

@@ -77,7 +77,7 @@ class SequenceFiles:
         place: that with the folders it stood in.
         rows, labels: the file of rows, and the names of classes.
         origin: the number of its first frame.
-        fps, length, size: as `seqinfo.ini` or the video tells; size is height and width.
+        fps, length, size: as in `seqinfo.ini` or the video; size is height and width.
     """
 
     name: str
@@ -103,7 +103,7 @@ def find_sequences(path: Path, sources: Sources) -> list[SequenceFiles]:
     root, sources = path.absolute(), sources.of(len(files))
     places = [(*_below(_folder(file), root), _name(file)) for file in files]
     origin = sources.origin
-    if origin is None:  # one for all: files without a row on the first frame do not tell
+    if origin is None:  # one for all: files without a row on the first frame do not say
         origin = 0 if any(_has_frame_0(file) for file in files) else 1
     return [
         _sequence(file, name, place, origin, sources)
@@ -144,12 +144,12 @@ def _sequence(rows: Path, name: str, place: tuple[str, ...], first: Origin, sour
         parser = configparser.ConfigParser(interpolation=None)
         try:
             parser.read_string(info.read_text(encoding="utf-8-sig"))
-            told = parser["Sequence"]
-            size = (int(told["imHeight"]), int(told["imWidth"]))
-            length = whole(int(told["seqLength"]), "seqLength")
+            section = parser["Sequence"]
+            size = (int(section["imHeight"]), int(section["imWidth"]))
+            length = whole(int(section["seqLength"]), "seqLength")
             if length > MAX_FRAMES:
                 raise BadResults(f"{length:,} frames, more than the {MAX_FRAMES:,} accepted")
-            return SequenceFiles(name, place, rows, names, first, float(told["frameRate"]), length, size)
+            return SequenceFiles(name, place, rows, names, first, float(section["frameRate"]), length, size)
         except configparser.Error as error:
             raise BadResults(str(error).splitlines()[0]) from None
 
@@ -163,16 +163,16 @@ def _has_frame_0(rows: Path) -> bool:
     return any(number and not number.strip("0.") for number in numbers)
 
 
-def source_frame(told: float, sequence: SequenceFiles) -> int:
+def source_frame(number: float, sequence: SequenceFiles) -> int:
     """The source frame of a row. Raises `ValueError` or `BadResults` for a number that the sequence has not."""
-    frame = whole(told, "frame", sequence.origin) - sequence.origin
+    frame = whole(number, "frame", sequence.origin) - sequence.origin
     if sequence.length is not None and frame >= sequence.length:
-        raise BadResults(f"frame {told:g} of a sequence of {sequence.length}")
+        raise BadResults(f"frame {number:g} of a sequence of {sequence.length}")
     return frame
 
 
 def rate(sequence: SequenceFiles) -> float:
-    """Frames a second; where nothing tells, that of image folders."""
+    """Frames a second; where unknown, that of image folders."""
     return sequence.fps or IMAGE_FOLDER_FPS
 
 

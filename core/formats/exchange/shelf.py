@@ -30,7 +30,7 @@ class Shelf:
         self._placed = 0
 
     def frame(self, video: str, source_frame: int, time_s: float) -> None:
-        """Put down a frame; the first time told for it counts. Raises `BadResults` for a number no video has."""
+        """Put down a frame; the first time given for it counts. Raises `BadResults` for a number no video has."""
         if not 0 <= source_frame < MAX_FRAMES:
             raise BadResults(f"frame {source_frame}: frames from 0 to {MAX_FRAMES - 1:,} are read")
         self._db.execute("INSERT OR IGNORE INTO frames VALUES (?, ?, ?)", (video, source_frame, time_s))

@@ -1,4 +1,4 @@
-"""Where the videos are that results are about, and what formats that do not tell it have to know of them."""
+"""Where the videos are that results are about, and what formats that lack it have to know of them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ _MASKS = frozenset({"Annotations", "obj_ids", "obj_ids_refine", "labels"})
 
 
 class MissingFacts(BadResults):
-    """Nothing tells size or rate of a video: neither its results, nor the video itself, nor other results of it."""
+    """Size or rate of a video are unknown: neither its results, nor the video itself, nor other results of it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Sources:
     Attributes:
         videos: a video, a folder of images, or a folder of either, at any depth; None: none.
         known: other videos, as results name them, to be looked among where `videos` is None.
-        like: other results of the same videos, for what neither files nor videos tell.
+        like: other results of the same videos, for what neither files nor videos say.
         origin: the number of the first frame in names and rows, where that is known from elsewhere.
         truth: what is read is the truth, that results are judged by.
         alone: the results are of one video: a single video that was pointed at is that one, whatever it is called.
@@ -49,8 +49,8 @@ class Sources:
     notes: Notes = field(default_factory=Notes)
 
     @property
-    def may_be_told(self) -> bool:
-        """Whether nobody has been asked yet what files do not tell: the other side of an evaluation may know."""
+    def may_be_shown(self) -> bool:
+        """Whether no rule has been settled yet for what files do not say: the other side of an evaluation may know."""
         return not self.like
 
     def of(self, count: int) -> "Sources":
@@ -69,10 +69,10 @@ class Sources:
         parts = [path_parts(str(path.absolute())) for path in there]
         return list(zip(short_names(parts), parts, there, strict=True))
 
-    def find(self, name: str, told: str | None = None) -> Path | None:
-        """The source of a video: the one that results name by its path, or by name; the only one; as told."""
-        wanted = path_parts(told) if told else None
-        # A name with folders in it is one of several alike: there the file's own name tells nothing.
+    def find(self, name: str, given: str | None = None) -> Path | None:
+        """The source of a video: the one that results name by its path, or by name; the only one; as given."""
+        wanted = path_parts(given) if given else None
+        # A name with folders in it is one of several alike: there the file's own name says nothing.
         least = 1 + (wanted is not None and name.casefold().endswith(f"_{slugify(wanted[-1]).casefold()}"))
         for parts, needed in ((wanted, least), ((name,), 1)):
             scores = [common_tail(parts, own) if parts else 0 for _, own, _ in self._paths]
@@ -85,25 +85,25 @@ class Sources:
         if len(self._paths) == 1 and self.alone:
             return self._paths[0][2]
         try:
-            path = Path(told).expanduser() if told else None
+            path = Path(given).expanduser() if given else None
             return path if path is not None and path.exists() else None
         except (OSError, ValueError, RuntimeError):  # no such user, or no path at all
             return None
 
-    def describe(self, name: str, told: str | None = None) -> VideoInfo | None:
+    def describe(self, name: str, given: str | None = None) -> VideoInfo | None:
         """Size, rate and length of a video; None where it is not there. Raises `BadResults` where it is unreadable."""
-        path = self.find(name, told)
+        path = self.find(name, given)
         if path is None:
-            return self._as_others(name, told)
+            return self._as_others(name, given)
         try:
             with open_video(path) as source:
                 return source.info
         except (BadMedia, OSError) as error:
             raise BadResults(f"{path}: {error}") from None
 
-    def _as_others(self, name: str, told: str | None) -> VideoInfo | None:
-        """What other results tell of a video."""
-        wanted = path_parts(told) if told else (name,)
+    def _as_others(self, name: str, given: str | None) -> VideoInfo | None:
+        """What other results say of a video."""
+        wanted = path_parts(given) if given else (name,)
         paired = [self.like[other] for _, other in pair_up([wanted], [one.parts for one in self.like])]
         paired = paired or [one for one in self.like if one.name.casefold() == name.casefold()]
         if not paired and self.alone and len(self.like) == 1:
@@ -113,18 +113,18 @@ class Sources:
         one = paired[0]
         return VideoInfo(one.width, one.height, one.fps, one.length, one.length / one.fps if one.length else None)
 
-    def need(self, name: str, what: str, told: str | None = None) -> VideoInfo:
-        """As `describe`. Raises `MissingFacts` where the video is not there; `what` is what nothing else tells."""
-        info = self.describe(name, told)
+    def need(self, name: str, what: str, given: str | None = None) -> VideoInfo:
+        """As `describe`. Raises `MissingFacts` where the video is not there; `what` is what is missing."""
+        info = self.describe(name, given)
         if info is None:
-            given = [short for short, _, _ in self._paths]
-            there = f"; those given are {', '.join(given[:5])}" if given else ""
-            raise MissingFacts(f"{name}: nothing tells {what}: name its video with --videos{there}")
+            named = [short for short, _, _ in self._paths]
+            there = f"; those given are {', '.join(named[:5])}" if named else ""
+            raise MissingFacts(f"{name}: nothing says {what}: name its video with --videos{there}")
         return info
 
-    def pictures(self, name: str, told: str | None = None) -> list[Path]:
+    def pictures(self, name: str, given: str | None = None) -> list[Path]:
         """The pictures of a video that is a folder of images, in their order; none where it is no such folder."""
-        path = self.find(name, told)
+        path = self.find(name, given)
         if path is None or not path.is_dir():
             return []
         try:
@@ -145,13 +145,13 @@ class Sources:
                         return upright_size(path)
                     except BadMedia as error:
                         raise BadResults(f"{path}: {error}") from None
-        raise BadResults(f"{name}: nothing tells its size: width and height are missing, and the picture is not there")
+        raise BadResults(f"{name}: nothing gives its size: width and height are missing, and the picture is not there")
 
     def over(self, videos: Iterable[Sequence[str]]) -> "Sources":
-        """The same, with the origin that the names of all videos of a data set tell, where it is not known yet."""
+        """The same, with the origin that the names of all videos of a data set show, where it is not known yet."""
         return self if self.origin is not None else replace(self, origin=common_origin(videos))
 
-    def source_frames(self, where: str, name: str, stems: Sequence[str], told: str | None = None) -> FrameNumbers:
+    def source_frames(self, where: str, name: str, stems: Sequence[str], given: str | None = None) -> FrameNumbers:
         """Which source frame each file of a video is of.
 
         By name where the video is a folder of pictures that are called so; else by the number in the name, see
@@ -161,12 +161,12 @@ class Sources:
             where: the files' place, for notes and messages.
             name: of the video.
             stems: of the files' names, in natural order.
-            told: the video's path, as the results have it.
+            given: the video's path, as the results have it.
 
         Raises:
             BadResults: some of the files are called like pictures of the video, and others are not.
         """
-        pictures = [stem_of(path.name) for path in self.pictures(name, told)]
+        pictures = [stem_of(path.name) for path in self.pictures(name, given)]
         places = match_names(stems, pictures)
         found = [place for place in places if place is not None]
         if found:

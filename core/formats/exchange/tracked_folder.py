@@ -23,7 +23,7 @@ def seen_frame(record: FrameRecord) -> SeenFrame:
 
 
 def tracked_video(folder: Path, name: str, path: str | None = None) -> VideoResults:
-    """A tracked video: its frames are read from the folder as often as they are asked for."""
+    """A tracked video: its frames are read from the folder as often as they are iterated."""
     head = read_head(folder)
     return VideoResults(
         name=name,

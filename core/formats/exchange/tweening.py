@@ -15,7 +15,7 @@ Key = tuple[int, SeenObject]
 
 
 class KeyFrames:
-    """Finds the frames of a run that straight lines between key frames do not tell. Fed frame by frame, ascending."""
+    """Finds the frames of a run that straight lines between key frames do not reproduce. Frames come ascending."""
 
     def __init__(self) -> None:
         self._since: list[Key] = []  # from the last key frame on

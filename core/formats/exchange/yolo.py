@@ -31,8 +31,8 @@ def write(root: Path, material: Material) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (root / "images" / part).mkdir(parents=True, exist_ok=True)
         for frame in video.read():
-            told = ((one, _numbers(one, video, material.shape)) for one in frame.objects)
-            rows = (f"{classes[one.label]} {numbers}\n" for one, numbers in told if numbers)
+            written = ((one, _numbers(one, video, material.shape)) for one in frame.objects)
+            rows = (f"{classes[one.label]} {numbers}\n" for one, numbers in written if numbers)
             (folder / f"{video.name}_{frame.source_frame:06}.txt").write_text("".join(rows))
     names = list(material.parts)
     about = {

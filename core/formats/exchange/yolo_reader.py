@@ -2,7 +2,7 @@
 
 Names of classes are from `data.yaml` (or another YAML file with `names`), else from `classes.txt`. Labels are where
 `train`, `val` and `test` say, and in every `labels` folder. A file's picture is the one of its name beside, in `images`
-for `labels`; it tells the size.
+for `labels`; it gives the size.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ _PARTS = ("train", "val", "test")
 
 
 def about_file(folder: Path) -> Path | None:
-    """The YAML file that tells of a data set; None where there is none."""
+    """The YAML file that describes a data set; None where there is none."""
     others = [path for pattern in ("*.yaml", "*.yml") for path in visible(folder, pattern)]
     for path in (*(folder / name for name in _NAMES), *others):
         try:
@@ -50,15 +50,15 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
     if not files:
         raise BadResults(f"{folder}: no labels/*.txt in it")
     labels = _class_names(folder, about_path, about, files)
-    told = about.get("videos")
-    told = told if isinstance(told, dict) else {}
+    listed = about.get("videos")
+    listed = listed if isinstance(listed, dict) else {}
     lenient = Lenient(sources.notes)
     stems = [
         sorted((stem_of(f.stem) for f in files if f.parent == one), key=natural_key)
         for one in {f.parent for f in files}
     ]
     sources = sources.over(stems)
-    grouped = _grouped(files, told, lenient, sources)
+    grouped = _grouped(files, listed, lenient, sources)
     lenient.check()
     pose = about.get("kpt_shape")
     kind = kind_of_rows(((line for _, line in read_rows(file)) for file in files), pose)
@@ -67,7 +67,7 @@ def read(path: Path, sources: Sources) -> list[VideoResults]:
     parts = [(*group.folder.relative_to(folder).parts, group.name) for group in grouped]
     rest = _Rest(labels, kind, sources.of(len(grouped)))
     return [
-        _video(group, name, place, told.get(group.name), rest)
+        _video(group, name, place, listed.get(group.name), rest)
         for group, name, place in zip(grouped, short_names(parts), parts, strict=True)
     ]
 
@@ -129,8 +129,8 @@ def _label_files(folder: Path, about: Mapping[str, Any]) -> list[Path]:
     """All label files, each once: where the parts' pictures are, and in folders called `labels`."""
     found: dict[Path, None] = {}
     for part in _PARTS:
-        told = about.get(part)
-        for one in told if isinstance(told, list) else [told]:
+        listed = about.get(part)
+        for one in listed if isinstance(listed, list) else [listed]:
             if isinstance(one, str):
                 found |= dict.fromkeys(_of_part(folder, str(about.get("path") or ""), one))
     for pattern in ("labels/**/*.txt", "**/labels/**/*.txt"):
@@ -140,12 +140,12 @@ def _label_files(folder: Path, about: Mapping[str, Any]) -> list[Path]:
     return sorted((path for path in found if path.name != _CLASSES), key=lambda path: natural_key(str(path)))
 
 
-def _of_part(folder: Path, root: str, told: str) -> Iterator[Path]:
+def _of_part(folder: Path, root: str, given: str) -> Iterator[Path]:
     """Label files of a part, by its folder of pictures or its list of them; nothing outside the data set is read."""
-    stripped = told
+    stripped = given
     while stripped.startswith(("../", "./")):  # as Roboflow writes them, from a folder that is not there
         stripped = stripped.partition("/")[2]
-    for place in (folder / root / told, folder / told, folder / stripped):
+    for place in (folder / root / given, folder / given, folder / stripped):
         if not place.resolve().is_relative_to(folder.resolve()):
             continue
         if place.is_dir():
@@ -168,7 +168,7 @@ def _swapped(path: Path, old: str, new: str) -> Path:
     return Path(*parts)
 
 
-def _grouped(files: Sequence[Path], told: Mapping[str, Any], lenient: Lenient, sources: Sources) -> list[_Group]:
+def _grouped(files: Sequence[Path], listed: Mapping[str, Any], lenient: Lenient, sources: Sources) -> list[_Group]:
     """Files by folder, name without the frame's number, and size: a video has one size."""
     folders: dict[Path, list[Path]] = {}
     for file in files:
@@ -185,7 +185,7 @@ def _grouped(files: Sequence[Path], told: Mapping[str, Any], lenient: Lenient, s
         for file in own:
             with lenient.entry(str(file)):
                 ours, video = file.stem.rpartition("_")[0], videos[file.stem]
-                name, size = (ours, _told_size(told[ours])) if ours in told else (video or "images", None)
+                name, size = (ours, _listed_size(listed[ours])) if ours in listed else (video or "images", None)
                 size = size or _picture_size(file, pictures, name, sources)
                 new = _Group(folder, name, size, [], series[video])
                 groups.setdefault((folder, name, size), new).files.append(file)
@@ -198,7 +198,7 @@ def _pictures_beside(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in there if path.suffix.lower() in SUFFIXES}
 
 
-def _told_size(facts: Any) -> tuple[int, int] | None:
+def _listed_size(facts: Any) -> tuple[int, int] | None:
     if not isinstance(facts, dict) or not {"height", "width"} <= set(facts):
         return None
     return whole(facts["height"], "height", 1), whole(facts["width"], "width", 1)
@@ -217,8 +217,8 @@ def _picture_size(label: Path, pictures: Mapping[str, Path], video: str, sources
         raise BadResults(f"{picture}: {error}") from None
 
 
-def _video(group: _Group, name: str, place: tuple[str, ...], told: Any, rest: _Rest) -> VideoResults:
-    facts = told if isinstance(told, dict) else {}
+def _video(group: _Group, name: str, place: tuple[str, ...], about: Any, rest: _Rest) -> VideoResults:
+    facts = about if isinstance(about, dict) else {}
     fps = facts.get("fps") or IMAGE_FOLDER_FPS
     if facts:
         numbered = FrameNumbers([int(file.stem.rpartition("_")[2]) for file in group.files])

@@ -63,12 +63,12 @@ def kind_of_rows(files: Iterable[Iterable[str]], kpt_shape: Any = None) -> RowKi
         return RowKind(more - ids > 0, ids and more > 0, keypoints, "poses: key points are left out", highest * ids)
     boxes = max(lengths, default=_BOX) <= _BOX + 2
     if boxes and _BOX + 2 in lengths and tails.ids_of_longest and tails.shares:
-        told = "numbers after boxes are taken as score and id; trackers leave out ids that are not certain"
+        note = "numbers after boxes are taken as score and id; trackers leave out ids that are not certain"
         if lengths & {_BOX, _BOX + 1} or highest > 1 or lengths == {_BOX + 2}:
-            return RowKind(True, True, 0, told, highest)
+            return RowKind(True, True, 0, note, highest)
     if lengths and all(length % 2 for length in lengths):
-        told = "numbers after boxes or polygons are taken as ids" if ids else ""
-        return RowKind(not ids, ids, 0, told, highest * ids)
+        note = "numbers after boxes or polygons are taken as ids" if ids else ""
+        return RowKind(not ids, ids, 0, note, highest * ids)
     if lengths and ids and highest > 1 and tails.shares and not any(length % 2 for length in lengths):
         return RowKind(True, True, 0, "the last two numbers of rows are taken as score and id", highest)
     return RowKind()

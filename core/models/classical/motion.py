@@ -1,4 +1,4 @@
-"""Dense motion between two frames, with the camera's part told apart from the objects' own."""
+"""Dense motion between two frames, with the camera's part separated from the objects' own."""
 
 from dataclasses import dataclass
 from typing import Any

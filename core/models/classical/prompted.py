@@ -39,10 +39,10 @@ def _reach_of_points(image: RGB, prompt: Prompt) -> Box:
 def mask_in_box(image: RGB, box: Box, points: tuple[tuple[float, float, bool], ...] = (), loose: bool = False) -> Mask:
     """The object in a box: colours that are common in its middle and rare around it, settled by a graph cut.
 
-    A `loose` box only tells how far the object may reach from its middle; it may be much smaller.
+    A `loose` box only says how far the object may reach from its middle; it may be much smaller.
 
-    Where the cut does not reach out to the box, the colours do not tell, and the ellipse in the box stands in: a box is
-    a promise that the object touches all its sides (Lempitsky et al., ICCV 2009).
+    Where the cut does not reach out to the box, the colours do not separate, and the ellipse in the box stands in: a
+    box is a promise that the object touches all its sides (Lempitsky et al., ICCV 2009).
     """
     height, width = image.shape[:2]
     x0, y0, x1, y1 = (round(v) for v in box)

@@ -25,7 +25,7 @@ _ANCHOR = 0.5  # weight of the colours seen when the object was prompted, agains
 _ADAPT = 0.05  # how fast the colours of late follow
 _COLOUR_WEIGHT, _COLOUR_LIMIT = 0.8, 3.0
 _SEPARABILITY_POWER = 16  # colour counts up to twice where it separates almost perfectly; flow drags along what an
-# object that moves fast uncovers, and colour alone can tell
+# object that moves fast uncovers, and colour alone can separate
 _MOTION_WEIGHT, _MOTION_LIMIT = 0.7, 2.0
 _EDGE_SOFTNESS = 0.15  # of the object's size: how far its outline may move beside the flow in one frame
 _DOUBT = (0.25, 0.75)  # probabilities between these are settled by the graph cut

@@ -57,8 +57,10 @@ class CoTracker3:
         return self._parts.track(queries, support, lambda points: self._track(view, points, report))
 
     def _track(self, view: ClipView, points: Array, report: Progress) -> PointTracks:
-        def track(camera: int, chosen: Array, asked: Array) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-            xy, seen = self._in_camera(view, camera, asked[:, 0], asked[:, 1:], report)
+        def track(
+            camera: int, chosen: Array, queries_xy: Array
+        ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+            xy, seen = self._in_camera(view, camera, queries_xy[:, 0], queries_xy[:, 1:], report)
             return lift(view, camera, chosen, xy, seen)
 
         return track_in_best_cameras(view, points, track)
@@ -74,8 +76,8 @@ class CoTracker3:
         height, width = self._predictor.interp_shape
         small = view.of_size((width, height))
         scale = np.array([width / view.size[0], height / view.size[1]])
-        asked = np.column_stack([frames, (xy + 0.5) * scale - 0.5]).astype(np.float32)
-        queries = torch.from_numpy(asked)[None].to(self._device)
+        queries_xy = np.column_stack([frames, (xy + 0.5) * scale - 0.5]).astype(np.float32)
+        queries = torch.from_numpy(queries_xy)[None].to(self._device)
         if self._online:
             tracks, visible = self._run_online(small, camera, queries, report)
         else:
@@ -93,8 +95,8 @@ class CoTracker3:
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            told = f"{view.frames} frames do not fit into memory: use cotracker3_online, or a --temporal-stride"
-            raise BadMedia(told) from None
+            reason = f"{view.frames} frames do not fit into memory: use cotracker3_online, or a --temporal-stride"
+            raise BadMedia(reason) from None
 
     def _whole(self, small: ClipView, camera: int) -> torch.Tensor:
         """The video [1, T, 3, H, W], 0..255; kept from batch to batch."""

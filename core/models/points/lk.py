@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.geometry.sim3 import Array
-from core.models.points.lk_camera import CameraTracker, Seen
+from core.models.points.lk_camera import CameraObservation, CameraTracker
 from core.models.points.one_view import valid_from
 from core.models.roles import PointTracks
 from core.progress import Progress
@@ -47,7 +47,7 @@ class LucasKanade:
         return valid_from(queries, xyz, visible)
 
 
-def _fused(seen: list[Seen], before: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+def _fused(seen: list[CameraObservation], before: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
     """Mean of what the cameras see, by weight; where none does, the point stays."""
     total = np.zeros(len(before))
     summed = np.zeros_like(before)

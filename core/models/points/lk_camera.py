@@ -25,7 +25,7 @@ _JUMP_M, _JUMP_SHARE = 0.03, 0.05
 
 
 @dataclass(eq=False)
-class Seen:
+class CameraObservation:
     """What a camera says of N points in a frame.
 
     Attributes:
@@ -89,7 +89,7 @@ class CameraTracker:
         self._xy[chosen] = xy
         return ok
 
-    def follow(self, chosen: npt.NDArray[np.int64], xyz: Array) -> Seen:
+    def follow(self, chosen: npt.NDArray[np.int64], xyz: Array) -> CameraObservation:
         """Find these points again, which were at `xyz` [N, 3] before."""
         expected, depth = project(xyz, self._intrinsics, self._pose)
         inside = self._inside(expected, depth)
@@ -113,7 +113,7 @@ class CameraTracker:
         if len(new):  # another camera follows them, and here they come into sight
             self.start(chosen[new], xyz[new])
         safe = np.where(seen, lifted, 1.0)
-        return Seen(seen, back_project(xy, safe, self._intrinsics, self._pose), 1 / safe**2)
+        return CameraObservation(seen, back_project(xy, safe, self._intrinsics, self._pose), 1 / safe**2)
 
     def _find(
         self, chosen: npt.NDArray[np.int64], xyz: Array, expected: Array, depth: Array

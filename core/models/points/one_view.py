@@ -60,8 +60,8 @@ def track_in_best_cameras(
     visible = np.zeros((view.frames, len(queries)), bool)
     for camera in np.unique(cameras):
         chosen = np.flatnonzero(cameras == camera)
-        asked = np.column_stack([queries[chosen, 0], places[chosen]])
-        xyz[:, chosen], visible[:, chosen] = track(int(camera), queries[chosen], asked)
+        queries_xy = np.column_stack([queries[chosen, 0], places[chosen]])
+        xyz[:, chosen], visible[:, chosen] = track(int(camera), queries[chosen], queries_xy)
     return valid_from(queries, xyz, visible)
 
 

@@ -85,7 +85,7 @@ class Image:
         """Where N patches are, starting from positions [N, 2], seen through warps [N, 2, 2].
 
         Minimises `sum(v (I(p + w) - T)^2) / noise^2 + |p - start|^2 / prior^2` by Gauss-Newton steps, v being the
-        samples' weights: where the image tells little, the start decides. B. D. Lucas, T. Kanade, "An iterative image
+        samples' weights: without texture the start decides. B. D. Lucas, T. Kanade, "An iterative image
         registration technique with an application to stereo vision", IJCAI 1981.
         """
         return Found(*_in_parts(self._find, patches.values, patches.weights, start, warps))

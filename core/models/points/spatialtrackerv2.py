@@ -51,13 +51,15 @@ class SpatialTrackerV2:
         return self._parts.track(queries, support, lambda points: self._track(view, points, report))
 
     def _track(self, view: ClipView, points: Array, report: Progress) -> PointTracks:
-        tracks = track_in_best_cameras(view, points, lambda camera, _, asked: self._in_camera(view, camera, asked))
+        tracks = track_in_best_cameras(
+            view, points, lambda camera, _, queries_xy: self._in_camera(view, camera, queries_xy)
+        )
         report(view.frames, view.frames)
         return tracks
 
     @torch.inference_mode()
     def _in_camera(
-        self, view: ClipView, camera: int, asked: Array
+        self, view: ClipView, camera: int, queries_xy: Array
     ) -> tuple["np.typing.NDArray[np.float32]", "np.typing.NDArray[np.bool_]"]:
         """World points [T, N, 3] and whether they are visible [T, N], of queries (frame, x, y in pixels).
 
@@ -74,7 +76,7 @@ class SpatialTrackerV2:
             depth=self._tensor(np.stack([view.depth(camera, frame) for frame in frames])),
             intrs=self._tensor(view.intrinsics[camera]),
             extrs=self._tensor(world_from_cam),
-            queries=asked.astype(np.float32),
+            queries=queries_xy.astype(np.float32),
             fps=1,
             full_point=True,  # else points on uncertain depth are dropped, and others put in their places
             iters_track=4,

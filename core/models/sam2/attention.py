@@ -11,21 +11,21 @@ from core.models.sam2.features import Features
 from core.models.sam2.memory import Recall
 
 
-def condition(model: SAM2Base, frame: Features, recalls: Sequence[Recall], place: Tensor, span: int) -> Tensor:
+def condition(model: SAM2Base, frame: Features, recalls: Sequence[Recall], position: Tensor, span: int) -> Tensor:
     """Fuse one frame's features with the memories of several objects.
 
     Args:
         model: SAM 2.
         frame: the frame's features.
         recalls: what each of the B objects remembers; all of the same shape.
-        place: the memories' spatial encoding, [1, C_mem, h, w].
+        position: the memories' spatial encoding, [1, C_mem, h, w].
         span: the farthest an object pointer can be away, in frames: what its temporal encoding is scaled by.
 
     Returns:
         [B, C, h, w].
     """
     batch = len(recalls)
-    tokens, places = _mask_tokens(model, recalls, place)
+    tokens, positions = _mask_tokens(model, recalls, position)
     pointers, pointer_places = _pointer_tokens(model, recalls, span)
     memory = torch.cat([*tokens, *pointers], dim=0)
     if not torch.is_autocast_enabled(memory.device.type):
@@ -34,21 +34,21 @@ def condition(model: SAM2Base, frame: Features, recalls: Sequence[Recall], place
         curr=[frame.levels[-1].expand(-1, batch, -1)],
         curr_pos=[frame.positions[-1].expand(-1, batch, -1)],
         memory=memory,
-        memory_pos=torch.cat([*places, *pointer_places], dim=0),
+        memory_pos=torch.cat([*positions, *pointer_places], dim=0),
         num_obj_ptr_tokens=sum(len(one) for one in pointers),
     )
     return fused.permute(1, 2, 0).view((batch, -1, *frame.sizes[-1]))
 
 
-def _mask_tokens(model: SAM2Base, recalls: Sequence[Recall], place: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+def _mask_tokens(model: SAM2Base, recalls: Sequence[Recall], position: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     """For each remembered frame: tokens [hw, B, C_mem] and where and when they are from, of the same shape."""
-    tokens, places = [], []
-    spatial = place.flatten(2).permute(2, 0, 1)
+    tokens, positions = [], []
+    spatial = position.flatten(2).permute(2, 0, 1)
     for slot, (t_pos, _) in enumerate(recalls[0].masks):
         features = torch.cat([_present(recall.masks[slot][1].features) for recall in recalls])
         tokens.append(features.flatten(2).permute(2, 0, 1))
-        places.append((spatial + model.maskmem_tpos_enc[model.num_maskmem - t_pos - 1]).expand(-1, len(recalls), -1))
-    return tokens, places
+        positions.append((spatial + model.maskmem_tpos_enc[model.num_maskmem - t_pos - 1]).expand(-1, len(recalls), -1))
+    return tokens, positions
 
 
 def _pointer_tokens(model: SAM2Base, recalls: Sequence[Recall], span: int) -> tuple[list[Tensor], list[Tensor]]:

@@ -23,7 +23,7 @@ def batches(recalls: Mapping[int, Recall], most: int) -> Iterator[list[int]]:
 
 
 def track_batch(
-    model: SAM2Base, frame: Features, recalls: Sequence[Recall], place: Tensor, span: int, pad: bool
+    model: SAM2Base, frame: Features, recalls: Sequence[Recall], position: Tensor, span: int, pad: bool
 ) -> list[Memory]:
     """Track objects to a frame in one forward pass: what the frame leaves behind of each, in their order.
 
@@ -31,14 +31,14 @@ def track_batch(
         model: SAM 2.
         frame: the frame's features.
         recalls: what each object remembers; all of the same shape.
-        place: see `condition`.
+        position: see `condition`.
         span: see `condition`.
         pad: fill the batch up to a power of two.
     """
     rows = list(recalls)
     if pad:
         rows += [rows[-1]] * (_power_of_two(len(rows)) - len(rows))
-    fused = condition(model, frame, rows, place, span)
+    fused = condition(model, frame, rows, position, span)
     decoded = decode(model, frame, fused)
     encoded = encode_memory(model, frame, decoded.full, decoded.presence, by_hand=False)
     if len(rows) == 1:

@@ -35,7 +35,7 @@ def build(
 
 
 def compile_modules(model: SAM2Base, backend: str = "inductor") -> None:
-    """Compile the model's large modules in place, as the package does for its fastest predictor.
+    """Compile the model's large modules in position, as the package does for its fastest predictor.
 
     Shapes are fixed but for the length of the memory, so that nothing is compiled again in mid-video; objects come
     in batches of 1, 2, 4, 8 or 16 (`StreamingPredictor(pad=True)`). The first frames take minutes.

@@ -1,4 +1,4 @@
-"""SAM 2 checkpoints: files of tensors, opened without running anything in them, and matched to the model asked for."""
+"""SAM 2 checkpoints: files of tensors, opened without running anything in them, and matched to the model requested."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ _SIZES: Mapping[tuple[int, int], str] = {
     (112, 24): "base_plus",
     (144, 48): "large",
 }
-_TOLD = 3  # differences named in a message
+_SHOWN = 3  # differences named in a message
 
 
 def check_checkpoint(path: Path, sam_type: SamType) -> None:
@@ -44,9 +44,9 @@ def load_weights(model: SAM2Base, path: Path, sam_type: SamType) -> None:
         if name in state and state[name].shape != tensor.shape
     ]
     if differences:
-        more = f" and {len(differences) - _TOLD} more" if len(differences) > _TOLD else ""
-        told = "; ".join(differences[:_TOLD])
-        raise RefusedInput(f"model_path = '{path}' does not fit {sam_type}: {told}{more}")
+        more = f" and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+        shown = "; ".join(differences[:_SHOWN])
+        raise RefusedInput(f"model_path = '{path}' does not fit {sam_type}: {shown}{more}")
     model.load_state_dict(state)
 
 

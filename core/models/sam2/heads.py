@@ -108,5 +108,5 @@ def memory_place(model: SAM2Base, dtype: torch.dtype) -> Tensor:
     """The memories' spatial encoding, the same for all: [1, C_mem, h, w]."""
     side = model.image_size // model.backbone_stride
     blank = torch.zeros(1, model.mem_dim, side, side, device=model.device)
-    place: Tensor = model.memory_encoder.position_encoding(blank)
-    return place.to(dtype)
+    position: Tensor = model.memory_encoder.position_encoding(blank)
+    return position.to(dtype)

@@ -40,7 +40,7 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Reach:
+class MemoryLimits:
     """How far back the model reads.
 
     Attributes:
@@ -80,7 +80,7 @@ class Recall:
 
 
 @dataclass(frozen=True)
-class Place:
+class FramePosition:
     """A frame, and the direction of time: `step` is +1 forward, -1 backward."""
 
     frame: int
@@ -92,18 +92,18 @@ class Place:
 
 
 @dataclass
-class ObjectMemory:
+class MemoryBank:
     """One object's memories, by frame: of frames prompted by hand, and of frames tracked."""
 
     conditioning: dict[int, Memory] = field(default_factory=dict)
     recent: dict[int, Memory] = field(default_factory=dict)
 
-    def recall(self, place: Place, reach: Reach) -> Recall:
-        """What tracking the frame at `place` reads. Raises `ValueError` where it is forgotten."""
-        near, others = select_closest_cond_frames(place.frame, self.conditioning, reach.conditioning)
+    def recall(self, position: FramePosition, reach: MemoryLimits) -> Recall:
+        """What tracking the frame at `position` reads. Raises `ValueError` where it is forgotten."""
+        near, others = select_closest_cond_frames(position.frame, self.conditioning, reach.conditioning)
 
         def before(distance: int) -> Memory | None:
-            past = place.frame - place.step * distance
+            past = position.frame - position.step * distance
             return self.recent.get(past) or others.get(past)
 
         masks: list[tuple[int, Memory]] = [(0, memory) for memory in near.values()]
@@ -112,9 +112,9 @@ class ObjectMemory:
             if memory is not None:
                 masks.append((reach.masks - distance, memory))
         pointers = [
-            (place.since(past), memory)
+            (position.since(past), memory)
             for past, memory in near.items()
-            if place.since(past) >= 0 or not reach.past_pointers_only
+            if position.since(past) >= 0 or not reach.past_pointers_only
         ]
         for distance in range(1, reach.pointers):
             memory = before(distance)
@@ -122,31 +122,31 @@ class ObjectMemory:
                 pointers.append((distance, memory))
         if any(memory.features is None for _, memory in masks):
             raise ValueError(
-                f"what frame {place.frame} needs is forgotten: to turn round on a frame, call hold() before leaving it"
+                f"what frame {position.frame} needs is forgotten: call hold() on a frame before you turn round there"
             )
         return Recall(masks, pointers)
 
-    def forget(self, places: Sequence[Place], reach: Reach) -> None:
-        """Let go of what no frame from one of `places` on reads, a correction there included.
+    def forget(self, positions: Sequence[FramePosition], reach: MemoryLimits) -> None:
+        """Let go of what no frame from one of `positions` on reads, a correction there included.
 
-        The first of `places` is the present.
+        The first of `positions` is the present.
         """
-        present = places[0].frame
+        present = positions[0].frame
         for past, memory in list(self.recent.items()):
-            since = min((place.since(past) for place in places if place.since(past) >= 0), default=None)
+            since = min((position.since(past) for position in positions if position.since(past) >= 0), default=None)
             if since is None or since > reach.farthest:
                 del self.recent[past]
             elif since >= reach.masks:
                 self.recent[past] = Memory(memory.pointer)
             elif past != present:
                 self.recent[past] = replace(memory, logits=None, score=None, presence=None)
-        outdated = set.intersection(*(self._outdated(place, reach) for place in places))
+        outdated = set.intersection(*(self._outdated(position, reach) for position in positions))
         for past in outdated:
             del self.conditioning[past]
 
-    def _outdated(self, place: Place, reach: Reach) -> set[int]:
-        """Conditioning frames that closer ones have replaced for all frames from `place` on."""
+    def _outdated(self, position: FramePosition, reach: MemoryLimits) -> set[int]:
+        """Conditioning frames that closer ones have replaced for all frames from `position` on."""
         if reach.conditioning < 0:
             return set()
-        behind = sorted((past for past in self.conditioning if place.since(past) >= 0), key=place.since)
-        return {past for past in behind[reach.conditioning :] if place.since(past) > reach.farthest}
+        behind = sorted((past for past in self.conditioning if position.since(past) >= 0), key=position.since)
+        return {past for past in behind[reach.conditioning :] if position.since(past) > reach.farthest}

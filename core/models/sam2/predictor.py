@@ -28,7 +28,7 @@ from core.models.sam2.heads import (
     memory_place,
     without_memory,
 )
-from core.models.sam2.memory import Memory, ObjectMemory, Place, Reach, Recall
+from core.models.sam2.memory import FramePosition, Memory, MemoryBank, MemoryLimits, Recall
 from core.models.sam2.preprocess import prepare
 from core.models.sam2.prompts import mask_input, point_inputs
 from core.prompts import Prompt
@@ -54,7 +54,7 @@ class Masks:
 
 @dataclass(frozen=True)
 class Window:
-    """What a predictor is told about its video.
+    """What a predictor has to know about its video.
 
     Attributes:
         height: of the frames, pixels.
@@ -91,13 +91,13 @@ class StreamingPredictor:
         self.window = window
         self.frame = -1
         self.step = 1
-        self.held: Place | None = None
-        self.objects: dict[int, ObjectMemory] = {}
+        self.held: FramePosition | None = None
+        self.objects: dict[int, MemoryBank] = {}
         self._model = model
         self.batch = batch
         self.sizes = Sizes(objects=batch)
         self._pad = pad
-        self._reach = Reach(
+        self._reach = MemoryLimits(
             masks=model.num_maskmem,
             pointers=min(pointers, window.num_frames or pointers),
             conditioning=model.max_cond_frames_in_attn,
@@ -134,7 +134,7 @@ class StreamingPredictor:
 
     def hold(self) -> None:
         """Keep what going the other way from the present frame will read, until the next `hold` or `release`."""
-        self.held = Place(self.frame, -self.step)
+        self.held = FramePosition(self.frame, -self.step)
 
     def release(self) -> None:
         """Undo `hold`."""
@@ -161,7 +161,7 @@ class StreamingPredictor:
         """
         if prompt.mask is not None and prompt.mask.shape != (self.window.height, self.window.width):
             raise ValueError(f"a mask of {prompt.mask.shape} in a video of {(self.window.height, self.window.width)}")
-        memory = self.objects.get(obj_id) or ObjectMemory()
+        memory = self.objects.get(obj_id) or MemoryBank()
         if prompt.anchor:
             memory.recent.pop(self.frame, None)
         tracked = self.frame in memory.recent
@@ -247,13 +247,13 @@ class StreamingPredictor:
             if self.frame in memory.conditioning:
                 found[obj_id] = memory.conditioning[self.frame]
             else:
-                recalls[obj_id] = memory.recall(Place(self.frame, self.step), self._reach)
+                recalls[obj_id] = memory.recall(FramePosition(self.frame, self.step), self._reach)
         while left := {obj_id: recall for obj_id, recall in recalls.items() if obj_id not in found}:
             found.update(until_it_fits(lambda left=left: self._track_some(left), self._smaller))  # type: ignore[misc]
         for obj_id, memory in self.objects.items():
             if obj_id in recalls:
                 memory.recent[self.frame] = found[obj_id]
-            memory.forget([Place(self.frame, self.step), *([self.held] if self.held else [])], self._reach)
+            memory.forget([FramePosition(self.frame, self.step), *([self.held] if self.held else [])], self._reach)
         return self._masks({obj_id: found[obj_id] for obj_id in self.objects})
 
     def _track_some(self, recalls: Mapping[int, Recall]) -> dict[int, Memory]:
@@ -267,7 +267,7 @@ class StreamingPredictor:
         return self.sizes.shrink("objects") or self._forget_ahead()
 
     def _prompted(
-        self, features: Features, prompt: Prompt, memory: ObjectMemory | None, earlier: Memory | None
+        self, features: Features, prompt: Prompt, memory: MemoryBank | None, earlier: Memory | None
     ) -> Decoded:
         model = self._model
         if prompt.mask is not None:
@@ -275,7 +275,7 @@ class StreamingPredictor:
         if memory is None:
             fused = without_memory(model, features)
         else:
-            recall = memory.recall(Place(self.frame, self.step), self._reach)
+            recall = memory.recall(FramePosition(self.frame, self.step), self._reach)
             fused = condition(model, features, [recall], self._place, self._span)
         points = point_inputs(prompt, self.window.height, self.window.width, model.image_size, model.device)
         logits = None if earlier is None or earlier.logits is None else earlier.logits

@@ -8,7 +8,7 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
 from core.errors import UnsafeFile
-from core.models.sam2.memory import Memory, ObjectMemory, Place
+from core.models.sam2.memory import FramePosition, Memory, MemoryBank
 from core.models.sam2.predictor import StreamingPredictor, Window
 from core.models.session_file import SessionInfo, read_session, write_session
 
@@ -73,9 +73,9 @@ def restore_predictor(model: SAM2Base, path: Path, name: str, pad: bool = False)
     info, tensors = read_session(path, Sam2Info, name, "pt")
     predictor = StreamingPredictor(model, Window(info.height, info.width, info.num_frames), info.batch, pad)
     predictor.frame, predictor.step = info.frame, info.step
-    predictor.held = None if info.held is None else Place(*info.held)
+    predictor.held = None if info.held is None else FramePosition(*info.held)
     for one in info.objects:
-        predictor.objects[one.obj_id] = ObjectMemory(
+        predictor.objects[one.obj_id] = MemoryBank(
             {frame: _memory(path, model, tensors, f"{one.obj_id}/conditioning/{frame}") for frame in one.conditioning},
             {frame: _memory(path, model, tensors, f"{one.obj_id}/recent/{frame}") for frame in one.recent},
         )

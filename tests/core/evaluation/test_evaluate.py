@@ -75,12 +75,12 @@ def test_f_is_that_of_a_plain_version(x: int, y: int, u: int, v: int, seed: int)
 def test_recall_and_decay_are_those_of_the_benchmark(values: list[float]) -> None:
     count = len(values)
     ends = [math.floor(1 + (count - 1) * quarter / 4 + 1e-10 + 0.5) - 1 for quarter in range(5)]
-    told = over_frames(values)
-    assert told.mean == pytest.approx(sum(values) / count)
-    assert told.recall == pytest.approx(sum(value > 0.5 for value in values) / count)
+    reported = over_frames(values)
+    assert reported.mean == pytest.approx(sum(values) / count)
+    assert reported.recall == pytest.approx(sum(value > 0.5 for value in values) / count)
     if all(abs((1 + (count - 1) * q / 4) % 1 - 0.5) > 1e-6 for q in range(5)):  # halves round to even there
         first, last = values[ends[0] : ends[1] + 1], values[ends[3] : ends[4] + 1]
-        assert told.decay == pytest.approx(sum(first) / len(first) - sum(last) / len(last))
+        assert reported.decay == pytest.approx(sum(first) / len(first) - sum(last) / len(last))
 
 
 def test_ids_are_matched_for_the_whole_video_and_the_unmatched_count_as_nothing() -> None:
@@ -153,7 +153,7 @@ def test_what_does_not_fit_together_is_told_in_one_line() -> None:
 
 
 def test_published_predictions_score_as_published(shared_data: Path) -> None:
-    """J and F of a sequence, computed by davis2017-evaluation's own code (`benchmarks/README.md` tells how)."""
+    """J and F of a sequence, computed by davis2017-evaluation's own code (`benchmarks/README.md` says how)."""
     from core.formats.exchange.registry import read_results
 
     (truth,) = read_results(shared_data / "davis2016" / "Annotations" / "480p" / "drift-straight", "davis")
@@ -162,9 +162,9 @@ def test_published_predictions_score_as_published(shared_data: Path) -> None:
     assert evaluation.j is not None
     assert evaluation.f is not None
     wanted = (0.665461, 0.729167, 0.619852, 0.706774, 0.666667, 0.489586)
-    told = [evaluation.j.mean, evaluation.j.recall, evaluation.j.decay]
-    told += [evaluation.f.mean, evaluation.f.recall, evaluation.f.decay]
-    assert told == pytest.approx(wanted, abs=1e-4)
+    reported = [evaluation.j.mean, evaluation.j.recall, evaluation.j.decay]
+    reported += [evaluation.f.mean, evaluation.f.recall, evaluation.f.decay]
+    assert reported == pytest.approx(wanted, abs=1e-4)
 
 
 def test_what_was_missed_counts_also_where_results_do_not_list_empty_frames(tmp_path: Path) -> None:

@@ -146,9 +146,9 @@ def test_ignore_regions_count_as_in_trackeval(tmp_path: Path, seed: int) -> None
         for box in others[frame]:
             region |= _rectangle(*box)
         region &= ~np.logical_or.reduce(own)
-        told = [(2001 + place, 2, mask) for place, mask in enumerate(own)] + [(10_000, 10, region)]
+        reported = [(2001 + place, 2, mask) for place, mask in enumerate(own)] + [(10_000, 10, region)]
         for rows, listed in (
-            (truth_rows, told),
+            (truth_rows, reported),
             (found_rows, [(2001 + place, 2, mask) for place, mask in enumerate(masks(found[frame]))]),
         ):
             for obj_id, number, mask in listed:
@@ -167,18 +167,18 @@ def test_crowds_count_as_in_pycocotools(tmp_path: Path, seed: int, kind: str) ->
     judged, others, found = _walks(seed)
     rng = np.random.default_rng(seed + 100)
 
-    def told(box: tuple[float, ...], frame: int, crowd: int, **more: Any) -> dict[str, Any]:
+    def reported(box: tuple[float, ...], frame: int, crowd: int, **more: Any) -> dict[str, Any]:
         x, y, width, height = (float(v) for v in box)
-        told = {"image_id": frame, "category_id": 1, "bbox": [x, y, width, height], "area": width * height}
+        reported = {"image_id": frame, "category_id": 1, "bbox": [x, y, width, height], "area": width * height}
         mask = rle.encode(_rectangle(*box))
-        return {**told, "iscrowd": crowd, **({"segmentation": mask} if kind == "segm" else {}), **more}
+        return {**reported, "iscrowd": crowd, **({"segmentation": mask} if kind == "segm" else {}), **more}
 
     images = [
         {"id": n, "file_name": f"A/{n:06}.jpg", "width": _WIDTH, "height": _HEIGHT} for n in range(1, _FRAMES + 1)
     ]
-    truth = [told(box, n, 0) for n, boxes in enumerate(judged, 1) for box in boxes]
-    truth += [told(box, n, 1) for n, boxes in enumerate(others, 1) for box in boxes]
-    guesses = [told(box, n, 0, score=round(rng.random(), 3)) for n, boxes in enumerate(found, 1) for box in boxes]
+    truth = [reported(box, n, 0) for n, boxes in enumerate(judged, 1) for box in boxes]
+    truth += [reported(box, n, 1) for n, boxes in enumerate(others, 1) for box in boxes]
+    guesses = [reported(box, n, 0, score=round(rng.random(), 3)) for n, boxes in enumerate(found, 1) for box in boxes]
     for name, listed in (("truth", truth), ("found", guesses)):
         numbered = [{"id": number, **one} for number, one in enumerate(listed, 1)]
         content = {"images": images, "annotations": numbered, "categories": [{"id": 1, "name": "person"}]}

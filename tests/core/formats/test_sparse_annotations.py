@@ -62,12 +62,12 @@ def test_hd_epic_annotations_are_read_and_bad_ones_named(tmp_path: Path) -> None
     assert [(one.assoc_id, one.name) for one in found.objects] == [("0a1b2c3d4e5f6071", "mug")]
     assert [prompt.frame for prompt in found.objects[0].prompts] == [30, 75, 270]
     assert found.objects[0].segments == ((1.0, 2.5), (9.0, 9.5))
-    told = {problem.where: problem.what for problem in found.problems}
-    assert "mask unknown is not in mask_info" in told["0a1b2c3d4e5f6071 (mug), track 1"]
-    assert "time_segment" in told["0a1b2c3d4e5f6071 (mug), track 2"]
-    assert "no annotation that can be used" in told["ffffffffffffffff (knife)"]
-    assert "tracks" in told["eeeeeeeeeeeeeeee"]
-    assert "x0 < x1" in told["dddddddddddddddd (pan), track 0"]
+    reported = {problem.where: problem.what for problem in found.problems}
+    assert "mask unknown is not in mask_info" in reported["0a1b2c3d4e5f6071 (mug), track 1"]
+    assert "time_segment" in reported["0a1b2c3d4e5f6071 (mug), track 2"]
+    assert "no annotation that can be used" in reported["ffffffffffffffff (knife)"]
+    assert "tracks" in reported["eeeeeeeeeeeeeeee"]
+    assert "x0 < x1" in reported["dddddddddddddddd (pan), track 0"]
 
 
 def test_an_unknown_video_and_unreadable_files(tmp_path: Path) -> None:
@@ -87,11 +87,11 @@ def test_what_does_not_fit_the_video_is_named_and_the_rest_kept() -> None:
     found = fit(given, 100, 60, 50)
     assert [one.assoc_id for one in found.objects] == ["b"]
     assert found.objects[0].prompts[0].box == (90, 10, 100, 50)
-    told = {problem.where: problem.what for problem in found.problems}
-    assert "ends with frame 49" in told["b (pot), frame 99"]
-    assert "outside the picture of 100x60" in told["a (lid), frame 1"]
-    assert "[60, 100]" in told["a (lid), frame 2"]
-    assert "not annotated" in told["a (lid)"]
+    reported = {problem.where: problem.what for problem in found.problems}
+    assert "ends with frame 49" in reported["b (pot), frame 99"]
+    assert "outside the picture of 100x60" in reported["a (lid), frame 1"]
+    assert "[60, 100]" in reported["a (lid), frame 2"]
+    assert "not annotated" in reported["a (lid)"]
 
 
 def test_visor_polygons_become_masks_at_their_frames(tmp_path: Path) -> None:

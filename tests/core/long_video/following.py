@@ -15,7 +15,7 @@ CLASSICAL = {"backend": "classical"}
 
 
 def silent(done: int, expected: int | None) -> None:
-    """Nobody is told."""
+    """Nobody is reported."""
 
 
 def box_on(frame: int, *box: float) -> SparsePrompt:

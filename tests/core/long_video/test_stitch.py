@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from core.formats.sparse_annotations import SparsePrompt
 from core.formats.window_shard import ShardObject
-from core.long_video.continuing import going_on
+from core.long_video.continuing import carry_over
 from core.long_video.merge import Shard
 from core.long_video.plan import Plausible, Seed
 from core.long_video.stitch import (
     Border,
-    Known,
+    OverlapObservations,
     Pair,
-    Seen,
-    Settled,
+    SegmentResolution,
+    TrackSummary,
     overlap_iou,
     pair_known,
     pair_over_gaps,
@@ -36,8 +36,8 @@ def seen(obj_id: int, x: int, label: str = "mug", width: int = 10, score: float 
     )
 
 
-def over(frames: dict[int, list[ShardObject]]) -> Seen:
-    return Seen({frame: {one.obj_id: one for one in objects} for frame, objects in frames.items()})
+def over(frames: dict[int, list[ShardObject]]) -> OverlapObservations:
+    return OverlapObservations({frame: {one.obj_id: one for one in objects} for frame, objects in frames.items()})
 
 
 def test_objects_are_paired_one_to_one_whatever_their_numbers() -> None:
@@ -84,9 +84,9 @@ def test_overlap_is_the_masks_own_iou(left: list[int], right: list[int]) -> None
 def test_a_lost_object_is_known_again_by_its_looks() -> None:
     red, blue = np.eye(4, dtype=np.float32)[0], np.eye(4, dtype=np.float32)[1]
     objects = {
-        0: {1: Known("mug", red, 0, 40), 2: Known("mug", blue, 0, 99)},
-        1: {1: Known("mug", blue, 95, 190)},
-        2: {1: Known("mug", red, 220, 260), 2: Known("bowl", red, 210, 260)},
+        0: {1: TrackSummary("mug", red, 0, 40), 2: TrackSummary("mug", blue, 0, 99)},
+        1: {1: TrackSummary("mug", blue, 95, 190)},
+        2: {1: TrackSummary("mug", red, 220, 260), 2: TrackSummary("bowl", red, 210, 260)},
     }
     overlap = Pair(
         kind="overlap", segment=0, later=1, window=3, before=2, after=1, score=1.0, from_frame=99, to_frame=95
@@ -112,17 +112,17 @@ def test_what_the_next_segment_does_not_see_goes_on_until_it_is_annotated_again(
     ]
     here = over({90: [seen(n, 10 * n) for n in (1, 2, 3)], 95: [seen(n, 10 * n) for n in (1, 2, 3)]})
     there = over({90: [seen(3, 30)], 95: []})
-    forward = {one.obj_id: one for one in going_on(objects, here, there, "forward")}
+    forward = {one.obj_id: one for one in carry_over(objects, here, there, "forward")}
     assert set(forward) == {1}
     assert forward[1].spans == ((95, 249),)
     assert forward[1].seeds[0].shown.frame == 95
     assert forward[1].seeds[0].score == 0.9
-    backward = {one.obj_id: one for one in going_on(objects, here, there, "backward")}
+    backward = {one.obj_id: one for one in carry_over(objects, here, there, "backward")}
     assert {number: one.spans for number, one in backward.items()} == {1: ((6, 90),), 2: ((6, 90),)}
 
 
 def test_within_a_segment_rejected_objects_go_and_recognised_ones_keep_their_number() -> None:
-    known = Settled(frozenset({3}), {9: 4})
+    known = SegmentResolution(frozenset({3}), {9: 4})
     shard = Shard(folder=Path(), segment=0, window=0, direction="forward", first=0)
     assert known.identify(shard, seen(3, 0)) is None
     assert known.identify(shard, seen(9, 0)) == (-1, 4)

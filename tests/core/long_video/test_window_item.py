@@ -1,4 +1,4 @@
-"""Following windows: the cut does not show, objects outlive the window they are annotated in, memory is told."""
+"""Following windows: the cut does not show, objects outlive the window they are annotated in, memory is reported."""
 
 import json
 from pathlib import Path

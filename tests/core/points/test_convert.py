@@ -119,7 +119,7 @@ def _lose_all_poses(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "reported"),
     [
         (lambda f: (f / "f1.depth.png").unlink(), "no depth of f1"),
         (lambda f: (f / "f1.pose.txt").write_text("1 2 3\n"), r"f1\.pose\.txt: not a matrix of 4x4 or 3x4"),
@@ -132,10 +132,10 @@ def _lose_all_poses(folder: Path) -> None:
         (lambda f: [path.unlink() for path in f.glob("*.color.png")], r"no NAME\.color\.jpg"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named_and_nothing_is_left(tmp_path: Path, spoil: object, told: str) -> None:
+def test_a_file_that_cannot_be_used_is_named_and_nothing_is_left(tmp_path: Path, spoil: object, reported: str) -> None:
     camera = _write(tmp_path / "cam", walls(1, 2))
     spoil(camera.folder)  # type: ignore[operator]
-    with pytest.raises(BadMedia, match=told):
+    with pytest.raises(BadMedia, match=reported):
         convert_rgbd([camera], tmp_path / "out" / "clip.npz", 1000.0, _nothing)
     assert not list((tmp_path / "out").iterdir() if (tmp_path / "out").exists() else ())
 

@@ -120,17 +120,17 @@ def test_a_mask_that_is_empty_where_points_are_taken_is_told(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("mask", "depth", "told"),
+    ("mask", "depth", "reported"),
     [
         (False, 1.0, "its mask is empty in all frames"),
         (True, 0.0, "none of the mask's 5,400 pixels can be lifted: 5,400 without depth"),
         (True, 50.0, "can be lifted: 5,400 out of range"),
     ],
 )
-def test_no_point_at_all_is_told_with_its_reason(tmp_path: Path, mask: bool, depth: float, told: str) -> None:
+def test_no_point_at_all_is_told_with_its_reason(tmp_path: Path, mask: bool, depth: float, reported: str) -> None:
     arrays = walls(1, 2)
     masks = {name: value & mask for name, value in box_masks(arrays).items()}
     depths = np.full_like(arrays["depths"], depth)
     clip = unpacked(tmp_path / "clip", {**arrays, "depths": depths}, masks)
-    with pytest.raises(BadMedia, match=told):
+    with pytest.raises(BadMedia, match=reported):
         queries_from_masks(clip, "instance_0", _settings(use_first_frame=True))

@@ -89,7 +89,7 @@ def _set(at: Any, value: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reported"),
     [
         (_changed("rgbs", lambda a: a[0]), r"rgbs is uint8 \[3, 3, 240, 320\], expected"),
         (_changed("rgbs", lambda a: a.astype(np.float32) / 255), r"up to 1: multiply them by 255"),
@@ -112,10 +112,10 @@ def _set(at: Any, value: Any) -> Any:
         (_changed("depths", np.array([None], dtype=object)), "depths"),
     ],
 )
-def test_what_cannot_be_right_is_refused_by_name(tmp_path: Path, change: Any, told: str) -> None:
+def test_what_cannot_be_right_is_refused_by_name(tmp_path: Path, change: Any, reported: str) -> None:
     arrays = walls(1, 3)
     masks = box_masks(arrays)
-    with pytest.raises(MaskflowError, match=told):
+    with pytest.raises(MaskflowError, match=reported):
         unpacked(tmp_path / "clip", change(dict(arrays)), masks)
 
 
@@ -137,18 +137,18 @@ def test_a_few_bad_depths_count_as_unknown_and_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "told"),
+    ("shape", "reported"),
     [
         ((1, 3, 100, 320), "320x100 pixels, of other proportions"),
         ((1, 2, 240, 320), r"is \[1, 2, 240, 320\], expected is \[1, 3, H, W\]"),
         ((3, 240, 320), r"expected is \[1, 3, H, W\]"),
     ],
 )
-def test_masks_of_another_shape_are_refused(tmp_path: Path, shape: tuple[int, ...], told: str) -> None:
+def test_masks_of_another_shape_are_refused(tmp_path: Path, shape: tuple[int, ...], reported: str) -> None:
     masks = {"thing": np.ones(shape, bool)}
     for write in (write_plain, write_documented):
         npz = write(tmp_path / f"{write.__name__}.npz", walls(1, 3), masks)
-        with pytest.raises(MaskflowError, match=f"the mask of thing .*{told}"):
+        with pytest.raises(MaskflowError, match=f"the mask of thing .*{reported}"):
             _unpack(npz, tmp_path / write.__name__)
 
 
@@ -256,7 +256,7 @@ def _inverse(poses: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("reading", "told"),
+    ("reading", "reported"),
     [
         (_inverse, r"extrs look like inverted"),
         (lambda poses: _FLIP @ poses, "extrs look like OpenGL's axes"),
@@ -268,12 +268,12 @@ def _inverse(poses: np.ndarray) -> np.ndarray:
 )
 @pytest.mark.parametrize("cameras", [1, 2])
 def test_poses_in_another_convention_are_noticed(
-    tmp_path: Path, reading: Callable[[np.ndarray], np.ndarray], told: str, cameras: int
+    tmp_path: Path, reading: Callable[[np.ndarray], np.ndarray], reported: str, cameras: int
 ) -> None:
     arrays = walls(cameras, 12, step=0.3)
     assert check_geometry(unpacked(tmp_path / "right", arrays, box_masks(arrays)), "right.npz") == []
     other = unpacked(tmp_path / "other", {**arrays, "extrs": reading(arrays["extrs"])}, box_masks(arrays))
-    with pytest.raises(MaskflowError, match=rf"other\.npz: {told}"):
+    with pytest.raises(MaskflowError, match=rf"other\.npz: {reported}"):
         check_geometry(other, "other.npz")
 
 

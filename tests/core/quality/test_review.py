@@ -53,11 +53,11 @@ def test_wrong_masks_are_more_suspicious_than_right_ones(tmp_path: Path) -> None
     masks = _clip(tmp_path / "clip.mp4")
     wrong = {12, 13, 14, 15}
     found = [_disk(90, 20, 25) if index in wrong else mask for index, mask in enumerate(masks)]
-    told = {
+    reported = {
         d.signs.source_frame: d.suspicion for d in doubts(look_through(_results(found), Sources(tmp_path / "clip.mp4")))
     }
-    assert len(told) == len(masks)
-    assert min(told[index] for index in wrong) > max(told[index] for index in told if abs(index - 13.5) > 6)
+    assert len(reported) == len(masks)
+    assert min(reported[index] for index in wrong) > max(reported[index] for index in reported if abs(index - 13.5) > 6)
     first = review(_results(found), Sources(tmp_path / "clip.mp4"))[0]
     assert 11 <= first.source_frame <= 16
     assert "jumps" in first.why or "move" in first.why
@@ -66,9 +66,9 @@ def test_wrong_masks_are_more_suspicious_than_right_ones(tmp_path: Path) -> None
 def test_shapes_and_scores_alone_tell_too() -> None:
     masks = [_disk(30 + i, 48) for i in range(20)]
     masks[10] = _disk(100, 20)
-    told = {d.signs.source_frame: d for d in doubts(look_through(_results(masks, [1.0] * 20), None))}
-    assert max(told, key=lambda frame: told[frame].signs.mean) in (10, 11)
-    assert set(told[0].signs.signs) == {"area", "motion", "score", "pieces", "ragged"}
+    reported = {d.signs.source_frame: d for d in doubts(look_through(_results(masks, [1.0] * 20), None))}
+    assert max(reported, key=lambda frame: reported[frame].signs.mean) in (10, 11)
+    assert set(reported[0].signs.signs) == {"area", "motion", "score", "pieces", "ragged"}
     low = {
         d.signs.source_frame: d.suspicion
         for d in doubts(look_through(_results([_disk(40, 40)] * 9, [1.0] * 4 + [0.1] * 5), None))
@@ -92,8 +92,8 @@ def test_every_mask_is_judged_once_whatever_comes_and_goes() -> None:
             for mask in [rle.encode(_disk(20 * obj_id + index % 7, 40))]
         ]
         frames.append(SeenFrame(index, index / 10, tuple(objects)))
-    told = [(d.signs.obj_id, d.signs.source_frame) for d in doubts(look_through(video(frames), None))]
-    assert sorted(told) == sorted((one.obj_id, frame.source_frame) for frame in frames for one in frame.objects)
+    reported = [(d.signs.obj_id, d.signs.source_frame) for d in doubts(look_through(video(frames), None))]
+    assert sorted(reported) == sorted((one.obj_id, frame.source_frame) for frame in frames for one in frame.objects)
     assert all(0 <= d.suspicion <= 1 for d in doubts(look_through(video(frames), None)))
 
 
@@ -126,5 +126,5 @@ def test_a_review_list_comes_back_and_a_missing_video_is_told(tmp_path: Path) ->
     write_review(tmp_path / "review.jsonl", entries)
     assert read_review(tmp_path / "review.jsonl") == entries
     assert [one.suspicion for one in entries] == sorted((one.suspicion for one in entries), reverse=True)
-    with pytest.raises(BadResults, match="clip: no pictures: nothing tells where it is"):
+    with pytest.raises(BadResults, match="clip: no pictures: nothing says where it is"):
         review(_results(masks), Sources())

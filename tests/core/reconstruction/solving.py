@@ -22,7 +22,7 @@ class Solving:
         (folder / "features").mkdir(parents=True)
         (folder / "pairs").mkdir()
         request = {"frames": [{"image": str(path)} for path in images], "settings": {}}
-        told = extract_features(request, folder / "features", quiet)["frames"]
+        reported = extract_features(request, folder / "features", quiet)["frames"]
         self.frames: list[dict[str, Any]] = [
             {
                 "number": n,
@@ -32,7 +32,7 @@ class Solving:
                 "height": one["height"],
                 "reason": one["failed"],
             }
-            for n, one in enumerate(told)
+            for n, one in enumerate(reported)
         ]
         usable = [frame for frame in self.frames if frame["features"] is not None]
         place = {frame["number"]: n for n, frame in enumerate(usable)}

@@ -102,16 +102,20 @@ def test_windows_become_one_model(solving: Solving, reference: Path, tmp_path: P
     assert model.num_reg_images() == FRAMES
     seen = [len({element.image_id for element in p.track.elements}) for p in model.points3D.values()]
     assert max(seen) > WINDOW, "tracks go on from window to window"
-    told = read_alignment(tmp_path / "one/alignment.json")
-    assert {(pair.source, pair.target): pair.shared_frames for pair in told.pairs} == {(0, 1): 3, (1, 2): 3, (0, 2): 0}
-    for one in told.windows:
+    reported = read_alignment(tmp_path / "one/alignment.json")
+    assert {(pair.source, pair.target): pair.shared_frames for pair in reported.pairs} == {
+        (0, 1): 3,
+        (1, 2): 3,
+        (0, 2): 0,
+    }
+    for one in reported.windows:
         assert one.merged_from_window is not None
         window = pycolmap.Reconstruction(solving.folder / f"window{one.window}/sparse")
         moved = Sim3.from_json(one.merged_from_window.model_dump())
         for image_id in window.reg_image_ids():
             (there,) = moved.apply(np.asarray(window.image(image_id).projection_center())[None])
             assert np.linalg.norm(there - model.image(image_id).projection_center()) < 0.05
-    assert len(told.frame_errors) == FRAMES
+    assert len(reported.frame_errors) == FRAMES
     again = _merge(solving, tmp_path / "two", [0, 1, 2], reference=str(reference))
     assert again == record
     for name in ("sparse/images.bin", "sparse/points3D.bin", "alignment.json"):
@@ -186,9 +190,9 @@ def spoilt(tmp_path: Path) -> list[Path]:
 
 
 def _why(images: list[Path], folder: Path) -> str:
-    with pytest.raises(BadMedia) as told:
+    with pytest.raises(BadMedia) as reported:
         Solving(images, folder / "work", 6).solve(0, range(len(images)))
-    return str(told.value)
+    return str(reported.value)
 
 
 def test_what_cannot_be_solved_is_told(spoilt: list[Path], tmp_path: Path) -> None:

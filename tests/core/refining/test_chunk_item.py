@@ -20,8 +20,8 @@ from core.refining.scenes import read_scene
 
 def _request(root: Path, **more: Any) -> dict[str, Any]:
     images = [ImageRequest(image=files.image, id_map=files.id_map) for files in read_scene(root, "s").files]
-    asked = RefineRequest(images=images, generator=ModelSpec(backend="classical"), settings=Settings(), **more)
-    return asked.model_dump(mode="json")
+    requested = RefineRequest(images=images, generator=ModelSpec(backend="classical"), settings=Settings(), **more)
+    return requested.model_dump(mode="json")
 
 
 def _refine(root: Path, request: dict[str, Any], name: str = "out") -> tuple[Path, dict[str, Any]]:
@@ -38,8 +38,8 @@ def _compare(root: Path, refined: Path) -> tuple[Path, dict[str, Any]]:
     ]
     folder = root.parent / "compared"
     folder.mkdir()
-    asked = CompareRequest(images=images).model_dump(mode="json")
-    return folder, compare_images(asked, folder, lambda done, expected: None)
+    requested = CompareRequest(images=images).model_dump(mode="json")
+    return folder, compare_images(requested, folder, lambda done, expected: None)
 
 
 @pytest.fixture
@@ -131,11 +131,11 @@ def test_the_report_tells_scenes_images_and_failures(root: Path, tmp_path: Path)
     first, second = tmp_path / "r1", tmp_path / "r2"
     for made in (first, second):
         made.mkdir()
-        asked = {"title": "Refined maps", "scenes": scenes, "facts": [["matching", "optimal"]]}
-        told = report_refined(asked, made, lambda done, expected: None)
-    assert (told["scenes"]["s <1>"]["successful"], told["scenes"]["s <1>"]["failed"]) == (4, 1)
-    assert told["total"]["truth"]["better"] == 4
-    assert json.loads((first / "report.json").read_text()) == told
+        requested = {"title": "Refined maps", "scenes": scenes, "facts": [["matching", "optimal"]]}
+        reported = report_refined(requested, made, lambda done, expected: None)
+    assert (reported["scenes"]["s <1>"]["successful"], reported["scenes"]["s <1>"]["failed"]) == (4, 1)
+    assert reported["total"]["truth"]["better"] == 4
+    assert json.loads((first / "report.json").read_text()) == reported
     lines = [json.loads(line) for line in (first / "images.jsonl").read_text().splitlines()]
     assert [line["scene"] for line in lines] == ["s <1>"] * 4
     page = (first / "report.html").read_text()

@@ -32,8 +32,8 @@ def test_no_label_is_lost_and_none_spreads_far(
     id_map = coarse.repeat(4, 0).repeat(5, 1)
     found = [Region.of(mask.repeat(3, 0).repeat(3, 1)) for mask in masks if mask.any()]
     image = np.random.default_rng(seed).integers(0, 255, (*SHAPE, 3), np.uint8)
-    asked = Settings(matching=matching, iou_threshold=0.1, max_spread=spread, min_evidence=evidence)
-    refined = refine_map(image, id_map, found, asked)
+    requested = Settings(matching=matching, iou_threshold=0.1, max_spread=spread, min_evidence=evidence)
+    refined = refine_map(image, id_map, found, requested)
     assert refined.id_map.dtype == np.int64
     labelled = id_map > 0
     assert (refined.id_map[labelled] > 0).all(), "no labelled pixel is lost"
@@ -43,9 +43,9 @@ def test_no_label_is_lost_and_none_spreads_far(
     for one in np.unique(id_map[labelled]):
         away = distance_transform_edt(id_map != one)
         assert away[refined.id_map == one].max() <= spread
-    told = score("a", len(found), id_map, refined)
-    assert told.lost == []
-    assert told.changed == pytest.approx((refined.id_map != id_map).mean())
+    reported = score("a", len(found), id_map, refined)
+    assert reported.lost == []
+    assert reported.changed == pytest.approx((refined.id_map != id_map).mean())
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
@@ -63,8 +63,8 @@ def test_masks_that_the_picture_contradicts_change_nothing() -> None:
     trusting = refine_map(image, truth, shifted, Settings(min_evidence=-5))
     wary = refine_map(image, truth, shifted, Settings())
     assert mean_iou(trusting.id_map, truth) < 0.9
-    assert wary.borne_out is not None
-    assert wary.borne_out < 0.05
+    assert wary.accepted_ratio is not None
+    assert wary.accepted_ratio < 0.05
     assert mean_iou(wary.id_map, truth) > 0.99
 
 
@@ -95,8 +95,13 @@ def test_a_map_without_ids_and_a_picture_without_masks() -> None:
     nothing = np.full((HEIGHT, WIDTH), -1)
     np.testing.assert_array_equal(refine_map(image, nothing, regions(truth), Settings()).id_map, nothing)
     np.testing.assert_array_equal(refine_map(image, truth, [], Settings()).id_map, truth)
-    told = score("a", 0, nothing, refine_map(image, nothing, [], Settings()))
-    assert (told.objects, told.mean_iou, told.invalid_ratio, told.unlabelled_after) == (0, 1.0, 1.0, 1.0)
+    reported = score("a", 0, nothing, refine_map(image, nothing, [], Settings()))
+    assert (reported.objects, reported.mean_iou, reported.invalid_ratio, reported.unlabelled_after) == (
+        0,
+        1.0,
+        1.0,
+        1.0,
+    )
 
 
 def test_the_purest_mask_wins_and_of_equal_ones_the_smaller() -> None:

@@ -28,24 +28,24 @@ def test_an_image_in_numbers() -> None:
     before[12:48, 6:12] = 9  # a quarter of id 3 is lost to the ground
     refined = refine_map(image, before, regions(truth), Settings())
     np.testing.assert_array_equal(refined.id_map, truth)
-    told = score("a.jpg", 4, before, refined).model_copy(update={"truth": compare(truth, before, refined.id_map)})
-    assert (told.objects, told.matched, told.merged, told.lost) == (4, 4, 0, [])
-    assert (told.invalid_ratio, told.unlabelled_before) == (0.0, 0.0)
+    reported = score("a.jpg", 4, before, refined).model_copy(update={"truth": compare(truth, before, refined.id_map)})
+    assert (reported.objects, reported.matched, reported.merged, reported.lost) == (4, 4, 0, [])
+    assert (reported.invalid_ratio, reported.unlabelled_before) == (0.0, 0.0)
     half = [Region.of((truth == 3) | (truth == 5))]
     uncovered = score("a.jpg", 1, truth, refine_map(image, truth, [*regions(truth)[:1], *half], Settings()))
     assert uncovered.invalid_ratio == pytest.approx(1 - 36 * 24 / truth.size)
     gone = replace(refined, number=np.where(refined.number == 0, 1, refined.number))
     assert score("a.jpg", 4, before, gone).lost == [3]
-    assert told.changed == pytest.approx(36 * 6 / truth.size)
-    assert told.ids[0].id == 3
-    assert told.ids[0].iou == pytest.approx(0.75)
-    assert (told.ids[0].pixels_before, told.ids[0].pixels_after) == (36 * 18, 36 * 24)
-    assert told.truth is not None
-    assert told.truth.miou_after == 1.0 > told.truth.miou_before
-    assert told.truth.boundary_f_after == 1.0 > told.truth.boundary_f_before
-    summary = summarise([told, told], 3)
+    assert reported.changed == pytest.approx(36 * 6 / truth.size)
+    assert reported.ids[0].id == 3
+    assert reported.ids[0].iou == pytest.approx(0.75)
+    assert (reported.ids[0].pixels_before, reported.ids[0].pixels_after) == (36 * 18, 36 * 24)
+    assert reported.truth is not None
+    assert reported.truth.miou_after == 1.0 > reported.truth.miou_before
+    assert reported.truth.boundary_f_after == 1.0 > reported.truth.boundary_f_before
+    summary = summarise([reported, reported], 3)
     assert (summary.successful, summary.failed, summary.total_objects, summary.ids_lost) == (2, 1, 8, 0)
-    assert summary.avg_changed == pytest.approx(told.changed)
+    assert summary.avg_changed == pytest.approx(reported.changed)
     assert summary.truth is not None
     assert (summary.truth.images, summary.truth.better, summary.truth.worse) == (2, 2, 0)
     assert summarise([], 2).truth is None

@@ -53,16 +53,16 @@ def test_many_files_are_read_at_once_and_what_is_missing_is_left_out(tmp_path: P
     files = [tmp_path / str(number) for number in range(9)]
     for file in files[:-1]:
         file.write_bytes(file.name.encode())
-    told: list[tuple[int, int | None]] = []
-    DigestCache(tmp_path / "digests.json").read(files, lambda done, expected: told.append((done, expected)))
-    assert told == [(done, 9) for done in range(1, 10)]
+    reported: list[tuple[int, int | None]] = []
+    DigestCache(tmp_path / "digests.json").read(files, lambda done, expected: reported.append((done, expected)))
+    assert reported == [(done, 9) for done in range(1, 10)]
 
 
 def test_reading_a_large_file_tells_how_far_it_is(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(bytes(40 * 2**20))
-    told: list[tuple[int, int | None]] = []
-    digest = sha256_file(tmp_path / "large", lambda done, expected: told.append((done, expected)))
-    assert told == [(16, 40), (32, 40), (40, 40)]
+    reported: list[tuple[int, int | None]] = []
+    digest = sha256_file(tmp_path / "large", lambda done, expected: reported.append((done, expected)))
+    assert reported == [(16, 40), (32, 40), (40, 40)]
     assert digest == sha256_file(tmp_path / "large")
 
 

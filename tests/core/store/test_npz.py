@@ -67,7 +67,7 @@ def _array(shape: str, data: bytes, dtype: str = "|u1") -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (_array("(1000000, 1000000)", b"12"), "says it is uint8"),
         (_array("(3,)", b"12"), "but has 2 bytes"),
@@ -77,8 +77,8 @@ def _array(shape: str, data: bytes, dtype: str = "|u1") -> bytes:
         (b"", "is not an array"),
     ],
 )
-def test_arrays_that_are_not_what_they_say_are_refused(tmp_path: Path, content: bytes, told: str) -> None:
-    with NpzReader(_forged(tmp_path / "a.npz", "a.npy", content)) as npz, pytest.raises(UnsafeFile, match=told):
+def test_arrays_that_are_not_what_they_say_are_refused(tmp_path: Path, content: bytes, reported: str) -> None:
+    with NpzReader(_forged(tmp_path / "a.npz", "a.npy", content)) as npz, pytest.raises(UnsafeFile, match=reported):
         npz.array("a")
 
 

@@ -47,8 +47,10 @@ def test_brackets_cost_no_memory() -> None:
         "except ValueError as error: print(error)\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert "too deep" in told[0]
-    assert int(told[1]) < 100
+    reported = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert "too deep" in reported[0]
+    assert int(reported[1]) < 100
     with pytest.raises(ValueError, match="too deep"):
         list(parse_json(io.BytesIO(b'[{"a":' * 100_000)))

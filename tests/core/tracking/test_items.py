@@ -31,10 +31,10 @@ def _request(video: Path, **changes: Any) -> dict[str, Any]:
 
 def test_tracks_drawing_and_recording_of_one_video(tmp_path: Path, make_video: MakeVideo) -> None:
     video = make_video(tmp_path / "a.mp4", frames=20, fps=10)
-    told: list[tuple[int, int | None]] = []
-    record = track_video(_request(video, fps=5), tmp_path, lambda done, expected: told.append((done, expected)))
+    reported: list[tuple[int, int | None]] = []
+    record = track_video(_request(video, fps=5), tmp_path, lambda done, expected: reported.append((done, expected)))
     assert (record["frames"], record["objects"]) == (10, 1)
-    assert told[-1] == (10, 10)
+    assert reported[-1] == (10, 10)
     head = read_head(tmp_path)
     assert (head.width, head.height, head.original_fps, head.process_fps, head.total_frames) == (96, 64, 10, 5, 20)
     frames = list(read_frames(tmp_path))

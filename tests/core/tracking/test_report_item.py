@@ -28,16 +28,16 @@ def test_every_video_has_a_picture_a_row_and_its_objects(tmp_path: Path, make_vi
         _tracked(tmp_path / "a", made[0], "red object"),
         _tracked(tmp_path / "b", made[1], "blue object"),
     ]  # fmt: skip
-    asked = {
+    requested = {
         "title": "Track <things>",
         "videos": videos,
         "failures": [["c.mp4", "no such file"]],
         "facts": [["a", "b"]],
     }
-    told = []
-    record = report_tracked(asked, tmp_path, lambda done, expected: told.append((done, expected)))
+    reported = []
+    record = report_tracked(requested, tmp_path, lambda done, expected: reported.append((done, expected)))
     assert (record["videos"], record["objects"]) == (2, 1)
-    assert told == [(1, 2), (2, 2)]
+    assert reported == [(1, 2), (2, 2)]
     page = (tmp_path / REPORT_FILE).read_text()
     ((_, caption),) = read_pictures(tmp_path)
     assert caption == "clip0.mp4: frame 6, 0:00.6: 1 object"  # the middle one of those alike

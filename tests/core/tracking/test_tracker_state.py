@@ -11,7 +11,7 @@ from core.models.classical.detector import ClassicalDetector
 from core.models.classical.segmenter import ClassicalSegmenter
 from core.prompts import Prompt
 from core.tracking.tracker import Tracker
-from core.tracking.tracker_state import SESSION_FILE, TRACKER_FILE, read_looks, restore_tracker, save_tracker
+from core.tracking.tracker_state import SESSION_FILE, TRACKER_FILE, read_appearance, restore_tracker, save_tracker
 
 
 def _state(tracker: Tracker) -> list[tuple[object, ...]]:
@@ -66,9 +66,9 @@ def test_looks_are_those_of_confirmed_objects(tmp_path: Path) -> None:
     (image,) = moving_square(1)
     tracker.step(image, 0.0, {4: ("square", Prompt(box=(8, 22, 28, 42)))})
     save_tracker(tracker, tmp_path)
-    ((obj_id, (label, looks)),) = read_looks(tmp_path).items()
+    ((obj_id, (label, appearance)),) = read_appearance(tmp_path).items()
     assert (obj_id, label) == (4, "square")
-    assert np.array_equal(looks, tracker.live[4].looks)
+    assert np.array_equal(appearance, tracker.live[4].appearance)
 
 
 @pytest.mark.parametrize("name", [SESSION_FILE, TRACKER_FILE])

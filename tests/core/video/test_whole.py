@@ -1,4 +1,4 @@
-"""What is cut off is told; what only looks shorter than its header says is sound."""
+"""What is cut off is reported; what only looks shorter than its header says is sound."""
 
 from collections.abc import Callable
 from fractions import Fraction

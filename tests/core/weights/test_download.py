@@ -26,7 +26,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.asked: list[tuple[str, str | None]] = []
+        self.requested: list[tuple[str, str | None]] = []
         self.tokens: list[str | None] = []
 
     @property
@@ -39,7 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
-        self.server.asked.append((self.path, wanted))
+        self.server.requested.append((self.path, wanted))
         self.server.tokens.append(self.headers.get("Authorization"))
         if self.server.status is not None:
             self.send_error(self.server.status)
@@ -73,15 +73,15 @@ def _weights(server: Server, gated: bool = False) -> tuple[Weights, WeightsFile]
 
 def test_a_download_arrives_whole_and_is_not_repeated(server: Server, tmp_path: Path) -> None:
     weights, file = _weights(server)
-    told: list[int] = []
+    reported: list[int] = []
     assert check(file, tmp_path) == "missing"
-    download(weights, file, tmp_path, None, told.append)
+    download(weights, file, tmp_path, None, reported.append)
     assert (tmp_path / "toy/model.bin").read_bytes() == CONTENT
-    assert told == sorted(told)
-    assert told[-1] == len(CONTENT)
+    assert reported == sorted(reported)
+    assert reported[-1] == len(CONTENT)
     assert check(file, tmp_path) == "ok"
-    download(weights, file, tmp_path, None, told.append)
-    assert len(server.asked) == 1
+    download(weights, file, tmp_path, None, reported.append)
+    assert len(server.requested) == 1
     assert [path.name for path in tmp_path.rglob("*.part")] == []
 
 
@@ -97,7 +97,7 @@ def test_a_broken_download_goes_on(server: Server, tmp_path: Path, knows_ranges:
     server.breaks_off_after = None
     server.knows_ranges = knows_ranges
     download(weights, file, tmp_path, None, lambda _: None)
-    assert server.asked[-1] == ("/resolve/x", f"bytes={kept}-")
+    assert server.requested[-1] == ("/resolve/x", f"bytes={kept}-")
     assert (tmp_path / "toy/model.bin").read_bytes() == CONTENT
 
 
@@ -147,7 +147,7 @@ def test_a_damaged_file_is_noticed_and_replaced(server: Server, tmp_path: Path) 
 def test_a_mirror_is_laid_out_like_the_models_folder(server: Server, tmp_path: Path) -> None:
     weights, file = _weights(server)
     download(weights, file, tmp_path, server.address + "/files/", lambda _: None)
-    assert server.asked == [("/files/toy/model.bin", None)]
+    assert server.requested == [("/files/toy/model.bin", None)]
 
 
 def test_refusals_say_what_to_do(server: Server, tmp_path: Path) -> None:

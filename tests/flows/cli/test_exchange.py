@@ -66,10 +66,10 @@ def test_labels_and_scores_choose(results: Path, tmp_path: Path, capsys: pytest.
     output = tmp_path / "out"
     arguments = ["export", str(results), "--to", "coco", "--output", str(output), "--labels", "red ball=ball", "dog="]
     assert run([*arguments, "--min-score", "0.55"]) == 0
-    told = load_json(output / "annotations" / "instances_train.json")
-    assert [one["name"] for one in told["categories"]] == ["ball"]
-    assert [one["score"] for one in told["annotations"]] == [0.5 + i / 100 for i in range(5, _FRAMES)]
-    assert len(told["images"]) == 2 * _FRAMES, "frames on which nothing is left were looked at all the same"
+    reported = load_json(output / "annotations" / "instances_train.json")
+    assert [one["name"] for one in reported["categories"]] == ["ball"]
+    assert [one["score"] for one in reported["annotations"]] == [0.5 + i / 100 for i in range(5, _FRAMES)]
+    assert len(reported["images"]) == 2 * _FRAMES, "frames on which nothing is left were looked at all the same"
     assert "1 track, 7 objects as mask" in capsys.readouterr().out
 
 
@@ -101,10 +101,10 @@ def test_evaluate_prints_and_writes_figures(results: Path, tmp_path: Path, capsy
     results_lines.write(off, [_video("one", tmp_path, shift=2), _video("two", tmp_path)])
     capsys.readouterr()
     assert run(["evaluate", str(off), "--truth", str(tmp_path / "truth"), "--output", str(tmp_path / "eval")]) == 0
-    told = load_json(tmp_path / "eval" / "evaluation.json")
-    assert told["overall"]["j"]["mean"] == pytest.approx((1 + 12 / 16) / 2)
-    assert told["overall"]["switches"] == 0
-    assert [video["j"]["mean"] for video in told["videos"]] == [pytest.approx(0.75), 1.0]
+    reported = load_json(tmp_path / "eval" / "evaluation.json")
+    assert reported["overall"]["j"]["mean"] == pytest.approx((1 + 12 / 16) / 2)
+    assert reported["overall"]["switches"] == 0
+    assert [video["j"]["mean"] for video in reported["videos"]] == [pytest.approx(0.75), 1.0]
     page = (tmp_path / "eval" / "evaluation.html").read_text()
     assert "data:image/jpeg;base64," in page
     assert "http" not in page.replace("http://www.w3.org", "")
@@ -141,8 +141,8 @@ def test_masks_that_do_not_fit_are_refused(results: Path, tmp_path: Path, capsys
     line["frames"][3]["objects"][0]["segmentation"]["size"] = [7, 7]
     broken = tmp_path / "broken.jsonl"
     broken.write_text(json.dumps(line) + "\n")
-    told = _refused(capsys, "export", broken, "--to", "coco", "--output", tmp_path / "out")
-    assert "broken.jsonl, line 1: a mask's size is [7, 7]" in told
+    reported = _refused(capsys, "export", broken, "--to", "coco", "--output", tmp_path / "out")
+    assert "broken.jsonl, line 1: a mask's size is [7, 7]" in reported
     line["frames"][3]["objects"][0]["segmentation"] = {"size": [_H, _W], "counts": "zzzz"}
     broken.write_text(json.dumps(line) + "\n")
     assert "RLE" in _refused(capsys, "export", broken, "--to", "coco", "--output", tmp_path / "out")
@@ -153,9 +153,9 @@ def test_refusals_name_the_parameter(results: Path, tmp_path: Path, capsys: pyte
     full = tmp_path / "full"
     full.mkdir()
     (full / "mine.txt").write_text("mine")
-    told = _refused(capsys, "export", results, "--to", "coco", "--output", full)
-    assert "output = " in told
-    assert "empty" in told
+    reported = _refused(capsys, "export", results, "--to", "coco", "--output", full)
+    assert "output = " in reported
+    assert "empty" in reported
     assert (full / "mine.txt").read_text() == "mine"
     out = ("--output", tmp_path / "out")
     assert "shape = 'polygon' is not accepted: mot holds box" in _refused(
@@ -166,9 +166,9 @@ def test_refusals_name_the_parameter(results: Path, tmp_path: Path, capsys: pyte
     assert "min_score = 3.0" in _refused(capsys, "export", results, "--to", "coco", *out, "--min-score", "3")
     assert "format = 'pdf'" in _refused(capsys, "export", results, "--to", "coco", *out, "--format", "pdf")
     (tmp_path / "one.mp4").unlink()
-    told = _refused(capsys, "export", results, "--to", "coco", *out, "--frames")
-    assert "no pictures: " in told
-    assert "one.mp4 is not there" in told
+    reported = _refused(capsys, "export", results, "--to", "coco", *out, "--frames")
+    assert "no pictures: " in reported
+    assert "one.mp4 is not there" in reported
     assert not (tmp_path / "out").exists()
 
 

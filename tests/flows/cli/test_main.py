@@ -18,7 +18,7 @@ def video_list(tmp_path: Path, make_video: MakeVideo) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported"),
     [
         ({"--detector": "yolo"}, "yolo"),
         ({"--detector": "sam3"}, "detector: sam3 cannot be used"),
@@ -46,17 +46,17 @@ def video_list(tmp_path: Path, make_video: MakeVideo) -> Path:
 def test_refused_input(
     video_list: Path,
     changes: dict[str, str],
-    told: str,
+    reported: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(video_list.parent)
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")  # nothing is asked of any server
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")  # nothing is requested of any server
     given = {"--video-list": "videos.txt", "--text-prompt": "red", "--output-jsonl": "out/r.jsonl", **changes}
     arguments = (part for flag, value in given.items() for part in [flag, *(value.split() or [""])])
     assert run(["track-videos", *arguments]) == 2
     printed = capsys.readouterr()
-    assert told in " ".join(re.sub("[│╭╮╰╯─]", " ", printed.err + printed.out).split())
+    assert reported in " ".join(re.sub("[│╭╮╰╯─]", " ", printed.err + printed.out).split())
 
 
 def test_help_tells_every_flag_and_what_it_means() -> None:

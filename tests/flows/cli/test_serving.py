@@ -59,8 +59,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     children = psutil.Process(process.pid).children(recursive=True)
     assert children
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 0, told
+    _, reported = process.communicate(timeout=60)
+    assert process.returncode == 0, reported
     _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == [], "something outlived the command"
 
@@ -76,8 +76,8 @@ def test_nothing_but_health_answers_without_the_password(served: Served) -> None
                 if client.request(method, place, auth=("admin", "wrong"), json={}).status_code != 401:
                     open_.add(path)
     assert open_ == {"/health", "/ready"}
-    asked = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
-    answer = httpx.options(f"{served.url}/flow_runs/filter", headers=asked)
+    requested = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
+    answer = httpx.options(f"{served.url}/flow_runs/filter", headers=requested)
     assert "access-control-allow-origin" not in answer.headers
 
 
@@ -115,7 +115,7 @@ def test_a_deployment_runs_and_a_partial_run_tells_why(served: Served, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "told"),
+    ("arguments", "environment", "reported"),
     [
         (("worker",), {"PREFECT_API_AUTH_STRING": "admin:wrong"}, "refuses the password: set PREFECT_API_AUTH_STRING"),
         (
@@ -129,7 +129,7 @@ def test_a_deployment_runs_and_a_partial_run_tells_why(served: Served, tmp_path:
 def test_what_is_refused_is_told_in_one_line(
     arguments: tuple[str, ...],
     environment: dict[str, str],
-    told: str,
+    reported: str,
     served: Served,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -137,7 +137,7 @@ def test_what_is_refused_is_told_in_one_line(
         monkeypatch.setenv(name, value)
     done = finish(start(*arguments))  # a process of its own: one that is not refused becomes a worker
     assert done.code == 2
-    assert told in done.err
+    assert reported in done.err
     assert len(done.err.strip().splitlines()) == 1
 
 

@@ -47,6 +47,6 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "mirror = 'nonsense' is not accepted" in capsys.readouterr().err
     nobody = ["--mirror", "http://127.0.0.1:9"]
     assert run(["weights", "get", "sam2_hiera_tiny", "sam3", "--models", str(tmp_path), *nobody]) == 1
-    told = capsys.readouterr().err
-    assert "sam2_hiera_tiny: http://127.0.0.1:9/sam2/checkpoints/sam2_hiera_tiny.pt: " in told
-    assert "sam3: http://127.0.0.1:9/sam3/" in told
+    reported = capsys.readouterr().err
+    assert "sam2_hiera_tiny: http://127.0.0.1:9/sam2/checkpoints/sam2_hiera_tiny.pt: " in reported
+    assert "sam3: http://127.0.0.1:9/sam3/" in reported

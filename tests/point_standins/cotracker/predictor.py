@@ -1,4 +1,4 @@
-"""Stands in for CoTracker3: the documented shapes and ranges, checked; points stay where they are asked for."""
+"""Stands in for CoTracker3: the documented shapes and ranges, checked; points stay where they are requested for."""
 
 from typing import Any
 

@@ -180,7 +180,7 @@ def test_a_gpu_that_is_named_where_there_is_none_is_refused(monkeypatch: pytest.
 @pytest.mark.usefixtures("nothing")
 def test_the_drivers_tool_where_the_library_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\nprintf '0\\n1\\n'\n")  # whatever it is asked
+    tool.write_text("#!/bin/sh\nprintf '0\\n1\\n'\n")  # whatever it is requested
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     assert [slot.gpu for slot in plan_slots(None, None)] == [0, 1]

@@ -32,7 +32,7 @@ class _Limits:
         self.most = most
         self.in_use = 0
         self.most_in_use = 0
-        self.asked = 0
+        self.requested = 0
         self.errors: list[BaseException] = []
         self.unreachable = False
         self.returned: list[str] = []
@@ -40,14 +40,14 @@ class _Limits:
 
     def acquire(self, limit: str) -> str | None:
         with self._lock:
-            self.asked += 1
+            self.requested += 1
             if self.errors:
                 raise self.errors.pop()
             if self.in_use >= self.most:
                 return None
             self.in_use += 1
             self.most_in_use = max(self.in_use, self.most_in_use)
-            return f"lease-{self.asked}"
+            return f"lease-{self.requested}"
 
     def release(self, lease: str) -> bool:
         with self._lock:
@@ -123,7 +123,7 @@ def test_a_limit_below_the_number_of_slots_does_not_stall(monkeypatch: pytest.Mo
     assert limits.most_in_use == 2
     assert limits.in_use == 0
     # Each refused slot once slept half a second at the head of the queue: 14 of them, again and again.
-    assert limits.asked < 60
+    assert limits.requested < 60
     assert took_s < 20 * 0.05 / 2 + 5
 
 

@@ -56,8 +56,8 @@ def _make(worker: WorkerProcess, function: str, folder: Path, key: str = "k") ->
 
 
 def test_a_worker_is_light_sees_one_device_and_stays(tmp_path: Path) -> None:
-    told: list[tuple[str, int, int | None, MemoryUse]] = []
-    worker = WorkerProcess(Slot(3, 0), 1, lambda *progress: told.append(progress))
+    reported: list[tuple[str, int, int | None, MemoryUse]] = []
+    worker = WorkerProcess(Slot(3, 0), 1, lambda *progress: reported.append(progress))
     try:
         record = _make(worker, "report_modules", tmp_path / "a")
         assert record["heavy"] == []
@@ -65,10 +65,10 @@ def test_a_worker_is_light_sees_one_device_and_stays(tmp_path: Path) -> None:
         assert record["cuda"] == "3"
         assert _make(worker, "report_modules", tmp_path / "b", "other")["pid"] == record["pid"]
         assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["manifest.json", "out"]
-        wait_until(lambda: told, "a report of progress")
-        assert told[0][:3] == ("k", 1, 2)
-        assert 10 < told[0][3].host_mib < 500
-        assert told[0][3].gpu_mib is None
+        wait_until(lambda: reported, "a report of progress")
+        assert reported[0][:3] == ("k", 1, 2)
+        assert 10 < reported[0][3].host_mib < 500
+        assert reported[0][3].gpu_mib is None
     finally:
         worker.kill()
     assert not psutil.pid_exists(int(str(record["pid"])))
@@ -109,7 +109,7 @@ def test_a_worker_ends_with_its_parent_however_it_ends() -> None:
 
 
 def hang(request: dict[str, float], folder: Path, report: object) -> dict[str, object]:
-    """An item function that tells three times how far it is, and then nothing."""
+    """An item function that says three times how far it is, and then nothing."""
     assert callable(report)
     for done in range(3):
         report(done, 10)

@@ -1,4 +1,4 @@
-"""What a run tells at its end."""
+"""What a run says at its end."""
 
 import logging
 from pathlib import Path

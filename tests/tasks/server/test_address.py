@@ -1,4 +1,4 @@
-"""Servers that cannot be used are told in one line."""
+"""Servers that cannot be used are reported in one line."""
 
 import base64
 import json

@@ -67,7 +67,7 @@ def link(server: _Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServerLin
     with temporary_settings(updates={PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 20}):
         link = ServerLink(url)
         yield link
-        link.lost, link._failing_since_s, link._asked_s = False, None, math.inf  # its monitor has nothing to do
+        link.lost, link._failing_since_s, link._requested_s = False, None, math.inf  # its monitor has nothing to do
 
 
 def _hello(client: SyncPrefectClient) -> int:
@@ -94,14 +94,14 @@ def test_a_server_that_answers(link: ServerLink) -> None:
 
 def test_a_server_that_hangs_is_lost_soon_and_not_asked_any_more(server: _Server, link: ServerLink) -> None:
     _hang_until_lost(server, link)
-    asked = len(server.heard)
+    requested = len(server.heard)
     started_s = time.monotonic()
     link._ask_again_s = started_s + 100
     for _ in range(50):
         with pytest.raises(NoAnswer, match="is lost"):
             link.ask(_hello)
-    assert time.monotonic() - started_s < 10  # one that is asked answers after 20 s
-    assert len(server.heard) == asked
+    assert time.monotonic() - started_s < 10  # one that is requested answers after 20 s
+    assert len(server.heard) == requested
 
 
 def test_prefects_own_client_stops_trying_while_the_server_is_lost(server: _Server, link: ServerLink) -> None:

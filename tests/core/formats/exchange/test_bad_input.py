@@ -54,7 +54,7 @@ def _annotation(**changed: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "reported"),
     [
         ("a.xml", _cvat(_track(_SHAPE.format(50, ""))), "frame 50 after the last, 8"),
         ("a.xml", _cvat('<track id="0" label="x"><polygon frame="1" outside="0"/></track>'), "not made as"),
@@ -78,15 +78,15 @@ def _annotation(**changed: Any) -> str:
         ("a.json", "[" * 100_000, "too deep"),
         ("a.jsonl", "[" * 100_000, "unknown schema"),
         ("a.jsonl", "", "empty"),
-        ("a/gt/gt.txt", "0,1,1,2,3,3,1,1", "nothing tells the size"),
+        ("a/gt/gt.txt", "0,1,1,2,3,3,1,1", "nothing says the size"),
         ("a/seqinfo.ini", "[Sequence]\nseqLength=x", "no"),
         ("a/a.csv", "1,2", "unknown schema"),
     ],
 )  # fmt: skip
-def test_is_refused_with_its_place(tmp_path: Path, name: str, content: str, told: str) -> None:
+def test_is_refused_with_its_place(tmp_path: Path, name: str, content: str, reported: str) -> None:
     with pytest.raises(MaskflowError) as refused:
         _read(tmp_path / "in", name, content)
-    assert told in str(refused.value)
+    assert reported in str(refused.value)
     assert "\n" not in str(refused.value)
 
 

@@ -13,9 +13,9 @@ from core.formats.exchange.sources import Sources
 
 
 def _coco(images: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> str:
-    told = [{"width": WIDTH, "height": HEIGHT, **one} for one in images]
+    reported = [{"width": WIDTH, "height": HEIGHT, **one} for one in images]
     labelled = [{"category_id": 1, "bbox": [1, 2, 3, 4], **one} for one in annotations]
-    return json.dumps({"images": told, "annotations": labelled, "categories": [{"id": 1, "name": "ball"}]})
+    return json.dumps({"images": reported, "annotations": labelled, "categories": [{"id": 1, "name": "ball"}]})
 
 
 def test_one_bad_annotation_of_coco_is_noted_and_the_rest_is_read(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_missing_size_is_that_of_the_picture(tmp_path: Path) -> None:
     write_file(tmp_path / "a.json", json.dumps(content))
     assert read_results(tmp_path / "a.json")[0].width == 50
     (tmp_path / "images" / "a_1.jpg").unlink()
-    with pytest.raises(MaskflowError, match=r"no image 1|nothing tells its size"):
+    with pytest.raises(MaskflowError, match=r"no image 1|nothing says its size"):
         read_results(tmp_path / "a.json")
 
 

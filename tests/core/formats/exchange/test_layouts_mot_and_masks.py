@@ -17,9 +17,9 @@ from core.masks import rle
 
 
 def _mot(folder: Path, rows: str, size: bool = True) -> Path:
-    told = f"[Sequence]\nname=A\nframeRate=25\nseqLength=4\nimWidth={WIDTH}\nimHeight={HEIGHT}\n"
+    reported = f"[Sequence]\nname=A\nframeRate=25\nseqLength=4\nimWidth={WIDTH}\nimHeight={HEIGHT}\n"
     if size:
-        write_file(folder / "A" / "seqinfo.ini", told)
+        write_file(folder / "A" / "seqinfo.ini", reported)
         write_file(folder / "A" / "gt" / "gt.txt", rows)
         return folder
     write_file(folder / "A.txt", rows)
@@ -153,7 +153,7 @@ def test_a_sequence_without_a_size_leaves_the_others(tmp_path: Path) -> None:
     write_file(tmp_path / "B" / "gt" / "gt.txt", "1,1,1,2,3,4,1\n")
     sources = Sources(like=(video([]),))
     assert [one.name for one in read_results(tmp_path, sources=sources)] == ["A"]
-    assert any("left out: B: nothing tells the size" in note for note in sources.notes)
+    assert any("left out: B: nothing says the size" in note for note in sources.notes)
 
 
 @pytest.mark.parametrize("folder", ["Annotations/480p", "masks"])

@@ -80,8 +80,8 @@ def test_trackeval_reads_mot_folders(results: VideoResults, tmp_path: Path) -> N
         "MotChallenge2DBox", GT_FOLDER=str(output / "train"), TRACKERS_FOLDER=str(tmp_path / "trackers"),
         SEQ_INFO={"walk": None}, BENCHMARK="MOT15", DO_PREPROC=False,
     )  # fmt: skip
-    told = _perfect(dataset, "walk", "pedestrian")
-    assert (told["dets"], told["hota"], told["IDSW"]) == (_FRAMES, pytest.approx(1.0), 0)
+    reported = _perfect(dataset, "walk", "pedestrian")
+    assert (reported["dets"], reported["hota"], reported["IDSW"]) == (_FRAMES, pytest.approx(1.0), 0)
 
 
 def test_trackeval_reads_mots_folders(results: VideoResults, tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_trackeval_reads_mots_folders(results: VideoResults, tmp_path: Path) -> 
         "MOTSChallenge", GT_FOLDER=str(output / "train"), TRACKERS_FOLDER=str(tmp_path / "trackers"),
         SEQ_INFO={"walk": None},
     )  # fmt: skip
-    told = _perfect(dataset, "walk", "pedestrian")
-    assert (told["dets"], told["hota"]) == (_FRAMES, pytest.approx(1.0))
+    reported = _perfect(dataset, "walk", "pedestrian")
+    assert (reported["dets"], reported["hota"]) == (_FRAMES, pytest.approx(1.0))
 
 
 def test_trackeval_reads_davis_folders(results: VideoResults, tmp_path: Path) -> None:
@@ -109,8 +109,8 @@ def test_trackeval_reads_davis_folders(results: VideoResults, tmp_path: Path) ->
         "DAVIS", GT_FOLDER=str(masks), TRACKERS_FOLDER=str(tmp_path / "trackers"), SEQS_TO_EVAL=["walk"],
         SEQMAP_FILE=str(output / "ImageSets" / "2017" / "train.txt"), MAX_DETECTIONS=0,
     )  # fmt: skip
-    told = _perfect(dataset, "walk", "general")
-    assert (told["dets"], told["hota"]) == (_sightings(results), pytest.approx(1.0))
+    reported = _perfect(dataset, "walk", "general")
+    assert (reported["dets"], reported["hota"]) == (_sightings(results), pytest.approx(1.0))
 
 
 def test_trackeval_reads_youtube_vis_files(results: VideoResults, tmp_path: Path) -> None:
@@ -128,9 +128,9 @@ def test_trackeval_reads_youtube_vis_files(results: VideoResults, tmp_path: Path
     dataset = _dataset(
         "YouTubeVIS", GT_FOLDER=f"{tmp_path}/gt/", TRACKERS_FOLDER=f"{tmp_path}/trackers/", SPLIT_TO_EVAL="train"
     )
-    told = [_perfect(dataset, sequence, kind) for sequence in dataset.seq_list for kind in ("person", "car")]
-    assert [one["hota"] for one in told] == [pytest.approx(1.0)] * 2
-    assert sum(one["dets"] for one in told) == _sightings(results)
+    reported = [_perfect(dataset, sequence, kind) for sequence in dataset.seq_list for kind in ("person", "car")]
+    assert [one["hota"] for one in reported] == [pytest.approx(1.0)] * 2
+    assert sum(one["dets"] for one in reported) == _sightings(results)
 
 
 def test_reruns_own_reader_finds_every_frame(results: VideoResults, tmp_path: Path) -> None:

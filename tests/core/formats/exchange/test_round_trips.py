@@ -33,7 +33,7 @@ def _there_and_back(folder: Path, results: VideoResults, to: str, shape: Shape) 
 
 
 def _frames(results: VideoResults, lost: Loss, empty: bool = True) -> list[SeenFrame]:
-    """The frames without what a format cannot hold; objects by id: their order on a frame tells nothing."""
+    """The frames without what a format cannot hold; objects by id: their order on a frame says nothing."""
     return [
         replace(frame, objects=tuple(sorted(map(lost, frame.objects), key=lambda one: one.obj_id)))
         for frame in results.read()

@@ -178,7 +178,7 @@ def _apart(logits: Logits) -> float:
 
 
 def _tracked(model: SAM2Base, frames: list[RGB], obj_ids: list[int], batch: int = 1, last: int = 24) -> Logits:
-    """Objects prompted in different places, each 3 frames after the one before."""
+    """Objects prompted in different positions, each 3 frames after the one before."""
     ours = Ours(StreamingPredictor(model, Window(HEIGHT, WIDTH), batch), frames)
     ours.seek(0)
     for frame in range(last):
@@ -305,7 +305,7 @@ def test_going_where_memory_is_gone_says_what_to_do(model: SAM2Base, frames: lis
     ours.add(1, BOX)
     ours.advance(range(1, 13))
     ours.seek(5, reverse=True)
-    with pytest.raises(ValueError, match=r"to turn round on a frame, call hold\(\) before leaving it"):
+    with pytest.raises(ValueError, match=r"call hold\(\) on a frame before you turn round there"):
         ours.advance([4])
     ours.seek(0, reverse=True)
     with pytest.raises(ValueError, match="no frame before frame 0"):
