@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import logging
 import sys
 from dataclasses import dataclass
 
@@ -66,11 +67,13 @@ class PeakMemory:
 
 
 _notes: dict[str, None] = {}
+_log = logging.getLogger("maskflow.memory")
 
 
 def note_memory(what: str) -> None:
     """Remember, for the record of the present item, what was changed because memory ran out."""
     _notes[what] = None
+    _log.info("out of memory: %s", what)
 
 
 def take_memory_notes() -> list[str]:

@@ -1,5 +1,7 @@
 """A role that models play: the backends there are for it, the best first; `auto`, which picks; and loading."""
 
+import logging
+import time
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
@@ -11,6 +13,7 @@ from core.store.digests import host_digest
 
 T = TypeVar("T")
 AUTO = "auto"
+_log = logging.getLogger("maskflow.models")
 
 
 class Role(Generic[T]):
@@ -67,8 +70,10 @@ class Role(Generic[T]):
             backend = next((one for one in self.backends if one.name == spec.backend), None)
             if backend is None:
                 raise Unavailable(f"no {self.name} is called {spec.backend!r}: the run that chose it had others")
+            started_s = time.monotonic()
             model = backend.load(spec)
             check_unchanged(spec)
+            _log.info("%s %s loaded in %.1f s", self.name, spec.name, time.monotonic() - started_s)
             self._loaded = spec, model
         return self._loaded[1]
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from core.formats.tracked_npz import read_tracked
 from core.points.pictures import draw_instance
-from core.points.settings import TRACKED_FILE, ReportedInstance
+from core.points.settings import TRACKED_FILE, ReportedInstance, ReportRequest
 from core.points.wording import distances, kept, splitting
 from core.report.page import Page, Section, Table, write_run_page
 from core.report.plot import Plot, Series
-from core.report.run_facts import RunFacts, run_sections
+from core.report.run_facts import run_sections
 from core.rgbd.clip import ClipView
 
 _MOST_ROWS, _MOST_PICTURED = 200, 12
@@ -23,43 +23,25 @@ _ABOUT = (
 )
 
 
-def write_report(
-    folder: Path,
-    title: str,
-    view: ClipView,
-    instances: Sequence[ReportedInstance],
-    facts: Sequence[tuple[str, str]],
-    failures: Sequence[tuple[str, str]],
-    run: RunFacts,
-) -> None:
-    """Write the page.
-
-    Args:
-        folder: where the page goes.
-        title: of the page.
-        view: what was tracked in.
-        instances: that were tracked.
-        facts: settings and notes, name and value.
-        failures: what failed, and why.
-        run: items, parameters, versions.
-    """
+def write_report(folder: Path, request: ReportRequest, view: ClipView) -> None:
+    """Write the page about what was tracked in a clip into a folder."""
+    instances = request.instances
     sections = [Section("Instances", _ABOUT, table=_table(instances))]
-    if failures:
-        sections.append(Section("What failed", table=Table(("what", "why"), failures[:_MOST_ROWS])))
+    if request.failures:
+        sections.append(Section("What failed", table=Table(("what", "why"), request.failures[:_MOST_ROWS])))
     sections.append(Section("Visible over time", plots=[_visibility(view, instances)]))
     for one in instances[:_MOST_PICTURED]:
         pictures = draw_instance(view, read_tracked(one.merged / TRACKED_FILE))
         sections.append(Section(one.name, _dropped(one.queries), pictures))
-    sections.append(Section("How they were tracked", table=Table(("", ""), facts)))
-    sections += run_sections(run)
-    points = sum(one.queries["points"] for one in instances)
+    sections.append(Section("How they were tracked", table=Table(("", ""), request.facts)))
+    sections += run_sections(request.run)
     figures = [
         ("instances", f"{len(instances)}"),
-        ("points", f"{points:,}"),
+        ("points", f"{sum(one.queries['points'] for one in instances):,}"),
         ("frames", f"{view.frames}"),
         ("cameras", f"{view.cameras}"),
     ]
-    write_run_page(folder, Page(title, figures, sections))
+    write_run_page(folder, Page(request.title, figures, sections))
 
 
 def _table(instances: Sequence[ReportedInstance]) -> Table:

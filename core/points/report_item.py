@@ -16,7 +16,6 @@ def report_points(request: ReportRequest, folder: Path, report: Progress) -> Rec
     Returns:
         An empty record.
     """
-    view = open_view(request)
-    write_report(folder, request.title, view, request.instances, request.facts, request.failures, request.run)
+    write_report(folder, request, open_view(request))
     report(1, 1)
     return {}

@@ -1,6 +1,7 @@
 """Decoding video files with PyAV."""
 
 import heapq
+import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -27,6 +28,7 @@ from core.video.whole import PacketCount, check_whole, promised_packets
 
 # Containers that say when packets are decoded, not when frames are shown: with B-frames the two differ.
 _UNSTAMPED = frozenset({"avi", "asf", "h264", "hevc", "obu", "mpegvideo", "m4v", "mjpeg", "dv"})
+_log = logging.getLogger("maskflow.video")
 _OTHER_RATE = 0.02  # a mean rate that is off by more than this is not the one that was declared
 _HEAD_FRAMES = 300
 
@@ -136,6 +138,7 @@ class VideoFile:
 
     def _counted(self, indexed: FrameIndex | None) -> FrameIndex:
         """The frames counted by decoding: slow, but right. What packets `indexed` is kept where that shows the same."""
+        _log.info("%s: frames are counted by decoding, since its packets do not say when each is shown", self._path)
         times, stamps = [], []
         with VideoFile(self._path, self._on_read) as again:
             for decoded, _, time_s in again._decode():

@@ -3,7 +3,6 @@
 import re
 import time
 from itertools import groupby
-from pathlib import Path
 
 from cyclopts import App
 from rich.filesize import decimal
@@ -13,6 +12,7 @@ from rich.text import Text
 from core.errors import RefusedInput
 from core.store.cache import CachedItem, choose, list_items, remove
 from flows.cli.console import open_console
+from flows.cli.paths import HomePath
 
 app = App(name="cache", help="List and remove what runs keep to go on from.", help_epilogue="")
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -21,13 +21,13 @@ _MOST_ROWS = 50
 
 
 @app.command(name="list")
-def list_cache(output: Path, /) -> int:
+def list_cache(output: HomePath, /) -> int:
     """Show what runs keep in an output folder, by kind: how many items, how large, when last used.
 
     Args:
         output: the output folder of a run; of track-videos, the folder of its results file.
     """
-    items = list_items(output.expanduser())
+    items = list_items(output)
     table = Table("items of", "number", "size", "unused by the last run", "last used")
     for stage, group in groupby(sorted(items, key=lambda one: one.stage), key=lambda one: one.stage):
         own = list(group)
@@ -42,7 +42,7 @@ def list_cache(output: Path, /) -> int:
 
 @app.command
 def prune(
-    output: Path,
+    output: HomePath,
     /,
     *,
     older_than: str | None = None,
@@ -61,8 +61,7 @@ def prune(
     """
     if older_than is None and max_size is None and not unused:
         raise RefusedInput("name what to remove: --older-than 30d, --max-size 20G, --unused")
-    folder = output.expanduser()
-    items = list_items(folder)
+    items = list_items(output)
     old_s = None if older_than is None else _number("older_than", older_than, _SPANS, "12h, 30d or 8w")
     most = None if max_size is None else int(_number("max_size", max_size, _UNITS, "500M or 20G"))
     chosen = choose(items, old_s, most, unused)
@@ -75,7 +74,7 @@ def prune(
     more = f" (of which {_MOST_ROWS} are shown)" if len(chosen) > _MOST_ROWS else ""
     console.print(f"{len(chosen)} of {len(items)} items{more}, {_size(chosen)} of {_size(items)}")
     if yes:
-        remove(folder, chosen)
+        remove(output, chosen)
         console.print("Removed. A run that needs them makes them again.")
     elif chosen:
         console.print("Nothing was removed: say --yes to remove them")

@@ -1,4 +1,4 @@
-"""`maskflow rgbd-to-clip`: RGB-D folders and masks to a clip for `track-mask-points`."""
+"""`maskflow rgbd-to-clip`: RGB-D input_dir and masks to a clip for `track-mask-points`."""
 
 from pathlib import Path
 
@@ -7,18 +7,19 @@ from rich.progress import Progress
 from core.errors import RefusedInput
 from core.points.convert import CameraFiles, convert_rgbd
 from flows.cli.console import open_console
+from flows.cli.paths import HomePath
 
 
 def rgbd_to_clip(
-    input_dir: list[Path],
+    input_dir: list[HomePath],
     *,
-    output: Path,
-    intrinsics: list[Path],
-    depth_intrinsics: list[Path] | None = None,
-    masks: list[Path] | None = None,
+    output: HomePath,
+    intrinsics: list[HomePath],
+    depth_intrinsics: list[HomePath] | None = None,
+    masks: list[HomePath] | None = None,
     depth_units_per_m: float = 1000.0,
 ) -> int:
-    """Make a clip for `maskflow track-mask-points` from RGB-D folders, one a camera.
+    """Make a clip for `maskflow track-mask-points` from RGB-D input_dir, one a camera.
 
     A folder has NAME.color.jpg, NAME.depth.png (16 bits) and NAME.pose.txt (4x4, world-from-camera), or these as
     color/NAME.jpg, depth/NAME.png, pose/NAME.txt.
@@ -37,19 +38,18 @@ def rgbd_to_clip(
         raise RefusedInput.of("depth_units_per_m", depth_units_per_m, "more than 0")
     if output.suffix != ".npz":
         raise RefusedInput.of("output", str(output), "a path that ends in .npz")
-    folders = [folder.expanduser() for folder in input_dir]
-    for folder in folders:
+    for folder in input_dir:
         if not folder.is_dir():
             raise RefusedInput.of("input_dir", str(folder), "a folder of frames")
-    lenses = _each("intrinsics", intrinsics, len(folders))
-    depth_lenses = _each("depth_intrinsics", depth_intrinsics or [], len(folders))
-    maps = _each("masks", masks or [], len(folders), shared=False)
-    cameras = [CameraFiles(*files) for files in zip(folders, lenses, depth_lenses, maps, strict=True)]  # type: ignore[arg-type]
+    lenses = _each("intrinsics", intrinsics, len(input_dir))
+    depth_lenses = _each("depth_intrinsics", depth_intrinsics or [], len(input_dir))
+    maps = _each("masks", masks or [], len(input_dir), shared=False)
+    cameras = [CameraFiles(*files) for files in zip(input_dir, lenses, depth_lenses, maps, strict=True)]  # type: ignore[arg-type]
     with Progress(console=open_console(stderr=True)) as progress:
         bar = progress.add_task(output.name)
         names, lost = convert_rgbd(
             cameras,
-            output.expanduser(),
+            output,
             depth_units_per_m,
             lambda done, all_: progress.update(bar, completed=done, total=all_),
         )
@@ -67,7 +67,7 @@ def _each(parameter: str, paths: list[Path], cameras: int, shared: bool = True) 
     if not paths:
         return [None] * cameras
     if len(paths) == 1 and shared:
-        return [paths[0].expanduser()] * cameras
+        return [paths[0]] * cameras
     if len(paths) != cameras:
         raise RefusedInput.of(parameter, [str(path) for path in paths], f"one for each of the {cameras} cameras")
-    return [path.expanduser() for path in paths]
+    return list(paths)

@@ -9,6 +9,8 @@ from core.evaluation.clips import SCENES, clip_truth, render_clips
 from core.formats.exchange.importing import write_results
 from flows.cli.console import open_console
 from flows.cli.flow_commands import run_flow
+from flows.cli.paths import HomePath
+from flows.options import Models
 from flows.track_videos.flow import track_videos
 from flows.track_videos.plan import check
 from tasks.store import check_writable
@@ -16,21 +18,20 @@ from tasks.store import check_writable
 PROMPT = "red object. green object. blue object"
 
 
-def demo(*, output: str = "demo") -> int:
+def demo(*, output: HomePath = Path("demo")) -> int:
     """Render clips with exact truth, track them by colour names, and score the result.
 
     Args:
         output: folder for clips, results, annotated videos and recordings.
     """
-    folder = Path(output)
-    check_writable("output", folder)
+    check_writable("output", output)
     console = open_console()
     with console.status("Rendering clips …"):
-        clips = render_clips(folder / "clips")
-    write_results([clip_truth(clip, scene) for clip, scene in zip(clips, SCENES, strict=True)], folder / "truth.jsonl")
-    video_list = folder / "videos.txt"
+        clips = render_clips(output / "clips")
+    write_results([clip_truth(clip, scene) for clip, scene in zip(clips, SCENES, strict=True)], output / "truth.jsonl")
+    video_list = output / "videos.txt"
     video_list.write_text("".join(f"{clip}\n" for clip in clips), encoding="utf-8")
-    results = folder / "results.jsonl"
+    results = output / "results.jsonl"
     code = run_flow(
         track_videos,
         check,
@@ -38,11 +39,10 @@ def demo(*, output: str = "demo") -> int:
             "video_list": video_list,
             "output_jsonl": results,
             "text_prompt": PROMPT,
-            "output_video_dir": folder / "tracked",
-            "recording": folder / "recordings",
+            "output_video_dir": output / "tracked",
+            "recording": output / "recordings",
             "masks": True,
-            "detector": "classical",
-            "segmenter": "classical",
+            "models": Models(detector="classical", segmenter="classical"),
         },
     )
     if code != 0:
@@ -53,7 +53,7 @@ def demo(*, output: str = "demo") -> int:
         figures = (f"{score.jf.j:.3f}", f"{score.jf.f:.3f}", f"{score.jf.jf:.3f}", f"{score.ids_kept}/{score.objects}")
         table.add_row(clip.stem, str(score.objects), *figures)
     console.print(table)
-    console.print(f"Look at: {folder}/results_report.html, {folder}/tracked/*/*.mp4, and")
-    console.print(f"{folder}/recordings/*/*.rrd with `rerun FILE`. Judge them in full:")
-    console.print(f"maskflow evaluate {results} --truth {folder}/truth.jsonl", soft_wrap=True)
+    console.print(f"Look at: {output}/results_report.html, {output}/tracked/*/*.mp4, and")
+    console.print(f"{output}/recordings/*/*.rrd with `rerun FILE`. Judge them in full:")
+    console.print(f"maskflow evaluate {results} --truth {output}/truth.jsonl", soft_wrap=True)
     return 0

@@ -21,21 +21,22 @@ from core.formats.exchange.sources import MissingFacts, Sources
 from core.store.atomic import atomic_file, write_text
 from core.video.frame_names import Origin, agreed_origin
 from flows.cli.console import open_console
-from flows.cli.exchange import check_options, one_line, print_notes, progress, read_labels, there
+from flows.cli.paths import HomePath
+from flows.cli.results_options import check_options, existing, one_line, print_notes, progress, read_labels
 
 _MOST_OBJECTS = 30
 
 
 def evaluate_results(
-    results: Path,
+    results: HomePath,
     *,
-    truth: Path,
-    output: Path | None = None,
+    truth: HomePath,
+    output: HomePath | None = None,
     match: Literal["optimal", "same"] = "optimal",
     foreground: bool = False,
     by_label: bool = False,
     skip_ends: bool = False,
-    videos: Path | None = None,
+    videos: HomePath | None = None,
     labels: list[str] | None = None,
     min_score: float = 0.0,
     format: str | None = None,  # noqa: A002 - what the flag is called
@@ -61,12 +62,12 @@ def evaluate_results(
     """
     check_options(format, min_score)
     check_options(truth_format, 0.0, "truth_format")
-    sources, results = Sources(there(videos)), results.expanduser()
-    folder = results.parent / "evaluation" if output is None else output.expanduser()
+    sources = Sources(existing(videos))
+    folder = results.parent / "evaluation" if output is None else output
     renamed = read_labels(labels)
     with progress() as report, one_line():
         choice = Choice(renamed, min_score)
-        found, right, sources = _read_both(results, format, truth.expanduser(), truth_format, sources)
+        found, right, sources = _read_both(results, format, truth, truth_format, sources)
         found = [choice.of(one) for one in found]
         evaluation = evaluate(right, found, How(match, foreground, by_label, skip_ends), report)
         choice.check()

@@ -1,33 +1,29 @@
 """`maskflow export` and `maskflow import`: results in other formats, and other formats as input."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from core.errors import MaskflowError, RefusedInput
-from core.formats.exchange.exporting import Report, export
+from core.errors import RefusedInput
+from core.formats.exchange.exporting import export
 from core.formats.exchange.importing import write_prompts, write_results, write_scenes
-from core.formats.exchange.notes import Notes
-from core.formats.exchange.registry import FORMATS, READERS, read_results
+from core.formats.exchange.registry import FORMATS, read_results
 from core.formats.exchange.selecting import Choice
 from core.formats.exchange.sources import Sources
-from core.store.safe_load import load_json
 from flows.cli.console import open_console
+from flows.cli.paths import HomePath
+from flows.cli.results_options import check_options, count, existing, one_line, print_notes, progress, read_labels
 
 
 def export_results(
-    results: Path,
+    results: HomePath,
     *,
     to: Literal["coco", "coco-video", "cvat", "davis", "dense", "mot", "mots", "rerun", "results", "yolo"],
-    output: Path,
+    output: HomePath,
     shape: Literal["mask", "polygon", "box"] | None = None,
     frames: bool = False,
-    videos: Path | None = None,
+    videos: HomePath | None = None,
     split: list[float] | None = None,
     labels: list[str] | None = None,
     min_score: float = 0.0,
@@ -54,15 +50,15 @@ def export_results(
     check_options(format, min_score)
     shares = _shares(split)
     console = open_console()
-    sources = Sources(there(videos))
+    sources = Sources(existing(videos))
     with progress() as report, one_line():
-        found = read_results(results.expanduser(), format, sources)
+        found = read_results(results, format, sources)
         done = export(
-            found, to, output.expanduser(), shape=shape, choice=Choice(read_labels(labels), min_score), shares=shares,
+            found, to, output, shape=shape, choice=Choice(read_labels(labels), min_score), shares=shares,
             pictures=sources.of(len(found)) if frames else None, report=report,
         )  # fmt: skip
     parts = "" if len(done.parts) < 2 else " (" + ", ".join(f"{n} {part}" for part, n in done.parts.items()) + ")"
-    written = f"{_count(done.videos, 'video')}{parts}, {_count(done.frames, 'frame')}, {_count(done.tracks, 'track')}, "
+    written = f"{count(done.videos, 'video')}{parts}, {count(done.frames, 'frame')}, {count(done.tracks, 'track')}, "
     written += f"{done.objects:,} objects as {done.shape}"
     console.print(f"{output}: {to}: {written}", soft_wrap=True)
     console.print(f"Labels: {', '.join(done.labels) or 'none'}", soft_wrap=True)
@@ -76,12 +72,12 @@ def export_results(
 
 
 def import_annotations(
-    annotations: Path,
+    annotations: HomePath,
     *,
     to: Literal["prompts", "results", "scenes"] = "prompts",
-    output: Path,
+    output: HomePath,
     every: int | None = None,
-    videos: Path | None = None,
+    videos: HomePath | None = None,
     labels: list[str] | None = None,
     min_score: float = 0.0,
     format: str | None = None,  # noqa: A002 - what the flag is called
@@ -107,7 +103,7 @@ def import_annotations(
         raise RefusedInput.of("every", every, "1 or more frames")
     if every is not None and to != "prompts":
         raise RefusedInput.of("every", every, "only where --to is prompts")
-    sources, output = Sources(there(videos)), output.expanduser()
+    sources = Sources(existing(videos))
     lost_marks = 0
     if to != "scenes" and output.is_dir():
         raise RefusedInput.of("output", str(output), "a file, not a folder that is there")
@@ -116,18 +112,18 @@ def import_annotations(
     console = open_console()
     with progress() as report, one_line():
         choice = Choice(read_labels(labels), min_score)
-        found = [choice.of(video) for video in read_results(annotations.expanduser(), format, sources)]
+        found = [choice.of(video) for video in read_results(annotations, format, sources)]
         sources = sources.of(len(found))
         if to == "prompts":
             prompts, unknown = write_prompts(found, output, sources, every)
-            made = ", ".join(f"{_count(number, 'prompt')} for {key}" for key, number in list(prompts.items())[:5])
+            made = ", ".join(f"{count(number, 'prompt')} for {key}" for key, number in list(prompts.items())[:5])
             made += f" and {len(prompts) - 5} more" if len(prompts) > 5 else ""
         elif to == "results":
             lost_marks = write_results(found, output)
-            made = _count(len(found), "video")
+            made = count(len(found), "video")
         else:
             write_scenes(found, output, sources, report)
-            made = _count(len(found), "scene")
+            made = count(len(found), "scene")
     choice.check()
     console.print(f"{output}: {made}", soft_wrap=True)
     _print_lost_marks(console, lost_marks, to)
@@ -141,41 +137,8 @@ def import_annotations(
 
 def _print_lost_marks(console: Console, lost: int, to: str) -> None:
     if lost:
-        loss = f"Lost: {_count(lost, 'region')} not to be judged, for which {to} has no place"
+        loss = f"Lost: {count(lost, 'region')} not to be judged, for which {to} has no place"
         console.print(Text(loss, "yellow"), soft_wrap=True)
-
-
-def print_notes(console: Console, notes: Notes) -> None:
-    """What readers left out or took for granted, the first few in full."""
-    if notes:
-        console.print(f"{_count(len(notes), 'note')} on what was read:", style="yellow")
-    for line in notes.summary():
-        console.print(Text(f"  {line}", "yellow"), soft_wrap=True)
-
-
-def read_labels(labels: Sequence[str] | None) -> dict[str, str]:
-    """`old=new` pairs, or the path of a JSON file of them. Raises `RefusedInput` for anything else."""
-    renamed: dict[str, str] = {}
-    for one in labels or []:
-        if one.endswith(".json") and Path(one).is_file():
-            names = load_json(Path(one))
-            if not isinstance(names, dict) or not all(isinstance(value, str) for value in names.values()):
-                raise RefusedInput.of("labels", one, 'a JSON object of names: {"old": "new"}')
-            renamed |= names
-            continue
-        old, equals, new = one.rpartition("=")
-        if not equals or not old.strip():
-            raise RefusedInput.of("labels", one, "old=new, or the path of a JSON file")
-        renamed[old.strip()] = new.strip()
-    return renamed
-
-
-def check_options(kind: str | None, min_score: float, parameter: str = "format") -> None:
-    """Refuse a format that is not known, and a score that is none."""
-    if kind is not None and kind not in READERS:
-        raise RefusedInput.of(parameter, kind, ", ".join(sorted(READERS)))
-    if not 0 <= min_score <= 1:
-        raise RefusedInput.of("min_score", min_score, "0 to 1")
 
 
 def _shares(split: list[float] | None) -> list[float]:
@@ -183,42 +146,3 @@ def _shares(split: list[float] | None) -> list[float]:
     if len(shares) > 3 or not all(0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
         raise RefusedInput.of("split", shares, "two or three shares from 0 to 1 that sum to 1")
     return shares
-
-
-def there(videos: Path | None) -> Path | None:
-    """The path a user gave, with `~` filled in. Raises `RefusedInput` where nothing is there."""
-    path = None if videos is None else videos.expanduser()
-    if path is not None and not path.exists():
-        raise RefusedInput.of("videos", str(videos), "a video, or a folder that is there")
-    return path
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
-@contextmanager
-def one_line() -> Iterator[None]:
-    """What cannot be read or written is refused, in one line."""
-    try:
-        yield
-    except MaskflowError as error:
-        raise error if isinstance(error, RefusedInput) else RefusedInput(str(error)) from None
-    except OSError as error:
-        raise RefusedInput(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
-
-
-@contextmanager
-def progress() -> Iterator[Report]:
-    """A bar for each thing done to a video."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(show_speed=True), TimeElapsedColumn())
-    console = open_console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bars = {}
-
-        def report(what: str, done: int, expected: int | None) -> None:
-            if what not in bars:
-                bars[what] = progress.add_task(what, total=None)
-            progress.update(bars[what], completed=done, total=expected)
-
-        yield report

@@ -14,16 +14,17 @@ from core.quality.review import review, worst_first
 from core.report.page import Page, write_page
 from core.store.atomic import atomic_file
 from flows.cli.console import open_console
-from flows.cli.exchange import check_options, one_line, print_notes, progress, there
+from flows.cli.paths import HomePath
+from flows.cli.results_options import check_options, existing, one_line, print_notes, progress
 
 _MOST_PICTURES = 24
 
 
 def review_results(
-    results: Path,
+    results: HomePath,
     *,
-    output: Path | None = None,
-    videos: Path | None = None,
+    output: HomePath | None = None,
+    videos: HomePath | None = None,
     format: str | None = None,  # noqa: A002 - what the flag is called
 ) -> int:
     """Look through results for signs of trouble, and list the objects on frames that a person should look at.
@@ -38,8 +39,8 @@ def review_results(
         format: what RESULTS is, where it cannot be seen.
     """
     check_options(format, 0.0)
-    sources, results = Sources(there(videos)), results.expanduser()
-    folder = results.parent / "review" if output is None else output.expanduser()
+    sources = Sources(existing(videos))
+    folder = results.parent / "review" if output is None else output
     with progress() as report, one_line():
         found = read_results(results, format, sources)
         sources = sources.of(len(found))
@@ -67,7 +68,11 @@ def _look_through(video: VideoResults, path: Path | None, report: Report) -> lis
 
 
 def _write(
-    folder: Path, title: str, entries: list[ReviewEntry], known: Mapping[str, tuple[VideoResults, Path]], videos: int
+    folder: Path,
+    title: str,
+    entries: list[ReviewEntry],
+    known: Mapping[str, tuple[VideoResults, Path]],
+    videos: int,
 ) -> None:
     """Write the list and the page."""
     with atomic_file(folder / "review.jsonl") as temporary:

@@ -22,13 +22,14 @@ from core.weights.catalogue import MODELS, WEIGHTS, Weights, find_weights
 from core.weights.download import DownloadFailed, check, download, part_of
 from core.weights.sam2_names import SAM_TYPES
 from flows.cli.console import open_console
+from flows.cli.paths import HomePath
 
 app = App(name="weights", help="List, get and verify model weights. Everything else works offline.")
 _STYLES = {"ok": "green", "on disk": "green", "in part": "yellow", "missing": "dim", "damaged": "red"}
 
 
 @app.command(name="list")
-def list_weights(*, models: Path = MODELS) -> int:
+def list_weights(*, models: HomePath = MODELS) -> int:
     """Show the weights there are, and which of them are on disk.
 
     Args:
@@ -49,7 +50,7 @@ def list_weights(*, models: Path = MODELS) -> int:
 
 
 @app.command
-def get(names: list[str], /, *, models: Path = MODELS, mirror: str | None = None) -> int:
+def get(names: list[str], /, *, models: HomePath = MODELS, mirror: str | None = None) -> int:
     """Download weights. Goes on where it was interrupted, where the server can; checks SHA-256 before a file counts.
 
     Args:
@@ -81,7 +82,7 @@ def get(names: list[str], /, *, models: Path = MODELS, mirror: str | None = None
 
 
 @app.command
-def verify(names: list[str] | None = None, /, *, models: Path = MODELS) -> int:
+def verify(names: list[str] | None = None, /, *, models: HomePath = MODELS) -> int:
     """Check weights on disk against their published SHA-256; exit code 1 where one does not fit.
 
     Args:

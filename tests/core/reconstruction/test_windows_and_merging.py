@@ -117,7 +117,7 @@ def test_windows_become_one_model(solving: Solving, reference: Path, tmp_path: P
             assert np.linalg.norm(there - model.image(image_id).projection_center()) < 0.05
     assert len(reported.frame_errors) == FRAMES
     again = _merge(solving, tmp_path / "two", [0, 1, 2], reference=str(reference))
-    assert again == record
+    assert {**again, "seconds": 0} == {**record, "seconds": 0}
     for name in ("sparse/images.bin", "sparse/points3D.bin", "alignment.json"):
         assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
 
@@ -175,7 +175,7 @@ def test_a_report_tells_it_all(solving: Solving, reference: Path, tmp_path: Path
         "facts": [("input", "images")],
         "failures": [("x.png", "unreadable")],
     }
-    assert report_reconstruction(request, tmp_path, quiet) == {"recording": True}
+    assert report_reconstruction(request, tmp_path, quiet)["recording"] is True
     page = (tmp_path / "report.html").read_text()
     assert page.count("<svg") == 4
     assert "no &lt;b&gt; parallax" in page

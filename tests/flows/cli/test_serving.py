@@ -146,5 +146,5 @@ def test_a_server_that_does_not_answer_is_refused_by_name(monkeypatch: pytest.Mo
     monkeypatch.setattr("tasks.server.address.PATIENCE_S", 1.0)
     done = maskflow("deploy")
     assert done.code == 2
-    assert "no Prefect server answers at http://127.0.0.1:9/api" in done.err
+    assert "no Prefect server answered at http://127.0.0.1:9/api" in done.err
     assert len(done.err.strip().splitlines()) == 1

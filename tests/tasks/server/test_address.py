@@ -70,5 +70,5 @@ def test_passwords(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_server_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     monkeypatch.setattr("tasks.server.address.PATIENCE_S", 1.0)
-    with pytest.raises(RefusedInput, match=r"no Prefect server answers at http://127\.0\.0\.1:9/api"):
+    with pytest.raises(RefusedInput, match=r"no Prefect server answered at http://127\.0\.0\.1:9/api"):
         lasting_server()

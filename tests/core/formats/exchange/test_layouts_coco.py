@@ -70,7 +70,7 @@ def test_a_missing_size_is_that_of_the_picture(tmp_path: Path) -> None:
     write_file(tmp_path / "a.json", json.dumps(content))
     assert read_results(tmp_path / "a.json")[0].width == 50
     (tmp_path / "images" / "a_1.jpg").unlink()
-    with pytest.raises(MaskflowError, match=r"no image 1|nothing says its size"):
+    with pytest.raises(MaskflowError, match=r"no image 1|nothing gives its size"):
         read_results(tmp_path / "a.json")
 
 
