@@ -131,7 +131,10 @@ def test_vggt_with_a_stand_in_for_the_package(tmp_path: Path, monkeypatch: pytes
         Image.fromarray(image).save(folder / f"{number}.png")
     (folder / "4.png").write_bytes(b"broken")
     save_file({"step": torch.tensor(0.2)}, tmp_path / "model.safetensors")
-    requested = ("--model-path", tmp_path / "model.safetensors", "--window-size", 4, "--window-stride", 2)
+    requested = (
+        "--model-path", tmp_path / "model.safetensors", "--window-size", 4, "--window-stride", 2,
+        "--conf-thres-value", 9.9,
+    )  # fmt: skip
     process = start("reconstruct-windows", "--input_dir", folder, "--output_dir", tmp_path / "out", *requested)
     done = finish(process)  # in a process of its own, which finds the package
     assert done.code == 1, done.err
