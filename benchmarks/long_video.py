@@ -20,8 +20,8 @@ import av
 import psutil
 
 from benchmarks.common import environment
+from benchmarks.identity import box_identity
 from benchmarks.long_scene import LongScene, make_scene, write_annotations, write_video
-from core.evaluation.identity import identity_metrics
 from core.formats.dense_annotations import DenseFrame, read_dense
 from core.formats.links_jsonl import read_links
 from core.masks import Box
@@ -157,14 +157,14 @@ def _ious(truth: Sequence[dict[str, Box]], found: Sequence[dict[str, Box]]) -> I
 
 def _row(name: str, ran: Ran, scene: LongScene, truth: list[dict[str, Box]], same_ids: bool = True) -> str:
     found = _found(ran, scene)
-    metrics = identity_metrics(truth, found)
+    metrics = box_identity(truth, found)
     ious = list(_ious(truth, found)) if same_ids else []
     iou = f"{sum(ious) / len(ious):.3f}" if ious else ""
     links = read_links(ran.output / f"links_{ran.video_id}.jsonl")
     doubtful = sum(link.ambiguous for link in links)
     return (
-        f"| {name} | {ran.seconds:.0f} | {ran.peak_mib:.0f} | {ran.server_mib:.0f} | {iou} | {metrics['CLR_Re']:.3f} | "
-        f"{metrics['CLR_Pr']:.3f} | {metrics['IDF1']:.3f} | {metrics['IDSW']:.0f} | {doubtful} of {len(links)} |"
+        f"| {name} | {ran.seconds:.0f} | {ran.peak_mib:.0f} | {ran.server_mib:.0f} | {iou} | {metrics.recall:.3f} | "
+        f"{metrics.precision:.3f} | {metrics.idf1:.3f} | {metrics.switches:.0f} | {doubtful} of {len(links)} |"
     )
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.common import need_data
-from core.evaluation.identity import identity_metrics
+from benchmarks.identity import box_identity
 from core.formats.tracks import FrameRecord, read_frames
 from core.masks import Box
 from core.tracking.video_item import track_video
@@ -49,10 +49,10 @@ def main() -> None:
     data = need_data()
     truth = _truth(data / "mot15_adl_rundle_6" / "gt.txt")
     frames, speed = _track(data / "mot15_adl_rundle_6" / "video.mp4", None, 3)
-    m = identity_metrics(truth, [_found(frame) for frame in frames][: len(truth)])
+    m = box_identity(truth, [_found(frame) for frame in frames][: len(truth)])
     print(
-        f"MOT15 ADL-Rundle-6: recall {m['CLR_Re']:.2f}, precision {m['CLR_Pr']:.2f}, IDF1 {m['IDF1']:.2f}, "
-        f"MOTA {m['MOTA']:.2f}, {m['IDSW']:.0f} identity switches, {speed:.1f} frames/s"
+        f"MOT15 ADL-Rundle-6: recall {m.recall:.2f}, precision {m.precision:.2f}, IDF1 {m.idf1:.2f}, "
+        f"MOTA {m.mota:.2f}, {m.switches} identity switches, {speed:.1f} frames/s"
     )
     frames, speed = _track(data / "videos" / "one_by_one_person.mp4", 5, 2)
     at_once = Counter(len(frame.objects) for frame in frames)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from benchmarks.common import need_data
-from core.evaluation.points import THRESHOLDS_PX, drift, within_pixels
+from benchmarks.point_metrics import THRESHOLDS_PX, drift, within_pixels
 from core.geometry.pinhole import project
 from core.models.points.lk import LucasKanade
 from core.models.spec import ModelSpec

@@ -11,9 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from trackeval.metrics import CLEAR, HOTA, Identity
 
-from core.masks import Box
-from core.masks.boxes import iou_matrix
-
 _QUIET = {"PRINT_CONFIG": False}
 
 
@@ -24,27 +21,6 @@ class Overlaps:
     truth: Sequence[int]
     found: Sequence[int]
     iou: npt.NDArray[np.float64]
-
-
-def identity_metrics(truth: Sequence[Mapping[str, Box]], found: Sequence[Mapping[str, Box]]) -> dict[str, float]:
-    """Trackeval's CLEAR and identity metrics at IoU 0.5: `IDF1`, `IDSW`, `MOTA`, `CLR_Re`, `CLR_Pr` and more.
-
-    Args:
-        truth: boxes by object, frame by frame.
-        found: likewise, the same frames; names need not agree.
-    """
-    truth_ids = {name: number for number, name in enumerate(sorted({name for frame in truth for name in frame}))}
-    found_ids = {name: number for number, name in enumerate(sorted({name for frame in found for name in frame}))}
-    frames = [
-        Overlaps(
-            [truth_ids[name] for name in t],
-            [found_ids[name] for name in f],
-            iou_matrix(list(t.values()), list(f.values())),
-        )
-        for t, f in zip(truth, found, strict=True)
-    ]
-    data = _data(frames)
-    return {**CLEAR(_QUIET).eval_sequence(data), **Identity(_QUIET).eval_sequence(data)}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from core.evaluation.points import drift, within_pixels
+from benchmarks.point_metrics import drift, within_pixels
 
 
 def test_shares_within_each_threshold_and_their_mean() -> None:
