@@ -35,7 +35,7 @@ class Package:
 
 
 @dataclass(frozen=True)
-class Weights:
+class NeededWeights:
     """The weights a backend needs.
 
     Attributes:
@@ -71,9 +71,9 @@ class Weights:
         return f"its weights are not at {places}; {get}"
 
 
-def weights_in_folder(name: str, given: Path | None) -> Weights:
-    """Weights of the catalogue that are a folder, unless the user named another."""
-    return Weights((given or MODELS / name,), name, given=given is not None)
+def weights_in_folder(name: str, given: Path | None) -> NeededWeights:
+    """NeededWeights of the catalogue that are a folder, unless the user named another."""
+    return NeededWeights((given or MODELS / name,), name, given=given is not None)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Backend(Generic[T]):
     name: str
     version: str
     load: Callable[[ModelSpec], T]
-    weights: Callable[[ModelOptions], Weights] | None = None
+    weights: Callable[[ModelOptions], NeededWeights] | None = None
     package: Package | None = None
     uses_gpu: bool = True
     variant: Callable[[ModelOptions], tuple[str, ...]] = lambda _: ()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from core.models.backend import Backend, Weights, weights_in_folder
+from core.models.backend import Backend, NeededWeights, weights_in_folder
 from core.models.options import ModelOptions
 from core.models.phrases import check_phrases
 from core.models.roles import Detector
@@ -35,7 +35,7 @@ def check_text(path: Path, text: str) -> None:
     detector.check_text(text, tokenizer, config_number(path, "max_text_len"))
 
 
-def _weights(options: ModelOptions) -> Weights:
+def _weights(options: ModelOptions) -> NeededWeights:
     """The larger model where it is there, unless a folder is given."""
     base = weights_in_folder("grounding-dino-base", None)
     tiny = weights_in_folder("grounding-dino-tiny", options.detector_path)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from core.models.backend import Backend, Package, Weights
+from core.models.backend import Backend, Package, NeededWeights
 from core.models.options import ModelOptions
 from core.models.roles import PointTracker
 from core.models.spec import ModelSpec
@@ -18,12 +18,12 @@ def _clone(module: str, repository: str) -> Package:
     )
 
 
-def _at(*parts: str) -> Callable[[ModelOptions], Weights]:
-    """Weights at this place below the models folder, unless the user named another."""
+def _at(*parts: str) -> Callable[[ModelOptions], NeededWeights]:
+    """NeededWeights at this place below the models folder, unless the user named another."""
 
-    def weights(options: ModelOptions) -> Weights:
+    def weights(options: ModelOptions) -> NeededWeights:
         given = options.model_path
-        return Weights((given or Path(MODELS, *parts),), given=given is not None)
+        return NeededWeights((given or Path(MODELS, *parts),), given=given is not None)
 
     return weights
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from core.models.backend import Backend, Weights
+from core.models.backend import Backend, NeededWeights
 from core.models.options import GeneratorOptions, GeneratorSettings, ModelOptions
 from core.models.roles import MaskGenerator, VideoSegmenter
 from core.models.spec import ModelSpec
@@ -48,12 +48,12 @@ def _check_weights(options: ModelOptions, path: Path) -> None:
     check_checkpoint(path, options.sam_type)
 
 
-def _weights(options: ModelOptions) -> Weights:
+def _weights(options: ModelOptions) -> NeededWeights:
     usual = find_weights(options.sam_type).place()
     path = options.model_path or usual
     there = next((one for one in SAM_TYPES if find_weights(one).place().is_file()), None)
     instead = "" if there is None else f", or choose {there}, which is on disk"
-    return Weights((path,), options.sam_type, given=path != usual, instead=instead)
+    return NeededWeights((path,), options.sam_type, given=path != usual, instead=instead)
 
 
 def _variant(options: ModelOptions) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from core.models.backend import Backend, Weights, weights_in_folder
+from core.models.backend import Backend, NeededWeights, weights_in_folder
 from core.models.options import ModelOptions
 from core.models.phrases import check_phrases
 from core.models.roles import Detector, VideoSegmenter
@@ -42,11 +42,11 @@ def check_text(path: Path, text: str) -> None:
     check_tokens(text, load_processor("Sam3Processor", WHAT, path).tokenizer, longest)
 
 
-def _detector_weights(options: ModelOptions) -> Weights:
+def _detector_weights(options: ModelOptions) -> NeededWeights:
     return weights_in_folder("sam3", options.detector_path)
 
 
-def _segmenter_weights(options: ModelOptions) -> Weights:
+def _segmenter_weights(options: ModelOptions) -> NeededWeights:
     return weights_in_folder("sam3", options.model_path)
 
 

@@ -1,6 +1,6 @@
 """VGGT as a backend: what it needs, and how it is loaded."""
 
-from core.models.backend import Backend, Package, Weights
+from core.models.backend import Backend, Package, NeededWeights
 from core.models.options import ModelOptions
 from core.models.roles import WindowReconstructor
 from core.models.spec import ModelSpec
@@ -13,10 +13,10 @@ def _load(spec: ModelSpec) -> WindowReconstructor:
     return Vggt.load(spec.weights)
 
 
-def _weights(options: ModelOptions) -> Weights:
+def _weights(options: ModelOptions) -> NeededWeights:
     if options.model_path is not None:
-        return Weights((options.model_path,), given=True)
-    return Weights((MODELS / "vggt" / "model.safetensors", MODELS / "vggt" / "model.pt"))
+        return NeededWeights((options.model_path,), given=True)
+    return NeededWeights((MODELS / "vggt" / "model.safetensors", MODELS / "vggt" / "model.pt"))
 
 
 RECONSTRUCTOR = Backend(
