@@ -72,7 +72,7 @@ class NeededWeights:
 
 
 def weights_in_folder(name: str, given: Path | None) -> NeededWeights:
-    """NeededWeights of the catalogue that are a folder, unless the user named another."""
+    """Weights of the catalogue that are a folder, unless the user named another."""
     return NeededWeights((given or MODELS / name,), name, given=given is not None)
 
 

@@ -19,7 +19,7 @@ def _clone(module: str, repository: str) -> Package:
 
 
 def _at(*parts: str) -> Callable[[ModelOptions], NeededWeights]:
-    """NeededWeights at this place below the models folder, unless the user named another."""
+    """Weights at this place below the models folder, unless the user named another."""
 
     def weights(options: ModelOptions) -> NeededWeights:
         given = options.model_path
