@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import rerun as rr
 
+from core.formats.rerun_file import recording_file
 from core.formats.tracked_npz import Tracked
 from core.geometry.pinhole import back_project, rescaled
 from core.rgbd.clip import ClipView
-from core.store.atomic import atomic_file
 
 _BLOCK, _TAIL, _MOST_TRAILS = 16, 24, 200
 _MOST_SCENE_POINTS, _IMAGE_SIDE, _JPEG_QUALITY = 20_000, 640, 80
@@ -123,12 +123,8 @@ def record_points(path: Path, recording_id: str, view: ClipView) -> Iterator[Poi
         recording_id: the same for all files that belong together.
         view: what was tracked in.
     """
-    with atomic_file(path) as temporary:
-        recording = rr.RecordingStream("maskflow", recording_id=recording_id)
-        recording.save(temporary)
+    with recording_file(path, recording_id) as recording:
         yield PointsRecording(recording, view)
-        recording.flush()
-        recording.disconnect()
 
 
 def batch_entity(label: str, number: int) -> str:

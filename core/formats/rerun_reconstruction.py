@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import rerun as rr
 
+from core.formats.rerun_file import recording_file
 from core.geometry.colmap import pycolmap
 from core.masks.draw import colour
 
@@ -26,8 +27,7 @@ def record_reconstruction(path: Path, model: pycolmap.Reconstruction, windows: M
     """
     names = [model.image(i).name for i in sorted(model.reg_image_ids())]
     identity = hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
-    with rr.RecordingStream("maskflow", recording_id=identity) as recording:
-        recording.save(path)
+    with recording_file(path, identity) as recording:
         recording.log("world", rr.ViewCoordinates.RIGHT_HAND_Y_DOWN, static=True)
         ids = sorted(model.point3D_ids())
         ids = ids[:: max(1, -(-len(ids) // _MOST_POINTS))]

@@ -5,17 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
 import numpy as np
 import rerun as rr
+import rerun.blueprint as rrb
 
 from core.formats.exchange.model import OBJECT, SeenFrame
+from core.formats.rerun_file import recording_file
 from core.masks import rle
 from core.masks.draw import colour
-from core.store.atomic import atomic_file
 from core.video.frames import RGB
 
 _JPEG_QUALITY = 85
+_BACKGROUND, _TRANSPARENT = 0, (0, 0, 0, 0)
 
 
 class TracksRecording:
@@ -24,7 +25,7 @@ class TracksRecording:
     def __init__(self, recording: rr.RecordingStream, width: int, height: int) -> None:
         self._recording = recording
         self._size = (width, height)
-        self._described: set[int] = set()
+        self._labels: dict[int, str] = {}
 
     def log(self, frame: SeenFrame, image: RGB | None) -> None:
         """Log one frame with its objects: the picture [H, W, 3], a segmentation image, boxes, one score curve each."""
@@ -55,25 +56,25 @@ class TracksRecording:
         ids = np.zeros((height, width), np.uint16)
         for obj_id, mask in masks:
             ids[rle.decode(mask)] = obj_id
-        # Half size is plenty to look at, and an id map packs badly.
-        half = cv2.resize(ids, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_NEAREST)
-        self._recording.log("video/masks", rr.SegmentationImage(np.asarray(half, np.uint16)))
+        small = ids.astype(np.uint8) if max((obj_id for obj_id, _ in masks), default=0) < 256 else ids
+        self._recording.log("video/masks", rr.SegmentationImage(small))
 
     def data(self, entity: str, static: bool = False, **texts: str) -> None:
         """Log texts by name, for programs: at the time of the last frame, or for the whole recording."""
         self._recording.log(entity, rr.AnyValues(True, **texts), static=static)
 
     def _describe(self, frame: SeenFrame) -> None:
-        new = [one for one in frame.objects if one.obj_id not in self._described]
+        new = [one for one in frame.objects if one.obj_id not in self._labels]
         if not new:
             return
-        self._described.update(one.obj_id for one in new)
         for one in new:
             label = "" if one.label == OBJECT else one.label
-            style = rr.SeriesLines(colors=[colour(one.obj_id)], names=[f"{one.obj_id} {label}".strip()])
+            self._labels[one.obj_id] = f"{one.obj_id} {label}".strip()
+            style = rr.SeriesLines(colors=[colour(one.obj_id)], names=[self._labels[one.obj_id]])
             self._recording.log(f"scores/{one.obj_id}", style, static=True)
         classes = [
-            rr.AnnotationInfo(id=obj_id, label=str(obj_id), color=colour(obj_id)) for obj_id in sorted(self._described)
+            rr.AnnotationInfo(id=_BACKGROUND, color=_TRANSPARENT),
+            *(rr.AnnotationInfo(id=n, label=label, color=colour(n)) for n, label in sorted(self._labels.items())),
         ]
         self._recording.log("video", rr.AnnotationContext(classes), static=True)
 
@@ -89,9 +90,15 @@ def record_tracks(path: Path, width: int, height: int, identity: str) -> Iterato
         identity: names the recording: the same identity gives the same recording id.
     """
     recording_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
-    with atomic_file(path) as temporary:
-        recording = rr.RecordingStream("maskflow", recording_id=recording_id)
-        recording.save(temporary)
+    with recording_file(path, recording_id, _layout()) as recording:
         yield TracksRecording(recording, width, height)
-        recording.flush()
-        recording.disconnect()
+
+
+def _layout() -> rrb.Blueprint:
+    """The video large, all scores in one plot beside it."""
+    views = rrb.Horizontal(
+        rrb.Spatial2DView(origin="video", name="video"),
+        rrb.TimeSeriesView(origin="scores", name="scores"),
+        column_shares=[3, 1],
+    )
+    return rrb.Blueprint(views, rrb.TimePanel(timeline="time"), collapse_panels=True)

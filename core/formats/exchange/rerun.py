@@ -1,4 +1,4 @@
-"""Rerun: a recording each video, with boxes, masks (half size) and scores to look at.
+"""Rerun: a recording each video, with boxes, masks and scores to look at.
 
     PART/VIDEO.rrd
 

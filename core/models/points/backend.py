@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from core.models.backend import Backend, Package, NeededWeights
+from core.models.backend import Backend, NeededWeights, Package
 from core.models.options import ModelOptions
 from core.models.roles import PointTracker
 from core.models.spec import ModelSpec

@@ -1,6 +1,6 @@
 """VGGT as a backend: what it needs, and how it is loaded."""
 
-from core.models.backend import Backend, Package, NeededWeights
+from core.models.backend import Backend, NeededWeights, Package
 from core.models.options import ModelOptions
 from core.models.roles import WindowReconstructor
 from core.models.spec import ModelSpec
