@@ -101,4 +101,4 @@ def _layout() -> rrb.Blueprint:
         rrb.TimeSeriesView(origin="scores", name="scores"),
         column_shares=[3, 1],
     )
-    return rrb.Blueprint(views, rrb.TimePanel(timeline="time"), collapse_panels=True)
+    return rrb.Blueprint(views, rrb.TimePanel(state="collapsed", timeline="time"), collapse_panels=True)
