@@ -369,7 +369,7 @@ _KINDS = {"server": break_server, "kills": break_processes, "disk": fill_disk, "
 
 
 def main(words: list[str]) -> int:
-    """Run what is requested for; the number of rows that are not as wanted."""
+    """Run what is requested; the number of rows that are not as wanted."""
     kinds = [word for word in words if word in _KINDS] or list(_KINDS)
     flows = [word for word in words if word in FLOWS] or list(FLOWS)
     rows = []

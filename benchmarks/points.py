@@ -42,7 +42,7 @@ POINTS, LIMIT, FRAMES = 20_000, 5_000, 60
 
 
 def main() -> None:
-    """Run what is requested for, or all."""
+    """Run what is requested, or all."""
     parts = {"drift": _drift, "annotated": _annotated, "batches": _batches}
     for name in sys.argv[1:] or parts:
         parts[name]()

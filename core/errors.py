@@ -28,6 +28,13 @@ class RefusedInput(MaskflowError, ValueError):
         error.parameter, error.value, error.accepted = parameter, value, accepted
         return error
 
+    @classmethod
+    def unusable(cls, parameter: str, value: object, reason: str) -> "RefusedInput":
+        """For a value of the right form that cannot be used: the reason says what to do."""
+        error = cls(f"{parameter} = {value!r} cannot be used: {reason}")
+        error.parameter, error.value, error.accepted = parameter, value, reason
+        return error
+
 
 class BadMedia(MaskflowError):
     """One item's video or image cannot be used. The item fails; the others go on."""

@@ -19,17 +19,18 @@ from core.progress import Progress
 Record = dict[str, Any]
 """What there is to say about finished work, JSON-able: counts, notes, names of files."""
 Request = TypeVar("Request", bound=BaseModel)
-Item = Callable[[Request | Mapping[str, Any], Path, Progress], Record]
+Work = Callable[[Request, Path, Progress], Record | BaseModel]
+ItemFunction = Callable[[Request | Mapping[str, Any], Path, Progress], Record]
 
 
-def item(kind: type[Request]) -> Callable[[Callable[[Request, Path, Progress], Record | BaseModel]], Item[Request]]:
+def item(kind: type[Request]) -> Callable[[Work[Request]], ItemFunction[Request]]:
     """Make a function an item: it gets a request of this kind, an empty folder for its outputs, and reports progress.
 
-    The request comes as JSON-able values and is validated. A record that is a dict gets `seconds`, unless it has them;
-    one that is a model is made JSON-able.
+    The request comes as JSON-able values and is validated; the item's `request` is its kind. A record that is a dict
+    gets `seconds`, unless it has them; one that is a model is made JSON-able.
     """
 
-    def decorate(work: Callable[[Request, Path, Progress], Record | BaseModel]) -> Item[Request]:
+    def decorate(work: Work[Request]) -> ItemFunction[Request]:
         @wraps(work)
         def made(request: Request | Mapping[str, Any], folder: Path, report: Progress) -> Record:
             started_s = time.monotonic()
@@ -38,6 +39,7 @@ def item(kind: type[Request]) -> Callable[[Callable[[Request, Path, Progress], R
                 return record.model_dump(mode="json")
             return {"seconds": round(time.monotonic() - started_s, 3), **record}
 
+        made.request = kind  # type: ignore[attr-defined]
         return made
 
     return decorate

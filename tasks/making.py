@@ -38,7 +38,7 @@ class HostContext:
 
 
 host_contexts: dict[UUID, Callable[[], HostContext]] = {}
-"""The place of each flow run that has one in this process, by the run's id."""
+"""The context of each flow run that has one in this process, by the run's id."""
 
 
 def _here() -> HostContext:

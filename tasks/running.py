@@ -1,5 +1,6 @@
 """Running a flow's items: on this host's slots, or spread over a cluster; cached, resumed, retried, shown."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from core.errors import MaskflowError
 from core.memory import MemoryUse
-from core.store.cache import has_items_of_an_earlier_version, in_use
+from core.store.cache import has_items_of_an_earlier_version, in_use, note_key_version
 from tasks.cancellation import watch_flow_run
 from tasks.crews.crew import Crew
 from tasks.crews.opening import open_crew
@@ -30,7 +31,7 @@ from tasks.store import RunStore
 _log = get_logger("maskflow.running")
 _EARLIER = (
     "Items kept in {0} were made by an earlier version of Maskflow: they are made again, once. "
-    "Afterwards `maskflow cache prune --unused --yes {0}` removes the old ones"
+    "Afterwards `maskflow cache prune --unused {0}` removes them, and whatever else the last run did not use"
 )
 
 
@@ -88,12 +89,13 @@ def item_run(store: RunStore, placement: Placement, items: int | None, resume: b
     with ExitStack() as open_:
         open_.enter_context(in_use(store.root))
         if has_items_of_an_earlier_version(store.root):
-            _log.warning(_EARLIER.format(store.root.parent))
+            _log.warning(_EARLIER.format(shlex.quote(str(store.root.parent))))
         open_.callback(store.digests.save)
         crew = open_.enter_context(open_crew(store, placement, items, flow_run_id, on_progress))
         open_.enter_context(watch_flow_run(flow_run_id, crew.close))
         try:
             yield ItemRun(store, crew, store.results_block(), progress, resume)
+            note_key_version(store.root)
         except BaseException:
             crew.close()  # before anything that may wait
             raise

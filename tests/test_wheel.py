@@ -88,7 +88,7 @@ def test_a_run_ends_with_results_and_a_report(maskflow: Path, tmp_path: Path, ma
 @pytest.mark.usefixtures("prefect_server")
 def test_deployments_start_where_they_were_registered(maskflow: Path, tmp_path: Path) -> None:
     shown = _run(maskflow, tmp_path, "deploy")
-    assert shown.count("Deployment ") == 5
+    assert shown.count("Deployment ") == (ROOT / "prefect.yaml").read_text().count("entrypoint:")
     from prefect.client.orchestration import get_client
     from prefect.context import refresh_global_settings_context
 

@@ -20,7 +20,7 @@ class Role(Generic[T]):
     """The backends of one role. A process keeps the last model that it loaded for it."""
 
     def __init__(self, name: str, backends: Sequence[Backend[T]], parameter: str | None = None) -> None:
-        """`auto` tries the backends in their order; `parameter` of flows names one, called as the role if left out."""
+        """`auto` tries the backends in their order, of which the last needs nothing; `parameter` of flows names one."""
         self.name = name
         self.parameter = parameter or name
         self.backends = tuple(backends)
@@ -39,13 +39,15 @@ class Role(Generic[T]):
         Raises:
             RefusedInput: no backend has this name, or it cannot run here; the message says what to do.
         """
-        for backend in self.backends:
-            reason = backend.missing(options)
-            if reason is None and name in (AUTO, backend.name):
-                return backend
-            if name == backend.name or (name == AUTO and backend is self.backends[0] and backend.given(options)):
-                raise RefusedInput(f"{self.parameter}: {backend.name} cannot be used: {reason}")
-        raise RefusedInput.of(self.parameter, name, "use " + ", ".join(self.names))
+        if name not in self.names:
+            raise RefusedInput.of(self.parameter, name, "use " + ", ".join(self.names))
+        if name == AUTO and not self.backends[0].given(options):
+            return next(backend for backend in self.backends if backend.missing(options) is None)
+        backend = self.backends[0] if name == AUTO else next(one for one in self.backends if one.name == name)
+        reason = backend.missing(options)
+        if reason is not None:
+            raise RefusedInput.unusable(self.parameter, backend.name, reason)
+        return backend
 
     def notes(self, requested: str, chosen: Backend[T], options: ModelOptions) -> list[str]:
         """Which backend a run uses, and where `auto` took a lesser one, what the best would need."""
@@ -57,7 +59,7 @@ class Role(Generic[T]):
             notes.append(f"{best.name} is not used: {best.missing(options)}")
         elif chosen.weights is None and best.weights is not None and best.given(options):
             notes.append(f"{best.weights(options).path} is not used: {chosen.name} needs no weights")
-        return notes
+        return [*notes, chosen.note] if chosen.note else notes
 
     def load(self, spec: ModelSpec) -> T:
         """The model of this spec, loaded once per process.

@@ -68,13 +68,19 @@ def in_use(state: Path) -> Iterator[None]:
 
 
 def has_items_of_an_earlier_version(state: Path) -> bool:
-    """Whether items are kept here whose keys an earlier version made, so that no run finds them; true only once."""
+    """Whether items are kept here whose keys an earlier version made, so that no run finds them.
+
+    Only where the keys of all stages have changed at once; of a stage that was changed alone nothing is said.
+    """
     noted = state / _KEYS
     if noted.is_file() and noted.read_text(encoding="utf-8") == _KEY_VERSION:
         return False
-    found = any(state.glob(f"[!.]*/[!.]*/{MANIFEST}"))
-    write_text(noted, _KEY_VERSION)
-    return found
+    return any(state.glob(f"[!.]*/[!.]*/{MANIFEST}"))
+
+
+def note_key_version(state: Path) -> None:
+    """Items made from now on have the keys of this version."""
+    write_text(state / _KEYS, _KEY_VERSION)
 
 
 def list_items(outputs: Path) -> list[CachedItem]:

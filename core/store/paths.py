@@ -26,14 +26,15 @@ def slugify(text: str, default: str = "unnamed", max_bytes: int = _MAX_NAME) -> 
     return text or default
 
 
-def _expanded(path: Path) -> Path:
+def expanded(path: Path) -> Path:
+    """`path` with `~` replaced by the home folder. Raises `ValueError` where there is no such folder."""
     try:
         return path.expanduser()
     except RuntimeError:
         raise ValueError(f"there is no home folder {path.parts[0]}") from None
 
 
-UserPath = Annotated[Path, AfterValidator(_expanded)]
+UserPath = Annotated[Path, AfterValidator(expanded)]
 """A path as people write it, for pydantic: `~` is the home folder."""
 
 

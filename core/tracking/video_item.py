@@ -75,7 +75,7 @@ def track_video(request: TrackVideoRequest, folder: Path, report: Progress) -> R
 
 @dataclass
 class _Steps:
-    """How far the tracking is; reported with every frame that is read, too, which may be far apart of those tracked."""
+    """How far the tracking is; reported with every frame read, which may be far apart from those tracked."""
 
     report: Progress
     done: int = 0

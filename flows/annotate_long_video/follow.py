@@ -236,7 +236,7 @@ def _known(made: Sequence[Made], segment: int) -> dict[int, TrackSummary]:
                 who = known.identify(one.shard(), seen)
                 if who is not None:
                     spans[who[1]] = (spans.get(who[1], (row.frame, 0))[0], row.frame)
-        # Of an object with several numbers the latest appearance count: numbers ascend in time.
+        # Of an object with several numbers the latest appearance counts: numbers ascend in time.
         latest = read_appearance(one.outcome.folder)
         appearance |= {known.same_as.get(obj_id, obj_id): latest[obj_id] for obj_id in sorted(latest)}
     return {obj_id: TrackSummary(*appearance[obj_id], *spans[obj_id]) for obj_id in appearance.keys() & spans.keys()}

@@ -69,9 +69,7 @@ def check(
     if not ids:
         raise RefusedInput.of("video_id", video_id, "at least one")
     if not video_path.exists():
-        raise RefusedInput(
-            f"video_path = {str(video_path)!r} does not exist: give the folder of the videos, or a video"
-        )
+        raise RefusedInput.of("video_path", str(video_path), "the folder of the videos, or a video: it does not exist")
     if video_path.is_file() and len(ids) > 1:
         raise RefusedInput.of("video_path", str(video_path), "a folder, where there is more than one video_id")
     overlap, duration = windows.window_overlap, windows.window_duration

@@ -73,7 +73,7 @@ def prune(
         console.print(table)
     more = f" (of which {_MOST_ROWS} are shown)" if len(chosen) > _MOST_ROWS else ""
     console.print(f"{len(chosen)} of {len(items)} items{more}, {_size(chosen)} of {_size(items)}")
-    if yes:
+    if yes and chosen:
         remove(output, chosen)
         console.print("Removed. A run that needs them makes them again.")
     elif chosen:

@@ -1,4 +1,4 @@
-"""`maskflow rgbd-to-clip`: RGB-D input_dir and masks to a clip for `track-mask-points`."""
+"""`maskflow rgbd-to-clip`: RGB-D folders and masks to a clip for `track-mask-points`."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def rgbd_to_clip(
     masks: list[HomePath] | None = None,
     depth_units_per_m: float = 1000.0,
 ) -> int:
-    """Make a clip for `maskflow track-mask-points` from RGB-D input_dir, one a camera.
+    """Make a clip for `maskflow track-mask-points` from RGB-D folders, one a camera.
 
     A folder has NAME.color.jpg, NAME.depth.png (16 bits) and NAME.pose.txt (4x4, world-from-camera), or these as
     color/NAME.jpg, depth/NAME.png, pose/NAME.txt.

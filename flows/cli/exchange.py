@@ -63,7 +63,8 @@ def export_results(
     console.print(f"{output}: {to}: {written}", soft_wrap=True)
     console.print(f"Labels: {', '.join(done.labels) or 'none'}", soft_wrap=True)
     lost = f"masks; {FORMATS[to].loses}" if done.masks_lost else FORMATS[to].loses
-    console.print(f"Not kept by {to}: {lost}", style="dim", soft_wrap=True)
+    if lost:
+        console.print(f"Not kept by {to}: {lost}", style="dim", soft_wrap=True)
     _print_lost_marks(console, done.marks_lost, to)
     if to == "yolo" and "val" not in done.parts:
         console.print("val in data.yaml is the training set: --split 0.8 0.2 makes one", style="yellow")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, signature
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 import cyclopts
@@ -10,6 +11,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from core.errors import RefusedInput
 from flows.options import BackendOf
+
+_PANELS = {"vggt": "VGGT"}
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,10 @@ def flags_of(flow_function: Callable[..., Any]) -> Flags:
     hints, types = get_type_hints(flow_function, include_extras=True), _types(flow_function)
     flags: list[Parameter] = []
     group_of: dict[str, str] = {}
-    for parameter in signature(flow_function).parameters.values():
+    for place, parameter in enumerate(signature(flow_function).parameters.values()):
         group = types[parameter.name]
         if isinstance(group, type) and issubclass(group, BaseModel):
-            panel = cyclopts.Group(parameter.name.capitalize(), sort_key=len(group_of))
+            panel = cyclopts.Group(_PANELS.get(parameter.name, parameter.name.capitalize()), sort_key=place)
             of_fields = _types(group)
             for name, field in group.model_fields.items():
                 shown = cyclopts.Parameter(help=field.description, group=panel)
@@ -87,7 +90,8 @@ def _refusals(parameter: str, in_group: bool, error: ValidationError) -> list[Re
     """What pydantic found, by flag: of alternatives, each that did not fit; of a list, the element."""
     found: dict[str, tuple[object, list[str]]] = {}
     for one in error.errors():
-        flag, *inner = one["loc"] if in_group else (parameter, *one["loc"])
+        flag, *inner = (one["loc"] or (parameter,)) if in_group else (parameter, *one["loc"])
         name = ".".join(str(part) for part in (flag, *(index for index in inner if isinstance(index, int))))
-        found.setdefault(name, (one["input"], []))[1].append(one["msg"])
+        value = str(one["input"]) if isinstance(one["input"], Path) else one["input"]
+        found.setdefault(name, (value, []))[1].append(one["msg"].removeprefix("Value error, "))
     return [RefusedInput.of(name, value, ", or ".join(reasons)) for name, (value, reasons) in found.items()]

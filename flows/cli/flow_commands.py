@@ -52,7 +52,7 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], parameters: dic
         refresh_global_settings_context()
     console.print(server, style="dim", soft_wrap=True)
     tasks.reporting.summary.latest = None
-    with Terminal(console) as terminal, shown_on(terminal), checked(plan):
+    with Terminal(console) as terminal, shown_on(terminal), checked(check, plan):
         state = _run(flow, parameters)
     summary = tasks.reporting.summary.latest
     if summary is not None:

@@ -15,7 +15,7 @@ from core.report.page import Page, write_page
 from core.store.atomic import atomic_file
 from flows.cli.console import open_console
 from flows.cli.paths import HomePath
-from flows.cli.results_options import check_options, existing, one_line, print_notes, progress
+from flows.cli.results_options import check_options, count, existing, one_line, print_notes, progress
 
 _MOST_PICTURES = 24
 
@@ -54,7 +54,7 @@ def review_results(
         names = ", ".join(blind[:5]) + (" …" if len(blind) > 5 else "")
         message = f"Judged by shapes and scores alone, the video was not found (--videos): {names}"
         console.print(message, style="yellow", soft_wrap=True)
-    message = f"{len(entries):,} frames of objects to look at, of {len(found):,} videos"
+    message = f"{count(len(entries), 'frame')} of objects to look at, of {count(len(found), 'video')}"
     console.print(f"{message}: {folder / 'review.html'}, {folder / 'review.jsonl'}", soft_wrap=True)
     print_notes(console, sources.notes)
     return 0

@@ -86,8 +86,8 @@ class _OwnLines(logging.Handler):
 
 def print_summary(console: Console, summary: Summary) -> None:
     """Print the table of items, where the outputs are, and each failure's reason."""
-    title = Text(one_line(f"{summary.title}: {summary.sentence}"))
-    table = Table("item", "status", title=title, title_justify="left")
+    console.print(Text(one_line(f"{summary.title}: {summary.sentence}"), style="bold"), soft_wrap=True)
+    table = Table("item", "status")
     for column in summary.columns:
         table.add_column(Text(column), justify="right")
     for row in summary.rows:

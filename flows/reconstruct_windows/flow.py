@@ -12,6 +12,7 @@ from prefect.states import Cancelled, Failed
 from pydantic import Field
 
 from core.errors import BadMedia
+from core.models.colmap import COLMAP
 from core.models.registry import RECONSTRUCTORS
 from core.reconstruction.settings import (
     DEFAULT_FOCAL,
@@ -81,7 +82,7 @@ def reconstruct_windows(
         mask_dir: Folder with NAME.png for an image NAME: what is black there is ignored, as moving objects should be.
         reference_poses: COLMAP model, file of `name x y z qx qy qz qw`, or folder of 4x4 matrices, to align with.
         fine_tracking: Without effect: features are matched to parts of a pixel as they are.
-        model_path: Vggt's weights; models/vggt/model.safetensors or model.pt when left out.
+        model_path: VGGT's weights; models/vggt/model.safetensors or model.pt when left out.
         windows: How the frames are cut into windows.
         camera: The camera, as far as it is known.
         features: How features are found.
@@ -98,7 +99,7 @@ def reconstruct_windows(
     notes = [*RECONSTRUCTORS.notes(backend, plan.backend, plan.models), *plan.notes]
     if not fine_tracking:
         notes.append("fine_tracking has no effect: features are matched to parts of a pixel as they are")
-    if plan.backend.uses_gpu:
+    if plan.backend is not COLMAP:
         ignored = {"mask_dir": mask_dir, "focal_length": camera.focal_length}
         notes += [
             f"{name} is not used: {plan.backend.name} does not take it" for name, given in ignored.items() if given
@@ -120,7 +121,7 @@ def reconstruct_windows(
             unmatched: list[tuple[str, str]] = []
             reasons: dict[int, str] = {}
             settled = partial(deliver_window, planned, names, reasons, plan.backend.name, run)
-            if plan.backend.uses_gpu:
+            if plan.backend is not COLMAP:
                 assumed = CameraSettings(model=camera.camera_type, shared=camera.shared_camera, focal=DEFAULT_FOCAL)
                 sequence = solve_with_vggt(
                     run, plan, planned, sources, windows.window_batch_size, assumed, solve, vggt, settled

@@ -7,6 +7,7 @@ from pathlib import Path
 from core.errors import MaskflowError, RefusedInput
 from core.formats.reference_poses import lost_poses, read_reference_poses
 from core.models.backend import Backend
+from core.models.colmap import COLMAP
 from core.models.options import ModelOptions
 from core.models.registry import RECONSTRUCTORS
 from core.models.roles import WindowReconstructor
@@ -70,7 +71,8 @@ def check(
         raise RefusedInput.of("window_stride", stride, f"at most window_size ({size}): frames would be lost")
     models = ModelOptions(model_path=model_path)
     chosen = RECONSTRUCTORS.choose(backend, models)
-    if chosen.uses_gpu and camera.camera_type not in _PLAIN_CAMERAS:
+    chosen.check(models)
+    if chosen is not COLMAP and camera.camera_type not in _PLAIN_CAMERAS:
         raise RefusedInput.of("camera_type", camera.camera_type, f"{chosen.name} knows {' and '.join(_PLAIN_CAMERAS)}")
     if mask_dir is not None and not mask_dir.is_dir():
         raise RefusedInput.of("mask_dir", str(mask_dir), "a folder with NAME.png for each image NAME")
@@ -79,7 +81,7 @@ def check(
         try:
             notes = lost_poses(reference_poses.name, read_reference_poses(reference_poses))
         except MaskflowError as error:
-            raise RefusedInput(f"reference_poses cannot be used: {error}") from None
+            raise RefusedInput.unusable("reference_poses", str(reference_poses), str(error)) from None
     placement = place(devices, execution, chosen.uses_gpu)
     check_writable("output_dir", output_dir)
     return Plan(input_dir, images, output_dir, mask_dir, reference_poses, chosen, models, placement, notes)

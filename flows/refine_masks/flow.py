@@ -95,8 +95,6 @@ def refine_masks(
         execution,
     )
     notes = GENERATORS.notes(masks.generator, plan.generator, plan.models)
-    if plan.generator.weights is None:
-        notes.append("The built-in generator mends badly spoilt maps and does some harm to good ones: see the report")
     for note in notes:
         log.info(note)
     settings = Settings(

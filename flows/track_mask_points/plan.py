@@ -82,6 +82,7 @@ def check(
         raise RefusedInput.of("instances_dir", str(instances_dir), "files of one clip: these differ in size")
     models = ModelOptions(model_path=model_path)
     chosen = POINT_TRACKERS.choose(tracker, models)
+    chosen.check(models)
     placement = place(devices, execution, chosen.uses_gpu)
     check_writable("output_dir", output_dir)
     taken = QuerySettings(
@@ -97,7 +98,7 @@ def check(
     limit = batching.max_query_points_per_batch
     if limit == "auto":
         limit = points_at_once(chosen.name, free_gpu_gib(placement.slots()) if placement.cluster is None else None)
-    support = _SUPPORT_POINTS if chosen.uses_gpu else 0
+    support = _SUPPORT_POINTS if chosen.joint else 0
     split = SplitSettings(limit=limit, strategy=batching.batch_strategy, seed=queries.seed, support=support)
     stem = slugify(npz.stem, max_bytes=MAX_NAME)
     return Plan(npz, clips, output_dir, f"{base_name}_{chosen.name}", stem, chosen, models, taken, split, placement)
@@ -150,4 +151,4 @@ def _check_clip(parameter: str, clip: Path, mask_key: str) -> ClipHeader:
     except OSError as error:
         raise RefusedInput.of(parameter, str(clip), f"an NPZ file ({(error.strerror or str(error)).lower()})") from None
     except MaskflowError as error:
-        raise RefusedInput(f"{parameter} cannot be used: {error}") from None
+        raise RefusedInput.unusable(parameter, str(clip), str(error)) from None

@@ -131,7 +131,7 @@ def summarise_run(
 ) -> Summary:
     """What the run did, for people; `broken`: what else could not be made, and why."""
     columns = ["points", "batches", "visible", "motion", "s"]
-    columns[4:4] = (["kept"] if refined else []) + (["splitting"] if plan.tracker.uses_gpu else [])
+    columns[4:4] = (["kept"] if refined else []) + (["splitting"] if plan.tracker.joint else [])
     rows = [Row(one.item.name, "failed", (), one.reason) for one in clips if one.reason is not None]
     rows += [_row(one, columns) for one in instances]
     rows += [Row(name, "failed", (), why) for name, why in broken if why is not None]

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,6 +51,7 @@ RENDER = Stage(
 
 
 _MOST_PROBLEMS = 5
+_DRAWN = " (drawing)"
 
 
 def _run_name() -> str:
@@ -180,8 +182,9 @@ def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[Outcom
             "also": [one["frame"] for one in request["prompts"]],
         }
         request = {**source, "tracks": str(outcome.folder), "key": key, **wanted}
-        items.append(Item(outcome.item.name, {"tracks": key, **wanted}, request, outcome.item.cost))
-    return run_items(run, RENDER, items)
+        items.append(Item(f"{outcome.item.name}{_DRAWN}", {"tracks": key, **wanted}, request, outcome.item.cost))
+    drawn = run_items(run, RENDER, items)
+    return [replace(one, item=replace(one.item, name=one.item.name.removesuffix(_DRAWN))) for one in drawn]
 
 
 def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) -> dict[str, str]:

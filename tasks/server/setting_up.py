@@ -5,6 +5,7 @@ All of it can be done again and again; what people changed in the UI stays as th
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -85,25 +86,34 @@ def _keep_changes(
                 schedule=one.schedule,
                 active=one.active,
                 max_scheduled_runs=one.max_scheduled_runs,
-                parameters=_regrouped(one.parameters, now[name].parameter_openapi_schema or {}),
+                parameters=regrouped(one.parameters, now[name].parameter_openapi_schema or {}),
                 slug=one.slug,
             )
             for one in old.schedules
         ]
-        parameters = _regrouped(old.parameters, now[name].parameter_openapi_schema or {})
+        parameters = regrouped(old.parameters, now[name].parameter_openapi_schema or {})
         kept = DeploymentUpdate(parameters=parameters, schedules=schedules, paused=old.paused)
         client.update_deployment(now[name].id, kept)
 
 
-def _regrouped(parameters: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """Those that the flow has; each that has become part of a group of parameters since, there."""
-    known = schema.get("properties", {})
-    kept = {name: value for name, value in parameters.items() if name in known}
-    for group, about in known.items():
-        fields = schema.get("definitions", {}).get(about.get("$ref", "").rpartition("/")[2], {}).get("properties", {})
-        moved = {name: value for name, value in parameters.items() if name in fields and name not in known}
-        if moved:
-            kept[group] = moved | kept.get(group, {})
+def regrouped(parameters: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that a flow has; one that has become part of a group of parameters since is moved there.
+
+    A group's own name may have been that of a parameter: then a value that is no mapping is an old one.
+    """
+    known, kept = schema.get("properties", {}), {}
+    for name, about in known.items():
+        definition = schema.get("definitions", {}).get(about.get("$ref", "").rpartition("/")[2])
+        value = parameters.get(name)
+        if definition is None:
+            if name in parameters:
+                kept[name] = value
+            continue
+        fields = definition.get("properties", {})
+        group = dict(value) if isinstance(value, Mapping) else {}
+        moved = {one: old for one, old in parameters.items() if one in fields and not isinstance(old, Mapping)}
+        if moved or group:
+            kept[name] = {**{one: old for one, old in moved.items() if one == name or one not in known}, **group}
     return kept
 
 

@@ -163,7 +163,7 @@ def test_masks_of_sam2(tmp_path: Path) -> None:
         ({"--data-root": "scenes/s"}, "this is a scene itself: give the folder above"),
         ({"--scenes": "../x"}, "scenes = ['../x'] is not accepted: names of scenes in scenes: s"),
         ({"--model_cfg": "sam3.yaml"}, "model_cfg = 'sam3.yaml' is not accepted: one of sam2.1_hiera_t.yaml"),
-        ({"--generator": "sam2"}, "generator: sam2 cannot be used: its weights are not at"),
+        ({"--generator": "sam2"}, "generator = 'sam2' cannot be used: its weights are not at"),
         ({"--checkpoint": "none.pt"}, "there are no weights at"),
         ({"--iou-threshold": "0"}, "iou_threshold = 0.0 is not accepted"),
         ({"--max-scenes": "0"}, "max_scenes = 0 is not accepted"),

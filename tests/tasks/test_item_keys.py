@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from tasks.items import Item, Stage, item_key
 
@@ -43,4 +44,4 @@ def test_every_stage_names_an_item_function_of_its_own() -> None:
     assert [name for name, count in Counter(one.task_name for one in STAGES.values()).items() if count > 1] == []
     for stage in STAGES.values():
         module, _, name = stage.function.partition(":")
-        assert callable(getattr(importlib.import_module(module), name)), stage
+        assert issubclass(getattr(importlib.import_module(module), name).request, BaseModel), stage

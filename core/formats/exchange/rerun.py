@@ -100,6 +100,6 @@ def _frames(file: Path, size: tuple[int, int]) -> Iterator[SeenFrame]:
 
 
 FORMAT = Format(
-    "rerun", "Rerun: a recording each video, to look at", ("mask",), "nothing of ours", write, read,
+    "rerun", "Rerun: a recording each video, to look at", ("mask",), "", write, read,
     marks=get_args(Rule),
 )  # fmt: skip

@@ -59,12 +59,12 @@ def test_auto_takes_a_neural_backend_where_its_weights_are() -> None:
 )
 def test_a_backend_without_weights_is_refused_with_the_command_to_get_them(role: str, name: str, get: str) -> None:
     roles: dict[str, Role[Any]] = {"detector": DETECTORS, "segmenter": SEGMENTERS}
-    with pytest.raises(RefusedInput, match=rf"{role}: {name} cannot be used: .*`maskflow weights get {get}`"):
+    with pytest.raises(RefusedInput, match=rf"{role} = '{name}' cannot be used: .*`maskflow weights get {get}`"):
         roles[role].choose(name, PLAIN)
 
 
 def test_a_path_of_ones_own_is_never_passed_over() -> None:
-    with pytest.raises(RefusedInput, match=r"sam2 cannot be used: there are no weights at /.*/mine\.pt"):
+    with pytest.raises(RefusedInput, match=r"sam2' cannot be used: there are no weights at /.*/mine\.pt"):
         SEGMENTERS.choose("auto", ModelOptions(model_path=Path("mine.pt")))
     documented = Path("models/sam2/checkpoints/sam2.1_hiera_large.pt")  # given or not, it is where weights belong
     assert SEGMENTERS.choose("auto", ModelOptions(model_path=documented)).name == "classical"

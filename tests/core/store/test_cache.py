@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from core.errors import RefusedInput
-from core.store.cache import choose, has_items_of_an_earlier_version, in_use, list_items, mark_used, remove
+from core.store.cache import (
+    choose,
+    has_items_of_an_earlier_version,
+    in_use,
+    list_items,
+    mark_used,
+    note_key_version,
+    remove,
+)
 from core.store.manifest import commit_item
 
 KEYS = {name: 64 * name for name in "abc"}
@@ -34,9 +42,11 @@ def _names(items: list[object]) -> list[str]:
     return [of_key[getattr(one, "key")] for one in items]  # noqa: B009 - typed loosely
 
 
-def test_items_of_an_earlier_version_are_noted_once(outputs: Path, tmp_path: Path) -> None:
+def test_items_of_an_earlier_version_are_known(outputs: Path, tmp_path: Path) -> None:
     state = outputs / ".maskflow"
     assert has_items_of_an_earlier_version(state)
+    assert has_items_of_an_earlier_version(state), "until a run has ended"
+    note_key_version(state)
     assert not has_items_of_an_earlier_version(state)
     (state / "keys").write_text("1")
     assert has_items_of_an_earlier_version(state)

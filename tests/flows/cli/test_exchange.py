@@ -2,18 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 
 from core.formats.exchange import results_lines
 from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
-from core.formats.exchange.registry import read_results
+from core.formats.exchange.registry import FORMATS, read_results
 from core.formats.prompts import read_prompts
 from core.formats.review_jsonl import read_review
 from core.masks import rle
 from core.store.safe_load import load_json
 from core.video.writer import write_video
+from flows.cli.exchange import export_results
 from flows.cli.main import run
 
 _H, _W, _FRAMES = 48, 64, 12
@@ -49,6 +51,11 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     assert run([str(argument) for argument in arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     return line
+
+
+def test_every_format_can_be_chosen() -> None:
+    chosen = get_args(get_type_hints(export_results)["to"])
+    assert sorted(chosen) == sorted(FORMATS)
 
 
 @pytest.mark.parametrize("to", ["coco", "coco-video", "cvat", "davis", "mot", "mots", "yolo", "rerun"])

@@ -87,7 +87,7 @@ def test_values_go_into_their_groups_and_paths_are_expanded(monkeypatch: pytest.
         ("gpu_ids", [0, "x"], "gpu_ids.1", "x", "valid integer"),
         ("sam_image_size", 100, "sam_image_size", 100, "multiple of 32"),
         ("detector", "gpt", "detector", "gpt", "'auto', 'grounding-dino', 'sam3' or 'classical'"),
-        ("prompts", Path("~nosuchuser/a"), "prompts", Path("~nosuchuser/a"), "no home folder ~nosuchuser"),
+        ("prompts", Path("~nosuchuser/a"), "prompts", "~nosuchuser/a", "there is no home folder ~nosuchuser"),
     ],
 )
 def test_a_refusal_holds_parameter_value_and_what_is_accepted(

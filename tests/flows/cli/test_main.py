@@ -21,8 +21,8 @@ def video_list(tmp_path: Path, make_video: MakeVideo) -> Path:
     ("changes", "reported"),
     [
         ({"--detector": "yolo"}, "yolo"),
-        ({"--detector": "sam3"}, "detector: sam3 cannot be used"),
-        ({"--segmenter": "sam2"}, "segmenter: sam2 cannot be used"),
+        ({"--detector": "sam3"}, "detector = 'sam3' cannot be used"),
+        ({"--segmenter": "sam2"}, "segmenter = 'sam2' cannot be used"),
         ({"--text-prompt": "car"}, "text_prompt = 'car' is not accepted: the built-in detector finds person"),
         ({"--text-prompt": ""}, "give a text prompt or a prompts file"),
         ({"--fps": "0"}, "is not accepted: Input should be greater than 0"),

@@ -1,4 +1,4 @@
-"""Stands in for CoTracker3: the documented shapes and ranges, checked; points stay where they are requested for."""
+"""Stands in for CoTracker3: the documented shapes and ranges, checked; points stay where they are requested."""
 
 from typing import Any
 

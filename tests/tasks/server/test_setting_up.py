@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentUpdate
 
 from core.errors import RefusedInput
-from tasks.server.setting_up import POOL, notify, set_up
+from tasks.server.setting_up import POOL, notify, regrouped, set_up
 
 ROOT = Path(__file__).parents[3]
 FILES = ROOT / "flows" / "cli" / "deployed"
@@ -24,9 +25,29 @@ def client(prefect_server: str) -> Iterator[SyncPrefectClient]:
         yield client
 
 
+@pytest.mark.parametrize(
+    ("old", "now"),
+    [
+        ({"fps": 5, "gone": 1}, {"fps": 5}),
+        ({"fps": None, "gpu_ids": [1]}, {"fps": None, "devices": {"gpu_ids": [1]}}),
+        ({"matching": "documented"}, {"matching": {"matching": "documented"}}),
+        ({"matching": "documented", "spread": 3}, {"matching": {"matching": "documented", "spread": 3}}),
+        ({"matching": {"spread": 4}, "spread": 3}, {"matching": {"spread": 4}}),
+        ({"devices": "no mapping"}, {}),
+        ({}, {}),
+    ],
+)
+def test_parameters_from_before_there_were_groups_go_into_them(old: dict[str, Any], now: dict[str, Any]) -> None:
+    schema = {
+        "properties": {"fps": {}, "devices": {"$ref": "#/definitions/D"}, "matching": {"$ref": "#/definitions/M"}},
+        "definitions": {"D": {"properties": {"gpu_ids": {}}}, "M": {"properties": {"matching": {}, "spread": {}}}},
+    }
+    assert regrouped(old, schema) == now
+
+
 def test_set_up_twice_keeps_what_people_changed(client: SyncPrefectClient) -> None:
     names = set_up(client, FILES, ROOT)
-    assert len(names) == 5
+    assert len(names) == (ROOT / "prefect.yaml").read_text().count("entrypoint:")
     assert client.read_work_pool(POOL).type == "process"
     deployment = client.read_deployment_by_name("refine-masks/refine-masks")
     (schedule,) = deployment.schedules

@@ -161,7 +161,7 @@ def test_auto_takes_the_first_that_is_there() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_tracker_that_is_not_installed_is_refused_with_what_to_do(name: str) -> None:
-    with pytest.raises(RefusedInput, match=f"tracker: {name} cannot be used: .*is not installed .*github"):
+    with pytest.raises(RefusedInput, match=f"tracker = '{name}' cannot be used: .*is not installed .*github"):
         POINT_TRACKERS.choose(name, ModelOptions())
     assert POINT_TRACKERS.choose("auto", ModelOptions()).name == "lk"
     assert POINT_TRACKERS.load(ModelSpec(backend="lk")) is POINT_TRACKERS.load(ModelSpec(backend="lk"))
