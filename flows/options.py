@@ -1,6 +1,7 @@
 """Parameters that flows share, in groups: sections of Prefect's form, mappings in a deployment, flags of a command."""
 
 from dataclasses import dataclass
+from logging import Logger, LoggerAdapter
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
@@ -97,6 +98,14 @@ class Execution(Options):
         description="Seconds after which an item is killed and has failed, progress or not; no limit when left out.",
     )
     resume: bool = Field(True, description="Keep finished items; no-resume does all anew.")
+
+
+def warn(log: LoggerAdapter[Logger] | Logger, *backends: Backend[Any] | None) -> list[str]:
+    """Log the cautions of the backends that a run uses, as warnings; gives them for its report."""
+    cautions = [backend.caution for backend in backends if backend is not None and backend.caution]
+    for caution in cautions:
+        log.warning(caution)
+    return cautions
 
 
 def place(devices: Devices, execution: Execution, uses_gpu: bool = True, per_gpu: int = 1) -> Placement:

@@ -59,7 +59,7 @@ class Role(Generic[T]):
             notes.append(f"{best.name} is not used: {best.missing(options)}")
         elif chosen.weights is None and best.weights is not None and best.given(options):
             notes.append(f"{best.weights(options).path} is not used: {chosen.name} needs no weights")
-        return [*notes, chosen.note] if chosen.note else notes
+        return notes
 
     def load(self, spec: ModelSpec) -> T:
         """The model of this spec, loaded once per process.

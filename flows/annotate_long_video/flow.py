@@ -18,7 +18,7 @@ from flows.annotate_long_video.options import Windows
 from flows.annotate_long_video.plan import FAILURES, Plan, check
 from flows.annotate_long_video.results import assemble, deliver_results, not_followed, record, summary, write_problems
 from flows.annotate_long_video.videos import ModelSpecs, NothingToDo, Settings, Video, prepare
-from flows.options import Devices, Execution, Models
+from flows.options import Devices, Execution, Models, warn
 from tasks.cancellation import how_to_cancel
 from tasks.hashing import media_bytes, read_content
 from tasks.items import Item, Stage, run_name
@@ -100,6 +100,7 @@ def annotate_long_video(
     notes.append(f"Annotations: {plan.source}")
     for note in notes:
         log.info(note)
+    notes += warn(log, plan.detector, plan.segmenter)
     settings = Settings(
         windows.window_duration, windows.window_overlap, video_scale_factor, frame_interval, detection_interval, margin,
         hold_out, parallel=windows.mode == "parallel",

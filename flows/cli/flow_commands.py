@@ -1,5 +1,7 @@
 """The flows as commands, each with the flow's own parameters and docstring."""
 
+import importlib
+import importlib.util
 import logging
 from collections.abc import Callable, Iterator
 from inspect import Signature, signature
@@ -10,16 +12,6 @@ from prefect.client.schemas.objects import State
 from prefect.context import refresh_global_settings_context
 from rich.console import Console
 
-import flows.annotate_long_video.flow
-import flows.annotate_long_video.plan
-import flows.reconstruct_windows.flow
-import flows.reconstruct_windows.plan
-import flows.refine_masks.flow
-import flows.refine_masks.plan
-import flows.track_mask_points.flow
-import flows.track_mask_points.plan
-import flows.track_videos.flow
-import flows.track_videos.plan
 import tasks.reporting.summary
 from core.errors import MaskflowError, RefusedInput
 from flows.checking import checked
@@ -122,8 +114,9 @@ def _command(flow: Flow[..., Any], check: Callable[..., object]) -> Callable[...
     return command
 
 
-track_videos = _command(flows.track_videos.flow.track_videos, flows.track_videos.plan.check)
-annotate_long_video = _command(flows.annotate_long_video.flow.annotate_long_video, flows.annotate_long_video.plan.check)
-reconstruct_windows = _command(flows.reconstruct_windows.flow.reconstruct_windows, flows.reconstruct_windows.plan.check)
-refine_masks = _command(flows.refine_masks.flow.refine_masks, flows.refine_masks.plan.check)
-track_mask_points = _command(flows.track_mask_points.flow.track_mask_points, flows.track_mask_points.plan.check)
+def __getattr__(name: str) -> Callable[..., int]:
+    """The command of the flow called `name`: only that flow is imported, so that its help comes at once."""
+    if importlib.util.find_spec(f"flows.{name}.flow" if name.isidentifier() else "") is None:
+        raise AttributeError(f"no flow is called {name}")
+    flow, plan = (importlib.import_module(f"flows.{name}.{module}") for module in ("flow", "plan"))
+    return _command(getattr(flow, name), plan.check)

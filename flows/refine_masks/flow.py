@@ -14,7 +14,7 @@ from pydantic import Field
 from core.models.registry import GENERATORS
 from core.refining.refine import Settings
 from core.store.paths import UserPath
-from flows.options import Devices, Execution
+from flows.options import Devices, Execution, warn
 from flows.refine_masks.chunks import cut, deliver_chunk, forget_failed, scene_files
 from flows.refine_masks.comparing import compare_with_truth
 from flows.refine_masks.options import MaskGeneration, Matching
@@ -97,6 +97,7 @@ def refine_masks(
     notes = GENERATORS.notes(masks.generator, plan.generator, plan.models)
     for note in notes:
         log.info(note)
+    notes += warn(log, plan.generator)
     settings = Settings(
         matching=matching.matching,
         iou_threshold=matching.iou_threshold,

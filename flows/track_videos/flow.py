@@ -21,7 +21,7 @@ from core.quality.review_item import REVIEW_FILE
 from core.store.paths import UserPath, distinct, inside, slugify
 from core.tracking.prompt_check import PromptProblem
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
-from flows.options import Devices, Execution, Models
+from flows.options import Devices, Execution, Models, warn
 from flows.track_videos.plan import FAILURES, PROBLEMS, TRACK, Plan, check
 from flows.track_videos.results import (
     doubtful_frames,
@@ -109,6 +109,7 @@ def track_videos(
     notes = models.notes(plan.detector, plan.segmenter)
     for note in notes:
         log.info(note)
+    notes += warn(log, plan.detector, plan.segmenter)
     store = RunStore(plan.results.parent)
     settings = {"detection_frequency": detection_frequency, "max_frames": max_frames, "fps": fps}
     items, unreadable = _items(plan, store, settings)
