@@ -116,7 +116,7 @@ def _command(flow: Flow[..., Any], check: Callable[..., object]) -> Callable[...
 
 def __getattr__(name: str) -> Callable[..., int]:
     """The command of the flow called `name`: only that flow is imported, so that its help comes at once."""
-    if importlib.util.find_spec(f"flows.{name}.flow" if name.isidentifier() else "") is None:
+    if importlib.util.find_spec(f"flows.{name}") is None:
         raise AttributeError(f"no flow is called {name}")
     flow, plan = (importlib.import_module(f"flows.{name}.{module}") for module in ("flow", "plan"))
     return _command(getattr(flow, name), plan.check)

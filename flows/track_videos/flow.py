@@ -1,5 +1,6 @@
 """Track what a text names, or what boxes point at, through many videos on many GPUs."""
 
+import socket
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -156,14 +157,22 @@ def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[
             path = Path(video).expanduser()
             size = media_bytes(path)
         except (OSError, ValueError, RuntimeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            unreadable[video] = (reason or "unreadable").lower()
+            unreadable[video] = _why_not_there(video, error)
             continue
         prompts = [entry.model_dump(mode="json") for entry in plan.prompts.get(video, [])]
         what = {"text_prompt": plan.text_prompt, "prompts": prompts, **settings}
         request = {"video": str(path.resolve()), **what, **loaded}
         items.append(Item(video, {**what, **keys}, request, float(size)))
     return items, unreadable
+
+
+def _why_not_there(video: str, error: Exception) -> str:
+    """The reason; of a path that does not exist also where it was looked for: runs may start on other machines."""
+    reason = ((error.strerror if isinstance(error, OSError) else str(error)) or "unreadable").lower()
+    if not isinstance(error, FileNotFoundError):
+        return reason
+    place = "" if Path(video).is_absolute() else f" in {Path.cwd()} and beside the list"
+    return f"{reason} (looked for{place} on {socket.gethostname()})"
 
 
 def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[Outcome]:

@@ -1,12 +1,15 @@
 """The parameters of `track_videos`, checked: everything that can be refused is, before any work begins."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import RefusedInput
 from core.formats.prompts import PromptEntry, read_prompts
+from core.formats.video_list import read_video_list
 from core.models.backend import Backend
 from core.models.roles import Detector, VideoSegmenter
+from core.video.video_paths import path_parts
 from flows.checking import once_a_run
 from flows.options import Devices, Execution, Models, place
 from tasks.items import Stage
@@ -58,9 +61,9 @@ def check(
     text = (text_prompt or "").strip() or None
     if (text is None) == (prompts is None):
         raise RefusedInput.of("text_prompt", text_prompt, "give a text prompt or a prompts file, one of the two")
-    by_hand = read_prompts(prompts) if prompts is not None else {}
-    if prompts is not None and not set(videos) & set(by_hand):
-        raise RefusedInput.of("prompts", str(prompts), f"its keys are paths as they stand in the list ({videos[0]} …)")
+    by_hand = _by_video(read_prompts(prompts), videos) if prompts is not None else {}
+    if prompts is not None and not by_hand:
+        raise RefusedInput.of("prompts", str(prompts), f"its keys are paths of videos of the list ({videos[0]} …)")
     finder, follower = models.choose(text)
     for parameter, folder in (
         ("output_jsonl", output_jsonl.parent), ("output_video_dir", output_video_dir), ("recording", recording)
@@ -79,14 +82,24 @@ def check(
 
 def _read_list(path: Path) -> list[str]:
     try:
-        if path.exists() and not path.is_file():
-            raise OSError("not a regular file")
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        videos = read_video_list(path)
     except (OSError, UnicodeDecodeError) as error:
         raise RefusedInput.of("video_list", str(path), f"a readable UTF-8 text file ({error})") from None
-    videos = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not videos:
         raise RefusedInput.of(
             "video_list", str(path), "a file with the path of a video on each line; this one is empty"
         )
     return videos
+
+
+def _by_video(prompts: dict[str, list[PromptEntry]], videos: Sequence[str]) -> dict[str, list[PromptEntry]]:
+    """Prompts by the video that their key means: its path, or the end of its path where only one ends so."""
+    found: dict[str, list[PromptEntry]] = {}
+    for key, entries in prompts.items():
+        parts = path_parts(key)
+        meant = [key] if key in videos else [one for one in videos if path_parts(one)[-len(parts) :] == parts]
+        if len(meant) > 1:
+            raise RefusedInput.of("prompts", key, f"a path of one video; it could be {' or '.join(meant[:5])}")
+        for video in meant:
+            found.setdefault(video, []).extend(entries)
+    return found

@@ -126,6 +126,9 @@ def _serve(folder: Path, port: int) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
+    from tasks.server.sqlite_waits import give_up_soon  # loads the server
+
+    give_up_soon()
     app = retry_soon(create_app())
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_keep_alive=5)
     server = uvicorn.Server(config)

@@ -218,7 +218,10 @@ def test_prompts_by_hand_as_masks(tmp_path: Path, make_video: MakeVideo) -> None
         (("--frame-interval", 0), "frame_interval"),
         (("--text-prompt", "mug"), "assoc_info and text_prompt were given"),
         (("--video-id", "../../etc"), "video_id = '../../etc' is not accepted"),
-        (("--video-path", "/no/such/folder"), "video_path = '/no/such/folder' does not exist"),
+        (
+            ("--video-path", "/no/such/folder"),
+            "video_path = '/no/such/folder' is not accepted: the folder of the videos",
+        ),
         (("--mask-info", "/no/such/file"), "mask_info = '/no/such/file' cannot be read"),
         (("--segmenter", "sam2"), "maskflow weights get"),
     ],

@@ -160,7 +160,7 @@ def test_vggt_with_a_stand_in_for_the_package(tmp_path: Path, monkeypatch: pytes
         (["--window-size", "4", "--window-stride", "5"], "window_stride = 5 is not accepted: at most window_size"),
         (["--fps", "2"], "fps = 2.0 is not accepted: only for a video"),
         (["--mask-dir", "nowhere"], "mask_dir = 'nowhere' is not accepted"),
-        (["--reference-poses", "nowhere"], "reference_poses cannot be used"),
+        (["--reference-poses", "nowhere"], "reference_poses = 'nowhere' cannot be used"),
         (["--backend", "vggt"], "cannot be used"),
         (["--window-size", "1"], "window_size"),
         (["--input-dir", "nowhere"], "input_dir = 'nowhere' is not accepted"),

@@ -45,7 +45,7 @@ class Format:
         name: as the command line has it.
         about: what it is, for people.
         shapes: what it can hold; the first is taken where nothing else is requested.
-        loses: what of the neutral model it cannot hold.
+        loses: what of the neutral model it cannot hold; empty for nothing.
         write: makes its files in a folder.
         read: gives what is in such files. Raises `BadResults`.
         marks: rules of what is not judged that it has a place for.
