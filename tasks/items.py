@@ -23,12 +23,14 @@ class Stage:
         name: for people.
         function: an item function of `core` (see `core/item.py`), as `module:name`.
         describe: lines for the log about an item's record.
+        page: its items leave a page about the run (`core.report.page.write_run_page`).
         version: part of the key: raise it when the files or the record that the function leaves change.
     """
 
     name: str
     function: str
     describe: Callable[[dict[str, Any]], list[str]]
+    page: bool = False
     version: int = 1
 
     @property

@@ -58,9 +58,9 @@ class ItemRun:
     made: list[tuple[Stage, Outcome]] = field(default_factory=list)
 
     @property
-    def folders(self) -> list[Path]:
-        """Those of the items made, in their order."""
-        return [outcome.folder for _, outcome in self.made]
+    def pages(self) -> list[Path]:
+        """The folders of the pages about the run."""
+        return [outcome.folder for stage, outcome in self.made if stage.page]
 
 
 @contextmanager

@@ -53,11 +53,11 @@ class TracksRecording:
         if not masks and frame.objects:
             return
         width, height = self._size
-        ids = np.zeros((height, width), np.uint16)
+        highest = max((obj_id for obj_id, _ in masks), default=0)
+        ids = np.zeros((height, width), np.uint8 if highest < 256 else np.uint16)
         for obj_id, mask in masks:
             ids[rle.decode(mask)] = obj_id
-        small = ids.astype(np.uint8) if max((obj_id for obj_id, _ in masks), default=0) < 256 else ids
-        self._recording.log("video/masks", rr.SegmentationImage(small))
+        self._recording.log("video/masks", rr.SegmentationImage(ids))
 
     def data(self, entity: str, static: bool = False, **texts: str) -> None:
         """Log texts by name, for programs: at the time of the last frame, or for the whole recording."""

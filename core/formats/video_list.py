@@ -1,11 +1,10 @@
 """Lists of videos as people write them: a line each, with comments, quotes, patterns and folders."""
 
 import glob
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.store.paths import expanded
+from core.store.paths import expanded, files_of
 from core.video.image_file import natural_key
 from core.video.image_folder import has_images
 from core.video.video_paths import VIDEO_SUFFIXES
@@ -55,13 +54,14 @@ def _meant(text: str, beside: Path) -> list[str]:
 
 def _below(path: str) -> list[str]:
     """The path; of a folder that holds videos and no images, the videos."""
+    folder = Path(path)
     try:
-        if not Path(path).is_dir() or has_images(Path(path)):
+        if not folder.is_dir() or has_images(folder):
             return [path]
-        videos = [one.path for one in os.scandir(path) if Path(one.name).suffix.lower() in VIDEO_SUFFIXES]
+        videos = files_of(folder, VIDEO_SUFFIXES, deep=False)
     except OSError:  # it may not be looked into: its item says so
         return [path]
-    return sorted(videos, key=natural_key) or [path]
+    return sorted(map(str, videos), key=natural_key) or [path]
 
 
 def _exists(path: str) -> bool:

@@ -74,13 +74,13 @@ class Role(Generic[T]):
                 raise Unavailable(f"no {self.name} is called {spec.backend!r}: the run that chose it had others")
             started_s = time.monotonic()
             model = backend.load(spec)
-            check_unchanged(spec)
+            _check_unchanged(spec)
             _log.info("%s %s loaded in %.1f s", self.name, spec.name, time.monotonic() - started_s)
             self._loaded = spec, model
         return self._loaded[1]
 
 
-def check_unchanged(spec: ModelSpec) -> None:
+def _check_unchanged(spec: ModelSpec) -> None:
     """Raises `Unavailable` where a model's weights are no more those that were decided upon."""
     # What was decided upon goes into keys and manifests: anything else must not be loaded under its name.
     if spec.path is not None and host_digest(spec.path) != spec.sha256:

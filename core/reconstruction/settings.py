@@ -28,7 +28,7 @@ class FeatureSettings(BaseModel):
 class VggtSettings(BaseModel):
     """How VGGT's tracks and depth are used; the names are those of the tool this replaces."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", title="VGGT")
     vis_thresh: float = Field(
         0.2,
         ge=0,

@@ -125,7 +125,7 @@ def annotate_long_video(
     failures |= deliver_results(store, videos, outcomes, recorded, output_dir, settings.interval)
     with deliverable(output_dir):
         write_failures(output_dir / FAILURES, ((one, failures[one]) for one in plan.videos if one in failures))
-    return publish(summary(plan, videos, followed, outcomes, failures, notes, output_dir), run.folders)
+    return publish(summary(plan, videos, followed, outcomes, failures, notes, output_dir), run.pages)
 
 
 def _at_once(plan: Plan, settings: Settings) -> int | None:

@@ -27,6 +27,7 @@ ASSEMBLE = Stage(
     "assemble",
     "core.long_video.assemble_item:assemble_video",
     lambda done: [f"{done['boxes']} boxes of {done['objects']} objects on {done['frames']} frames"],
+    page=True,
 )
 RECORD = Stage(
     "record",

@@ -12,8 +12,6 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from core.errors import RefusedInput
 from flows.options import BackendOf
 
-_PANELS = {"vggt": "VGGT"}
-
 
 @dataclass(frozen=True)
 class Flags:
@@ -61,7 +59,7 @@ def flags_of(flow_function: Callable[..., Any]) -> Flags:
     for place, parameter in enumerate(signature(flow_function).parameters.values()):
         group = types[parameter.name]
         if isinstance(group, type) and issubclass(group, BaseModel):
-            panel = cyclopts.Group(_PANELS.get(parameter.name, parameter.name.capitalize()), sort_key=place)
+            panel = cyclopts.Group(group.model_config.get("title") or parameter.name.capitalize(), sort_key=place)
             of_fields = _types(group)
             for name, field in group.model_fields.items():
                 shown = cyclopts.Parameter(help=field.description, group=panel)

@@ -151,7 +151,7 @@ def reconstruct_windows(
     summary = summarise_run(plan, planned, sequence, merged, failures, unmatched, no_report, notes)
     for note in summary.notes[len(notes) :]:
         log.info(note)
-    return publish(summary, run.folders)
+    return publish(summary, run.pages)
 
 
 def _facts(

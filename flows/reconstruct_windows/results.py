@@ -18,7 +18,7 @@ from tasks.reporting.summary import Row, Summary
 from tasks.running import ItemRun, run_items
 
 FAILURES, REPORT = "failures.jsonl", "reconstruct_report.html"
-MAKE_REPORT = Stage("report", "core.reconstruction.report_item:report_reconstruction", lambda _: [])
+MAKE_REPORT = Stage("report", "core.reconstruction.report_item:report_reconstruction", lambda _: [], page=True)
 _MOST_NOTES = 5
 
 

@@ -125,7 +125,7 @@ def refine_masks(
         log.info(scene_line(name, runs[name], summary))
     with deliverable(plan.output):
         forget_failed(runs)
-    return publish(summarise_run(plan, runs, summaries, no_report, notes), run.folders)
+    return publish(summarise_run(plan, runs, summaries, no_report, notes), run.pages)
 
 
 def _facts(plan: Plan, settings: Settings, notes: list[str]) -> list[tuple[str, str]]:

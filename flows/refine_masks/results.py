@@ -15,7 +15,7 @@ from tasks.reporting.summary import Row, Summary
 from tasks.running import ItemRun, run_items
 
 FAILURES, REPORT = "failures.jsonl", "refine_report"
-MAKE_REPORT = Stage("report", "core.refining.report_item:report_refined", lambda _: [])
+MAKE_REPORT = Stage("report", "core.refining.report_item:report_refined", lambda _: [], page=True)
 _DELIVERED = (
     (REPORT_FILE, f"{REPORT}.html"),
     (reported.SUMMARY_FILE, f"{REPORT}.json"),

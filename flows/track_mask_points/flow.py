@@ -123,7 +123,7 @@ def track_mask_points(
     for note in from_batches:
         log.info(note)
     return publish(
-        summarise_run(plan, clips, instances, broken, refining.refine, notes + warnings + from_batches), run.folders
+        summarise_run(plan, clips, instances, broken, refining.refine, notes + warnings + from_batches), run.pages
     )
 
 

@@ -3,7 +3,6 @@
 import socket
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +29,7 @@ from flows.track_videos.results import (
     prompt_problems,
     report_path,
     review_videos,
+    run_about,
     title,
     write_problems,
 )
@@ -52,7 +52,6 @@ RENDER = Stage(
 
 
 _MOST_PROBLEMS = 5
-_DRAWN = " (drawing)"
 
 
 def _run_name() -> str:
@@ -136,7 +135,7 @@ def track_videos(
         write_review(folder / REVIEW_FILE, doubtful_frames(reviewed))
         write_problems(folder / PROBLEMS, problems)
         write_failures(folder / FAILURES, ((v, failures[v]) for v in plan.videos if v in failures))
-    return publish(_summary(plan, done, failures, problems, no_report, notes), run.folders)
+    return publish(_summary(plan, done, failures, problems, no_report, notes), run.pages)
 
 
 def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[Item], dict[str, str]]:
@@ -192,9 +191,8 @@ def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[Outcom
             "also": [one["frame"] for one in request["prompts"]],
         }
         request = {**source, "tracks": str(outcome.folder), "key": key, **wanted}
-        items.append(Item(f"{outcome.item.name}{_DRAWN}", {"tracks": key, **wanted}, request, outcome.item.cost))
-    drawn = run_items(run, RENDER, items)
-    return [replace(one, item=replace(one.item, name=one.item.name.removesuffix(_DRAWN))) for one in drawn]
+        items.append(Item(outcome.item.name, {"tracks": key, **wanted}, request, outcome.item.cost))
+    return run_about(run, RENDER, items, "drawing")
 
 
 def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) -> dict[str, str]:

@@ -94,10 +94,14 @@ def _read_list(path: Path) -> list[str]:
 
 def _by_video(prompts: dict[str, list[PromptEntry]], videos: Sequence[str]) -> dict[str, list[PromptEntry]]:
     """Prompts by the video that their key means: its path, or the end of its path where only one ends so."""
+    by_name: dict[str, list[str]] = {}
+    for video in videos:
+        by_name.setdefault(path_parts(video)[-1], []).append(video)
     found: dict[str, list[PromptEntry]] = {}
     for key, entries in prompts.items():
         parts = path_parts(key)
-        meant = [key] if key in videos else [one for one in videos if path_parts(one)[-len(parts) :] == parts]
+        alike = by_name.get(parts[-1], [])
+        meant = [key] if key in alike else [one for one in alike if path_parts(one)[-len(parts) :] == parts]
         if len(meant) > 1:
             raise RefusedInput.of("prompts", key, f"a path of one video; it could be {' or '.join(meant[:5])}")
         for video in meant:

@@ -22,8 +22,7 @@ from tasks.reporting.facts import run_facts
 from tasks.running import ItemRun, run_items
 
 REVIEW = Stage("review", "core.quality.review_item:review_video", lambda done: [f"{done['entries']} frames to look at"])
-_REVIEWED = " (review)"
-MAKE_REPORT = Stage("report", "core.tracking.report_item:report_tracked", lambda _: [])
+MAKE_REPORT = Stage("report", "core.tracking.report_item:report_tracked", lambda _: [], page=True)
 
 
 def _short_names(videos: Sequence[str]) -> dict[str, str]:
@@ -40,11 +39,14 @@ def review_videos(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[
             name = names[outcome.item.name]
             request = {"name": name, "video": outcome.item.request["video"], "tracks": str(outcome.folder)}
             inputs = {"name": name, "tracks": item_key(TRACK, outcome.item)}
-            items.append(Item(f"{outcome.item.name}{_REVIEWED}", inputs, request, outcome.item.cost))
-    return [
-        replace(one, item=replace(one.item, name=one.item.name.removesuffix(_REVIEWED)))
-        for one in run_items(run, REVIEW, items)
-    ]
+            items.append(Item(outcome.item.name, inputs, request, outcome.item.cost))
+    return run_about(run, REVIEW, items, "review")
+
+
+def run_about(run: ItemRun, stage: Stage, items: Sequence[Item], what: str) -> list[Outcome]:
+    """Make items about tracked videos: at work they are called `VIDEO (what)`, in their outcomes as the videos."""
+    named = [replace(item, name=f"{item.name} ({what})") for item in items]
+    return [replace(one, item=item) for one, item in zip(run_items(run, stage, named), items, strict=True)]
 
 
 def doubtful_frames(reviewed: Sequence[Outcome]) -> list[ReviewEntry]:

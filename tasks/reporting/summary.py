@@ -96,7 +96,7 @@ def publish(summary: Summary, folders: Iterable[Path]) -> State[None]:
 
     Args:
         summary: the finished run.
-        folders: its items'; the first pictures of pages there are shown in Prefect's UI.
+        folders: of the pages about it, whose first pictures are shown in Prefect's UI.
     """
     global latest
     latest = summary

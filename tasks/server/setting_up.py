@@ -110,10 +110,14 @@ def regrouped(parameters: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[
                 kept[name] = value
             continue
         fields = definition.get("properties", {})
-        group = dict(value) if isinstance(value, Mapping) else {}
-        moved = {one: old for one, old in parameters.items() if one in fields and not isinstance(old, Mapping)}
-        if moved or group:
-            kept[name] = {**{one: old for one, old in moved.items() if one == name or one not in known}, **group}
+        moved = {
+            one: old
+            for one, old in parameters.items()
+            if one in fields and (one == name or one not in known) and not isinstance(old, Mapping)
+        }
+        group = moved | dict(value if isinstance(value, Mapping) else {})
+        if group:
+            kept[name] = group
     return kept
 
 

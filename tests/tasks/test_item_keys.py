@@ -45,3 +45,10 @@ def test_every_stage_names_an_item_function_of_its_own() -> None:
     for stage in STAGES.values():
         module, _, name = stage.function.partition(":")
         assert issubclass(getattr(importlib.import_module(module), name).request, BaseModel), stage
+
+
+def test_stages_whose_items_write_a_page_say_so() -> None:
+    """Prefect's UI shows the first pictures of these pages."""
+    assert {stage.task_name for stage in STAGES.values() if stage.page} == {
+        "report_tracked", "assemble_video", "report_refined", "report_reconstruction", "report_points",
+    }  # fmt: skip

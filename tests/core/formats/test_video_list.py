@@ -12,7 +12,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("a.mp4", "b 10.mp4", "b 2.mp4", "notes.txt", "#1.mp4", "[x].mp4", "x.mp4", "'q'.mp4"):
         (tmp_path / "lists" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "lists" / name).touch()
-    for name in ("walks/2.mov", "walks/10.mov", "walks/readme.txt", "frames/1.png", "frames/clip.mp4", "void/x.txt"):
+    for name in (
+        "walks/2.mov",
+        "walks/10.mov",
+        "walks/._2.mov",
+        "walks/readme.txt",
+        "frames/1.png",
+        "frames/clip.mp4",
+        "void/x.txt",
+    ):
         (tmp_path / "lists" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "lists" / name).touch()
     (tmp_path / "here" / "a.mp4").touch()
