@@ -28,7 +28,8 @@ def _track(video: Path, fps: float | None, every: int) -> tuple[list[FrameRecord
         return list(read_frames(Path(folder))), record["frames"] / record["seconds"]
 
 
-def _truth(path: Path) -> list[_Boxes]:
+def read_truth(path: Path) -> list[_Boxes]:
+    """The boxes of a MOT file, by frame."""
     frames: dict[int, _Boxes] = {}
     for line in path.read_text().splitlines():
         frame, obj_id, x, y, width, height, counts = (float(v) for v in line.split(",")[:7])
@@ -47,7 +48,7 @@ def _found(frame: FrameRecord) -> _Boxes:
 def main() -> None:
     """Print both clips' figures."""
     data = need_data()
-    truth = _truth(data / "mot15_adl_rundle_6" / "gt.txt")
+    truth = read_truth(data / "mot15_adl_rundle_6" / "gt.txt")
     frames, speed = _track(data / "mot15_adl_rundle_6" / "video.mp4", None, 3)
     m = box_identity(truth, [_found(frame) for frame in frames][: len(truth)])
     print(

@@ -4,6 +4,13 @@ Each takes one finished message, so that it survives the trip from a worker proc
 """
 
 
+def reason_of(error: Exception) -> str:
+    """What an error says, for the end of a message: `no such file or directory`, without the system's number."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__
+
+
 class MaskflowError(Exception):
     """An expected error: its message says what, where, and what to do."""
 
@@ -15,6 +22,8 @@ class RefusedInput(MaskflowError, ValueError):
         parameter: its name, where it is one parameter alone.
         value: what it was.
         accepted: what is accepted instead.
+
+    On the command line the parameter is called as the flag is, see `said_of`.
     """
 
     parameter: str | None = None
@@ -24,16 +33,22 @@ class RefusedInput(MaskflowError, ValueError):
     @classmethod
     def of(cls, parameter: str, value: object, accepted: str) -> "RefusedInput":
         """The usual wording: which parameter, what it was, what is accepted."""
-        error = cls(f"{parameter} = {value!r} is not accepted: {accepted}")
+        wrong = f"{parameter} = {value!r} is not accepted" if value is not None else f"{parameter} is missing"
+        error = cls(f"{wrong}: {accepted}")
         error.parameter, error.value, error.accepted = parameter, value, accepted
         return error
 
     @classmethod
     def unusable(cls, parameter: str, value: object, reason: str) -> "RefusedInput":
         """For a value of the right form that cannot be used: the reason says what to do."""
+        reason = reason.removeprefix(f"{value}: ")  # errors of reading begin with the path
         error = cls(f"{parameter} = {value!r} cannot be used: {reason}")
         error.parameter, error.value, error.accepted = parameter, value, reason
         return error
+
+    def said_of(self, flag: str) -> str:
+        """The message, with the parameter called `flag`."""
+        return f"{flag}: {str(self).removeprefix(f'{self.parameter} ').removeprefix('= ').removeprefix('is ')}"
 
 
 class BadMedia(MaskflowError):

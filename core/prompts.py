@@ -10,11 +10,28 @@ from core.masks import Box, Mask
 
 @dataclass(frozen=True)
 class Detection:
-    """One thing found: its box, what it was called, and how sure the detector is (0..1)."""
+    """One thing found: its box, what it was called, and how sure the detector is (0..1); None: it cannot say."""
 
     box: Box
     label: str
-    score: float
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far a detector is trusted.
+
+    Attributes:
+        min_score: detections under this score start no object.
+        unseen_s: seconds for which an object may go undetected before it is lost …
+        unseen_rounds: … and at least so many rounds of detection.
+        drifted_iou: a mask whose box fits its detection less well than this has drifted, and is set right.
+    """
+
+    min_score: float = 0.3
+    unseen_s: float = 1.2
+    unseen_rounds: int = 10
+    drifted_iou: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)

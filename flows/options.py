@@ -7,11 +7,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from core.errors import RefusedInput
 from core.models.backend import Backend
 from core.models.options import ModelOptions
 from core.models.registry import DETECTORS, SEGMENTERS
 from core.models.role import Role
 from core.models.roles import Detector, VideoSegmenter
+from core.video.sampling import Part
 from tasks.devices.slots import MAX_SLOTS
 from tasks.devices.timeouts import STALL_TIMEOUT_S, Timeouts
 from tasks.placement import Placement, choose_placement
@@ -26,6 +28,10 @@ class BackendOf:
     def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
         """Accept the names that the registry has."""
         return core_schema.literal_schema(list(self.role.names))
+
+
+class Positional:
+    """Marks a parameter whose values may stand on the command line without its flag."""
 
 
 class Options(BaseModel):
@@ -67,6 +73,22 @@ class Models(ModelOptions, Backends):
         return found_by + SEGMENTERS.notes(self.segmenter, segmenter, self)
 
 
+class Taken(Options):
+    """Which part of the videos is processed, to try things out before a long run."""
+
+    model_config = ConfigDict(title="Part", frozen=True, extra="forbid")
+    limit: int | None = Field(None, ge=1, description="Only the first so many videos.")
+    start: float = Field(0, ge=0, description="Only what is shown from this second of a video on.")
+    end: float | None = Field(None, gt=0, description="Only what is shown before this second of a video.")
+
+    @property
+    def part(self) -> Part:
+        """The times that are processed. Raises `RefusedInput` where there are none."""
+        if self.end is not None and self.end <= self.start:
+            raise RefusedInput.of("end", self.end, f"seconds after start = {self.start:g}")
+        return Part(self.start, self.end)
+
+
 class Devices(Options):
     """Where the work is done."""
 
@@ -100,9 +122,9 @@ class Execution(Options):
     resume: bool = Field(True, description="Keep finished items; no-resume does all anew.")
 
 
-def warn(log: LoggerAdapter[Logger] | Logger, *backends: Backend[Any] | None) -> list[str]:
+def warn(log: LoggerAdapter[Logger] | Logger, text: str | None, *backends: Backend[Any] | None) -> list[str]:
     """Log the cautions of the backends that a run uses, as warnings; gives them for its report."""
-    cautions = [backend.caution for backend in backends if backend is not None and backend.caution]
+    cautions = [caution for backend in backends if backend is not None for caution in backend.cautions(text or "")]
     for caution in cautions:
         log.warning(caution)
     return cautions

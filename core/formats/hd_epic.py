@@ -12,9 +12,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
 
-from core.errors import RefusedInput, UnsafeFile
+from core.errors import RefusedInput, UnsafeFile, reason_of
 from core.formats.sparse_annotations import Problem, SparseAnnotations, SparsePrompt
 from core.store.safe_load import load_json
+from core.validation import explained
 
 _MAX_BYTES = 1_000_000_000
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
@@ -73,7 +74,7 @@ def _by_video(parameter: str, path: Path) -> dict[str, dict[str, Any]]:
     try:
         content = load_json(path, _MAX_BYTES)
     except (OSError, UnsafeFile) as error:
-        raise RefusedInput(f"{parameter} = {str(path)!r} cannot be read: {error}") from None
+        raise RefusedInput.unusable(parameter, str(path), reason_of(error)) from None
     if not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):
         raise RefusedInput.of(parameter, str(path), "a JSON object with an object for each video id")
     return content
@@ -82,7 +83,7 @@ def _by_video(parameter: str, path: Path) -> dict[str, dict[str, Any]]:
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']}" if place else str(first["msg"])
+    return f"{place}: {explained(first)}" if place else explained(first)
 
 
 def _prompts(

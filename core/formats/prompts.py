@@ -3,13 +3,15 @@
     {"clips/car.mp4": [{"frame": 0, "obj_id": 1, "label": "car", "box": [120, 80, 340, 260]}],
      "clips/dog.mp4": [{"points": [[400, 300, 1], [20, 20, 0]]}]}
 
-Keys are the paths as they stand in the video list (for long videos: the video ids). `frame` is the source frame
-(default 0), `obj_id` counts up where it is left out, `box` is xyxy in source pixels, a point is x, y and 1 (on the
-object) or 0 (off it), `mask` a COCO RLE of the whole picture, packed or as a list of runs. Entries of one object on one
-frame are one prompt: its points are joined, and so are its masks; its box is the box around all. A mask counts alone.
+Keys are paths of videos, or as much of their ends as one video alone has, also without the ending: `car`.
+`frame` is the source frame (default 0), `obj_id` counts up where it is left out, `box` is xyxy in source pixels, a
+point is x, y and 1 (on the object) or 0 (off it), `mask` a COCO RLE of the whole picture, packed or as a list of runs.
+Entries of one object on one frame are one prompt: its points are joined, and so are its masks; its box is the box
+around all. A mask counts alone.
 """
 
 import itertools
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -25,12 +27,14 @@ from pydantic import (
     model_validator,
 )
 
-from core.errors import RefusedInput, UnsafeFile
+from core.errors import RefusedInput, UnsafeFile, reason_of
 from core.masks import rle
 from core.masks.boxes import around
 from core.prompts import ObjectPrompt, Prompt
 from core.store.safe_load import load_json
 from core.text import one_line
+from core.validation import explained
+from core.video.video_paths import path_parts
 
 LARGEST_ID = 65_535
 _LONGEST_PLACE = 200
@@ -63,7 +67,7 @@ class PromptEntry(BaseModel):
     @model_validator(mode="after")
     def _tells_an_object(self) -> Self:
         if self.box is not None and (self.box[2] <= self.box[0] or self.box[3] <= self.box[1]):
-            raise ValueError("box is x0, y0, x1, y1 with x0 < x1 and y0 < y1")
+            raise ValueError("box is x0, y0, x1, y1 with x0 < x1 and y0 < y1: its corners, not x, y, width, height")
         if self.box is None and self.mask is None and not any(positive for _, _, positive in self.points):
             raise ValueError("give a box, a mask, or points with at least one on the object")
         return self
@@ -101,16 +105,58 @@ def read_prompts(path: Path) -> dict[str, list[PromptEntry]]:
     try:
         videos = _FILE.validate_python(load_json(path))
     except (OSError, UnsafeFile) as error:
-        raise RefusedInput(f"prompts = {str(path)!r} cannot be read: {error}") from None
+        raise RefusedInput.unusable("prompts", str(path), reason_of(error)) from None
     except ValidationError as error:
         first = error.errors()[0]
         place = one_line(" / ".join(str(part) for part in first["loc"]), _LONGEST_PLACE)
         hint = " (a point is [x, y, 1] on the object, or [x, y, 0] off it)" if "points" in first["loc"] else ""
-        raise RefusedInput(f"prompts = {str(path)!r}: {place}: {first['msg']}{hint}") from None
+        raise RefusedInput.unusable("prompts", str(path), f"{place}: {explained(first)}{hint}") from None
     try:
         return {video: _joined(_numbered(entries)) for video, entries in videos.items()}
     except ValueError as error:
-        raise RefusedInput(f"prompts = {str(path)!r}: {error}") from None
+        raise RefusedInput.unusable("prompts", str(path), str(error)) from None
+
+
+def prompts_by_video(file: Path, paths: Mapping[str, str]) -> tuple[dict[str, list[PromptEntry]], list[str]]:
+    """The prompts of a file by video, and those of its keys that mean no video.
+
+    A key is a video's name or path, or the end of its path, with or without its ending, where only one ends so.
+
+    Args:
+        file: read by `read_prompts`.
+        paths: of each video, by its name in this run.
+
+    Raises:
+        RefusedInput: as `read_prompts`; a key could mean several videos; or no key means any.
+    """
+    prompts = read_prompts(file)
+    by_end: dict[str, list[str]] = {}
+    for name, path in paths.items():
+        by_end.setdefault(path_parts(path)[-1], []).append(name)
+    found: dict[str, list[PromptEntry]] = {}
+    unused = []
+    for key, entries in prompts.items():
+        parts = path_parts(key)
+        alike = by_end.get(parts[-1], [])
+        meant = [key] if key in paths else [one for one in alike if path_parts(paths[one])[-len(parts) :] == parts]
+        if len(meant) > 1:
+            raise RefusedInput.of("prompts", key, f"a path of one video; it could be {' or '.join(meant[:5])}")
+        for name in meant:
+            found[name] = _joined(_numbered([*found.get(name, []), *entries]))
+        if not meant:
+            unused.append(key)
+    if not found:
+        first = next(iter(paths))
+        raise RefusedInput.of(
+            "prompts", str(file), f"its keys name videos of this run, as {first!r}; none of {keys_of(prompts)} does"
+        )
+    return found, unused
+
+
+def keys_of(prompts: Iterable[str]) -> str:
+    """The first few keys, for messages."""
+    keys = list(prompts)
+    return ", ".join(repr(one_line(key, 60)) for key in keys[:3]) + (" …" if len(keys) > 3 else "") or "none"
 
 
 def _numbered(entries: list[PromptEntry]) -> list[PromptEntry]:

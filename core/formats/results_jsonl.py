@@ -3,15 +3,19 @@
 *frames*: `{video_path, text_prompt, video_info, frames: [{frame_idx, source_frame, time_s, objects: [...]}]}`
 *objects*: `{video_path, text_prompt, video_info, objects: [{obj_id, label, score, frames: [...]}]}`
 
+Where they were drawn, `annotated_video` and `recording` come before `video_info`: their paths.
+
 Both are written piece by piece, so that an hour of video never stands in memory as a whole.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
+from types import MappingProxyType
 from typing import IO, Any, Literal
 
 from core.formats.tracks import VideoHead, read_frames, read_head
@@ -20,15 +24,18 @@ from core.store.atomic import atomic_file
 
 Schema = Literal["frames", "objects"]
 _SPOOL_BYTES = 2**16
+_LONGEST_HEAD = 2**16
+_HEAD = re.compile(rb'\s*\{"video_path": "(?:[^"\\]|\\.)*", "text_prompt": (null|"(?:[^"\\]|\\.)*")')
 
 
 @dataclass(frozen=True)
 class TrackedVideo:
-    """A video as the list names it, and the folder its tracks are in."""
+    """A video as the list names it, the folder its tracks are in, and files that were drawn of it, by what they are."""
 
     video_path: str
     text_prompt: str | None
     folder: Path
+    drawn: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,17 @@ def write_results(path: Path, videos: Iterable[TrackedVideo], schema: Schema, ma
     ):
         for video in videos:
             frames = _tracked_frames(video.folder, masks)
-            write_line(out, video.video_path, video.text_prompt, read_head(video.folder), frames, schema)
+            write_line(out, video.video_path, video.text_prompt, read_head(video.folder), frames, schema, video.drawn)
+
+
+def text_of_results(path: Path) -> str | None:
+    """The text whose results a file has, empty for prompts by hand; None where there is no such file."""
+    try:
+        with path.open("rb") as file:
+            head = _HEAD.match(file.read(_LONGEST_HEAD))
+        return None if head is None else json.loads(head[1]) or ""
+    except (OSError, ValueError):
+        return None
 
 
 def _tracked_frames(folder: Path, masks: bool) -> Iterator[LineFrame]:
@@ -87,9 +104,10 @@ def write_line(
     head: VideoHead,
     frames: Iterable[LineFrame],
     schema: Schema,
+    drawn: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write the line of one video; `frames` are taken one at a time."""
-    fields = {"video_path": video_path, "text_prompt": text_prompt, "video_info": head.model_dump()}
+    fields = {"video_path": video_path, "text_prompt": text_prompt, **drawn, "video_info": head.model_dump()}
     out.write(_dump(fields)[:-1])
     if schema == "frames":
         _write_frames(out, frames)

@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from core.formats.prompt_fit import doubt, misfit
 from core.formats.prompts import CheckedRLE, Pixels, Point, PromptEntry
 from core.masks import Box, rle
 from core.masks.boxes import clip_box
@@ -113,30 +114,17 @@ def fit(annotations: SparseAnnotations, width: int, height: int, frames: int) ->
     for one in sorted(annotations.objects, key=lambda one: one.assoc_id):
         kept = []
         for prompt in one.prompts:
-            wrong = _misfit(prompt, width, height, frames)
+            late = prompt.frame >= frames
+            wrong = f"the video ends with frame {frames - 1}" if late else misfit(prompt, width, height)
+            odd = wrong or doubt(prompt, width, height)
+            if odd is not None:
+                fitted.problems.append(Problem(f"{one.assoc_id} ({one.name}), frame {prompt.frame}", odd))
             if wrong is not None:
-                fitted.problems.append(Problem(f"{one.assoc_id} ({one.name}), frame {prompt.frame}", wrong))
                 continue
             box = prompt.box and clip_box(prompt.box, width, height)
             kept.append(prompt.model_copy(update={"box": box}))
         fitted.add(one.assoc_id, one.name, kept, one.segments)
     return fitted
-
-
-def _misfit(prompt: SparsePrompt, width: int, height: int, frames: int) -> str | None:
-    if prompt.frame >= frames:
-        return f"the video ends with frame {frames - 1}"
-    if prompt.box is not None:
-        inside = clip_box(prompt.box, width, height)
-        if inside is None or inside[2] - inside[0] < 1 or inside[3] - inside[1] < 1:
-            return f"the box {[round(v, 1) for v in prompt.box]} lies outside the picture of {width}x{height}"
-    if prompt.mask is not None and list(prompt.mask["size"]) != [height, width]:
-        return f"the mask's size is {prompt.mask['size']} (height, width), the picture's [{height}, {width}]"
-    if prompt.mask is not None and rle.area(prompt.mask) == 0:
-        return "the mask is empty"
-    if prompt.points and not any(0 <= x < width and 0 <= y < height for x, y, positive in prompt.points if positive):
-        return f"no point on the object lies in the picture of {width}x{height}"
-    return None
 
 
 def held_out(

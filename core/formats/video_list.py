@@ -1,7 +1,7 @@
 """Lists of videos as people write them: a line each, with comments, quotes, patterns and folders."""
 
 import glob
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from core.store.paths import expanded, files_of
@@ -24,7 +24,12 @@ def read_video_list(file: Path) -> list[str]:
     if file.exists() and not file.is_file():
         raise OSError("not a regular file")
     lines = (line.strip() for line in file.read_text(encoding="utf-8-sig").split("\n"))
-    return list(dict.fromkeys(video for line in lines if line for video in _videos(line, file.parent)))
+    return named_videos((line for line in lines if line), file.parent)
+
+
+def named_videos(names: Iterable[str], beside: Path = Path()) -> list[str]:
+    """The videos that names mean, each once: paths, folders and patterns as in a list, relative to a folder."""
+    return list(dict.fromkeys(video for name in names for video in _videos(name, beside)))
 
 
 def _videos(line: str, beside: Path) -> Iterator[str]:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from core.errors import RefusedInput, UnsafeFile
+from core.errors import RefusedInput, UnsafeFile, reason_of
 from core.formats.prompts import Pixels
 from core.formats.sparse_annotations import Problem, SparseAnnotations, SparsePrompt
 from core.masks import rle
@@ -115,7 +115,7 @@ def _load(path: Path) -> Any:
     try:
         return load_json(path, _MAX_BYTES)
     except (OSError, UnsafeFile) as error:
-        raise RefusedInput(f"visor = {str(path)!r} cannot be read: {error}") from None
+        raise RefusedInput.unusable("visor", str(path), reason_of(error)) from None
 
 
 def _draw(polygons: list[list[tuple[float, float]]], width: int, height: int) -> rle.RLE:

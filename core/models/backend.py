@@ -3,7 +3,7 @@
 Each backend's folder declares its own in a `backend.py`; `registry.py` lists them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,7 +88,7 @@ class Backend(Generic[T]):
         package: what its user has to install; None: nothing.
         uses_gpu: it runs on a GPU where there is one.
         joint: what it finds for one point depends on the others in a batch: batches get support points.
-        caution: what whoever uses it must know, with the remedy; empty for nothing.
+        cautions: what whoever uses it must know, with the remedy; of a detector, for a text.
         variant: settings that change its results.
         check_weights: opens the weights without reading them all; raises where they are no such thing.
         check_prompt: raises `RefusedInput` for a text it cannot serve; loads no model.
@@ -102,7 +102,7 @@ class Backend(Generic[T]):
     package: Package | None = None
     uses_gpu: bool = True
     joint: bool = False
-    caution: str = ""
+    cautions: Callable[[str], Sequence[str]] = lambda _: ()
     variant: Callable[[ModelOptions], tuple[str, ...]] = lambda _: ()
     check_weights: Callable[[ModelOptions, Path], None] = lambda _, __: None
     check_prompt: Callable[[str], None] = lambda _: None

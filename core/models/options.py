@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.store.paths import UserPath
 from core.weights.sam2_names import SamType
 
+BOX_THRESHOLD = "box_threshold"
 SamImageSize = Annotated[int, Field(ge=64, le=2048, multiple_of=32)]
 
 
@@ -62,6 +63,18 @@ class ModelOptions(BaseModel):
         None,
         description="The detector's weights; models/grounding-dino-base or -tiny, or models/sam3, when left out.",
     )
+
+    box_threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Detections that score less start no object; each detector has its own where left out.",
+    )
+
+    @property
+    def of_detector(self) -> tuple[str, ...]:
+        """What changes a detector's results, as `name=value`, for a `ModelSpec`."""
+        return () if self.box_threshold is None else (f"{BOX_THRESHOLD}={self.box_threshold:g}",)
 
 
 class GeneratorOptions(ModelOptions):

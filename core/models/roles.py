@@ -13,13 +13,19 @@ import numpy.typing as npt
 
 from core.masks.region import Region
 from core.progress import Progress
-from core.prompts import Detection, Prompt, TrackedMask
+from core.prompts import Detection, Prompt, TrackedMask, Trust
 from core.rgbd.clip import ClipView
 from core.video.frames import RGB
 
 
 class DetectorSession(Protocol):
-    """Detection in one video. It may remember earlier frames; it is shown them in order."""
+    """Detection in one video. It may remember earlier frames; it is shown them in order.
+
+    Attributes:
+        trust: how far what it finds, and what it does not find, is to be believed.
+    """
+
+    trust: Trust
 
     def detect(self, image: RGB) -> list[Detection]:
         """Everything the prompt names in this frame [H, W, 3]."""

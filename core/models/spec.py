@@ -38,3 +38,8 @@ class ModelSpec(BaseModel):
         """`path` of a backend that has weights."""
         assert self.path is not None, f"{self.backend} has weights"
         return self.path
+
+    def number(self, name: str, default: float) -> float:
+        """The value of a setting in `variant`, which has it as `name=value`."""
+        given = dict(part.split("=", 1) for part in self.variant if "=" in part)
+        return float(given.get(name, default))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.errors import reason_of
 from core.formats.id_maps import SUFFIXES as MAP_SUFFIXES
 from core.video.image_file import natural_key
 from core.video.image_folder import image_files
@@ -72,7 +73,7 @@ def read_scene(root: Path, name: str, truth: Path | None = None) -> Scene:
         if truth is not None:
             truths = _maps(next((p for p in (truth / name / MAPS, truth / name) if p.is_dir()), None))
     except OSError as error:
-        return Scene(name, (), [("", f"{error.filename}: {(error.strerror or 'unreadable').lower()}")])
+        return Scene(name, (), [("", f"{error.filename}: {reason_of(error)}")])
     if not images:
         return Scene(name, (), [("", f"no image in {folder / IMAGES}")])
     files, failures = [], []

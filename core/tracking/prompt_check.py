@@ -5,16 +5,16 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from core.masks.boxes import clip_box
+from core.formats.prompt_fit import doubt, misfit
+from core.formats.prompts import PromptEntry
 from core.prompts import ObjectPrompt
 from core.video.frames import VideoInfo
+from core.video.sampling import WHOLE, Part
 from core.video.source import open_video
-
-_LEAST_SIDE = 1.0  # pixels
 
 
 class PromptProblem(BaseModel):
-    """A prompt that was not used, or came to nothing: which, and why."""
+    """A prompt that was not used, came to nothing, or is odd: which, and why."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     where: str
@@ -22,27 +22,40 @@ class PromptProblem(BaseModel):
 
 
 def usable_prompts(
-    prompts: Sequence[ObjectPrompt], info: VideoInfo, video: Path, on_read: Callable[[], None]
+    prompts: Sequence[PromptEntry],
+    info: VideoInfo,
+    video: Path,
+    on_read: Callable[[], None],
+    part: Part = WHOLE,
 ) -> tuple[list[ObjectPrompt], list[PromptProblem]]:
-    """The prompts that lie in the picture and, as far as it is known, the length of a video; why the others do not.
+    """The prompts that lie in the picture and, as far as it is known, the length of a video; why the others do not,
+    and what is odd about those that do.
+
+    Those outside the `part` of the video that is processed are left out, too.
 
     `on_read` is called while the video is read, where it has to be.
 
     Raises:
         BadMedia: the video had to be read to learn its length, and cannot be.
     """
-    last = max((one.source_frame for one in prompts), default=0)
-    frames = None
-    if last > 0 and last >= (info.declared_frames or 0):
+    last = max((one.frame for one in prompts), default=0)
+    times_s = None
+    if (last > 0 and last >= (info.declared_frames or 0)) or (prompts and part != WHOLE):
         with open_video(video, on_read) as source:
-            frames = len(source.index())
+            times_s = source.index().times_s
     usable, problems = [], []
     for one in prompts:
-        wrong = beyond(frames) if frames is not None and one.source_frame >= frames else _misfit(one, info)
+        prompt = one.object_prompt()
+        wrong = misfit(one, info.width, info.height)
+        if times_s is not None and one.frame >= len(times_s):
+            wrong = beyond(len(times_s))
+        elif times_s is not None and float(times_s[one.frame]) not in part:
+            wrong = f"it lies outside the part that is processed ({part})"
+        odd = wrong or doubt(one, info.width, info.height)
+        if odd is not None:
+            problems.append(problem_of(prompt, odd))
         if wrong is None:
-            usable.append(one)
-        else:
-            problems.append(problem_of(one, wrong))
+            usable.append(prompt)
     return usable, problems
 
 
@@ -55,21 +68,3 @@ def problem_of(one: ObjectPrompt, what: str) -> PromptProblem:
 def beyond(frames: int) -> str:
     """Of a prompt beyond the end of a video."""
     return f"the video ends with frame {frames - 1}"
-
-
-def _misfit(one: ObjectPrompt, info: VideoInfo) -> str | None:
-    """Why nothing of a prompt lies in the picture; None where something does."""
-    width, height = info.width, info.height
-    box, mask = one.prompt.box, one.prompt.mask
-    if mask is not None:
-        if mask.shape != (height, width):
-            return f"its mask is {mask.shape[1]}x{mask.shape[0]}, the picture {width}x{height}"
-        return None if mask.any() else "its mask is empty"
-    if any(0 <= x < width and 0 <= y < height for x, y, positive in one.prompt.points if positive):
-        return None
-    inside = None if box is None else clip_box(box, width, height)
-    if inside is None:
-        return f"it lies outside the picture of {width}x{height}"
-    if inside[2] - inside[0] <= _LEAST_SIDE and inside[3] - inside[1] <= _LEAST_SIDE:
-        return f"its box is no larger than a pixel (shares of the picture? Give pixels, of {width}x{height})"
-    return None

@@ -11,6 +11,7 @@ from core.item import Record, item
 from core.masks import rle
 from core.masks.draw import Drawn, draw_objects
 from core.progress import Progress
+from core.video.sampling import WHOLE, Part
 from core.video.source import open_video, read_ahead
 from core.video.writer import write_video
 
@@ -29,6 +30,7 @@ class RenderVideoRequest(BaseModel):
     recording: bool
     fps: float | None = None
     also: list[int] = Field(default_factory=list)
+    part: Part = WHOLE
 
 
 @item(RenderVideoRequest)
@@ -53,7 +55,9 @@ def render_video(request: RenderVideoRequest, folder: Path, report: Progress) ->
             recording = stack.enter_context(record_tracks(folder / RECORDING_FILE, *size, identity=request.key))
         tracked = read_frames(request.tracks)
         record = next(tracked, None)
-        for frame in stack.enter_context(read_ahead(source.frames(request.fps, also=frozenset(request.also)))):
+        for frame in stack.enter_context(
+            read_ahead(source.frames(request.fps, also=frozenset(request.also), part=request.part))
+        ):
             if record is None:
                 break
             if frame.source_frame != record.source_frame:

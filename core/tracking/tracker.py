@@ -18,7 +18,7 @@ from core.masks.appearance import Histogram, histogram_overlap, hsv_histogram
 from core.masks.boxes import iou_matrix, mask_box
 from core.masks.clean import clean
 from core.models.roles import DetectorSession, SegmenterSession
-from core.prompts import Detection, Prompt, TrackedMask
+from core.prompts import Detection, Prompt, TrackedMask, Trust
 from core.tracking.association import covered_share, match_detections
 from core.video.frames import RGB
 
@@ -34,14 +34,10 @@ class Rules:
     Attributes:
         match_iou: box IoU from which a detection is a known object.
         covered: share of a detection inside a known object from which it is not a new one.
-        min_score: detections under this score start no object.
         confirm_rounds: rounds of detection within which a tentative object must be seen a second time.
-        drifted_iou: a mask whose box fits its detection less well than this has drifted and is set right …
-        trusted_score: … by detections from this score on.
+        trusted_score: a mask that has drifted is set right by detections from this score on.
         weak_score: a mask under this score is doubtful.
         weak_s: seconds in doubt, and at least two frames, after which an object is hidden.
-        unseen_s: seconds without a match after which an object is lost …
-        unseen_rounds: … and at least so many rounds of detection.
         look_alike: similarity of appearance from which a newcomer is a lost object …
         touching: … where it is no farther than so many of its diagonals from where that was last seen …
         away_s: … or, for one away for so many seconds at least …
@@ -52,14 +48,10 @@ class Rules:
 
     match_iou: float = 0.3
     covered: float = 0.6
-    min_score: float = 0.3
     confirm_rounds: int = 3
-    drifted_iou: float = 0.5
     trusted_score: float = 0.5
     weak_score: float = 0.3
     weak_s: float = 0.1
-    unseen_s: float = 1.2
-    unseen_rounds: int = 10
     look_alike: float = 0.6
     touching: float = 0.85
     away_s: float = 0.3
@@ -109,7 +101,7 @@ class Tracker:
         segmenter: a fresh session.
         detector: a fresh session, or None where objects come from prompts only.
         detection_frequency: detect on every so many processed frames.
-        rules: see `Rules`.
+        max_objects: most objects at once; detections beyond start none.
     """
 
     def __init__(
@@ -117,12 +109,14 @@ class Tracker:
         segmenter: SegmenterSession,
         detector: DetectorSession | None,
         detection_frequency: int = 1,
-        rules: Rules | None = None,
+        max_objects: int | None = None,
     ) -> None:
         self.segmenter = segmenter
         self._detector = detector
         self._every = detection_frequency
-        self._rules = rules or Rules()
+        self._most = max_objects
+        self._rules = Rules()
+        self._trust = Trust() if detector is None else detector.trust
         self.frame = -1
         self.time_s = 0.0
         self.next_id = 1
@@ -248,7 +242,7 @@ class Tracker:
             detection
             for index, detection in enumerate(detections)
             if index not in matched
-            and detection.score >= self._rules.min_score
+            and _reaches(detection, self._trust.min_score)
             and covered_share(detection.box, [t.box for t in live if t.box and t.label in (None, detection.label)])
             < self._rules.covered
         ]
@@ -259,8 +253,8 @@ class Tracker:
         if not track.confirmed:
             track.confirmed = True
             self._recognise(track)
-        drifted = track.box is not None and iou_matrix([track.box], [detection.box])[0, 0] < self._rules.drifted_iou
-        if track.weak or (drifted and detection.score >= self._rules.trusted_score):
+        drifted = track.box is not None and iou_matrix([track.box], [detection.box])[0, 0] < self._trust.drifted_iou
+        if track.weak or (drifted and _reaches(detection, self._rules.trusted_score)):
             tracked = self.segmenter.add(track.obj_id, Prompt(box=detection.box))
             _place(track, clean(tracked.mask), tracked.score)
             track.prompted = self.frame
@@ -274,12 +268,12 @@ class Tracker:
             self.reject(track.obj_id)
             return
         unseen_s = abs(self.time_s - track.met_s) + _ON_TIME_S
-        if not track.kept and track.unseen >= self._rules.unseen_rounds and unseen_s >= self._rules.unseen_s:
+        if not track.kept and track.unseen >= self._trust.unseen_rounds and unseen_s >= self._trust.unseen_s:
             self._lose(track)
 
     def _welcome(self, image: RGB, detections: list[Detection]) -> None:
         """Start a tentative object for each detection in which the segmenter finds one."""
-        for detection in detections:
+        for detection in detections if self._most is None else _surest(detections, self._most - len(self.live)):
             tracked = self.segmenter.add(self.next_id, Prompt(box=detection.box))
             track = _new_track(self.next_id, detection.label, detection.score, image, tracked)
             track.prompted = self.frame
@@ -319,6 +313,15 @@ class Tracker:
         distance = hypot(x0 + x1 - u0 - u1, y0 + y1 - v0 - v1) / 2
         went = self._rules.speed * away_s if away_s >= self._rules.away_s else 0.0
         return distance <= (self._rules.touching + went) * old.diagonal
+
+
+def _reaches(detection: Detection, score: float) -> bool:
+    """Whether a detection is that sure; one that cannot say counts as sure."""
+    return detection.score is None or detection.score >= score
+
+
+def _surest(detections: list[Detection], most: int) -> list[Detection]:
+    return sorted(detections, key=lambda one: -1.0 if one.score is None else -one.score)[: max(0, most)]
 
 
 def _place(track: Track, mask: Mask, score: float) -> None:

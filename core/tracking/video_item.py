@@ -7,8 +7,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import BadMedia
+from core.formats.objects_csv import TrackedObject
 from core.formats.prompts import PromptEntry
-from core.formats.tracks import FRAMES_FILE, FrameRecord, VideoHead, write_frames, write_head
+from core.formats.tracks import FRAMES_FILE, FrameRecord, ObjectRecord, VideoHead, write_frames, write_head
 from core.item import Record, item
 from core.models.registry import DETECTORS, SEGMENTERS
 from core.models.spec import ModelSpec
@@ -18,6 +19,7 @@ from core.tracking.loop import track_frames
 from core.tracking.prompt_check import PromptProblem, beyond, problem_of, usable_prompts
 from core.tracking.tracker import Tracker
 from core.video.frames import Frame, FrameSource
+from core.video.sampling import WHOLE, Part
 from core.video.source import open_video, read_ahead
 
 _READ_AHEAD = 4
@@ -35,6 +37,8 @@ class TrackVideoRequest(BaseModel):
     detection_frequency: int = Field(ge=1)
     max_frames: int = Field(ge=1)
     fps: float | None = Field(default=None, gt=0)
+    part: Part = WHOLE
+    max_objects: int | None = Field(default=None, ge=1)
 
 
 @item(TrackVideoRequest)
@@ -44,7 +48,7 @@ def track_video(request: TrackVideoRequest, folder: Path, report: Progress) -> R
     A prompt that cannot be used costs only its object; where none can be used, the video has failed.
 
     Returns:
-        frames, objects, seconds, and `problems`: where and why a prompt was not used, or found nothing.
+        frames, objects, seconds, `summary`: a `TrackedObject` of each, and `problems`: a `PromptProblem` of each.
 
     Raises:
         BadMedia: the video cannot be used; the message says why.
@@ -54,21 +58,25 @@ def track_video(request: TrackVideoRequest, folder: Path, report: Progress) -> R
     )
     steps = _Steps(report)
     with open_video(request.video, steps.send) as source:
-        given = [one.object_prompt() for one in request.prompts]
-        prompts, problems = usable_prompts(given, source.info, request.video, steps.send)
+        prompts, problems = usable_prompts(request.prompts, source.info, request.video, steps.send, request.part)
         if request.prompts and not prompts:
             raise BadMedia(f"none of its prompts can be used: {problems[0].where}: {problems[0].what}")
-        tracker = Tracker(SEGMENTERS.load(request.segmenter).start(), detector, request.detection_frequency)
-        progress = _Progress(source, request.fps, steps, prompts)
+        segmenter = SEGMENTERS.load(request.segmenter).start()
+        tracker = Tracker(segmenter, detector, request.detection_frequency, request.max_objects)
+        progress = _Progress(source, request.fps, request.part, steps, prompts)
         also = frozenset(one.source_frame for one in prompts)
-        with read_ahead(source.frames(request.fps, also=also), min(_READ_AHEAD, request.max_frames)) as frames:
-            records = track_frames(progress.watch_frames(frames), tracker, prompts, request.max_frames)
+        frames = source.frames(request.fps, also=also, part=request.part)
+        with read_ahead(frames, min(_READ_AHEAD, request.max_frames)) as ahead:
+            records = track_frames(progress.watch_frames(ahead), tracker, prompts, request.max_frames)
             write_frames(folder / FRAMES_FILE, progress.watch_records(records))
+        if progress.frames == 0 and request.part != WHOLE:
+            raise BadMedia(f"no frame is shown {request.part}: the video is shorter")
         write_head(folder, progress.head())
     problems += progress.unanswered()
     return {
         "frames": progress.frames,
-        "objects": len(progress.obj_ids),
+        "objects": len(progress.objects),
+        "summary": [one.model_dump() for one in progress.objects.values()],
         "problems": [problem.model_dump() for problem in problems],
     }
 
@@ -89,20 +97,25 @@ class _Steps:
 class _Progress:
     """Counts what passes through the loop, and reports it."""
 
-    def __init__(self, source: FrameSource, fps: float | None, steps: _Steps, prompts: Sequence[ObjectPrompt]) -> None:
+    def __init__(
+        self, source: FrameSource, fps: float | None, part: Part, steps: _Steps, prompts: Sequence[ObjectPrompt]
+    ) -> None:
         self._source = source
+        self._part = part
         self._unanswered = {(one.obj_id, one.source_frame): one for one in prompts}
         self._fps = fps
         self._steps = steps
         self.frames = 0
-        self.obj_ids: set[int] = set()
+        self.objects: dict[int, TrackedObject] = {}
         self._first_s = self._last_s = 0.0
 
     def _expected(self) -> int | None:
         info = self._source.info
-        if self._fps is not None and info.duration_s is not None and self._fps < info.fps:
-            return round(info.duration_s * self._fps)
-        return info.declared_frames
+        fps = info.fps if self._fps is None else min(self._fps, info.fps)
+        if self._part == WHOLE and fps == info.fps:
+            return info.declared_frames
+        ends = [end_s for end_s in (info.duration_s, self._part.end_s) if end_s is not None]
+        return round((min(ends) - self._part.start_s) * fps) if info.duration_s is not None else None
 
     def watch_frames(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
@@ -117,9 +130,21 @@ class _Progress:
     def watch_records(self, records: Iterator[FrameRecord]) -> Iterator[FrameRecord]:
         for record in records:
             for one in record.objects:
-                self.obj_ids.add(one.obj_id)
+                self._note(record, one)
                 self._unanswered.pop((one.obj_id, record.source_frame), None)
             yield record
+
+    def _note(self, frame: FrameRecord, one: ObjectRecord) -> None:
+        known = self.objects.get(one.obj_id)
+        if known is None:
+            known = self.objects[one.obj_id] = TrackedObject(
+                obj_id=one.obj_id, label=one.label, first_frame=frame.source_frame, last_frame=frame.source_frame,
+                first_s=frame.time_s, last_s=frame.time_s, frames=0, mean_score=0.0,
+                detection_score=one.detection_score,
+            )  # fmt: skip
+        known.frames += 1
+        known.last_frame, known.last_s = frame.source_frame, frame.time_s
+        known.mean_score += (one.score - known.mean_score) / known.frames
 
     def unanswered(self) -> list[PromptProblem]:
         """Prompts that came to nothing: beyond the end, or nothing was found where they point."""
@@ -138,5 +163,5 @@ class _Progress:
             height=info.height,
             original_fps=round(info.fps, 6),
             process_fps=round(rate, 6),
-            total_frames=self._source.frames_read,
+            total_frames=max(self._source.frames_read, info.declared_frames or 0 if self._part != WHOLE else 0),
         )

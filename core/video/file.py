@@ -22,7 +22,7 @@ from core.video.index import FrameIndex
 from core.video.limits import MAX_DURATION_S, MAX_FRAMES, MAX_PIXELS, check_length, check_size
 from core.video.opening import open_container, video_stream
 from core.video.orientation import Orientation, orientation_of
-from core.video.sampling import TimeSampler
+from core.video.sampling import WHOLE, Part, TimeSampler
 from core.video.seek import INTRA_ONLY, decode_at, packet_index
 from core.video.whole import PacketCount, check_whole, promised_packets
 
@@ -86,12 +86,18 @@ class VideoFile:
         return VideoInfo(width, height, rate, frames, duration_s)
 
     def frames(
-        self, fps: float | None = None, max_side: int | None = None, also: Collection[int] = ()
+        self,
+        fps: float | None = None,
+        max_side: int | None = None,
+        also: Collection[int] = (),
+        part: Part = WHOLE,
     ) -> Iterator[Frame]:
         """See `FrameSource.frames`. Raises `BadMedia` where the data is corrupt or ends early."""
         sampler = TimeSampler(fps)
         for decoded, index, time_s in self._decode():
-            if sampler.keeps(time_s) or index in also:
+            if part.is_over(time_s):
+                return
+            if time_s in part and (sampler.keeps(time_s) or index in also):
                 yield Frame(self._to_rgb(decoded, max_side), index, time_s)
 
     def index(self) -> FrameIndex:

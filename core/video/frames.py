@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.video.index import FrameIndex
+from core.video.sampling import WHOLE, Part
 
 RGB = npt.NDArray[np.uint8]
 """Colour image [H, W, 3], uint8, red first."""
@@ -50,7 +51,11 @@ class FrameSource(Protocol):
         ...
 
     def frames(
-        self, fps: float | None = None, max_side: int | None = None, also: Collection[int] = ()
+        self,
+        fps: float | None = None,
+        max_side: int | None = None,
+        also: Collection[int] = (),
+        part: Part = WHOLE,
     ) -> Iterator[Frame]:
         """Decode in presentation order, once.
 
@@ -58,6 +63,7 @@ class FrameSource(Protocol):
             fps: keep this many frames a second, picked by presentation time; None keeps all.
             max_side: scale down while decoding so that no side is longer, in pixels.
             also: source frames that are kept whatever `fps` is.
+            part: frames shown outside these times are left out.
         """
         ...
 

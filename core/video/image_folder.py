@@ -12,7 +12,7 @@ from core.video.frames import RGB, Frame, VideoInfo
 from core.video.image_file import SUFFIXES, natural_key, read_image
 from core.video.index import FrameIndex
 from core.video.limits import check_length
-from core.video.sampling import TimeSampler
+from core.video.sampling import WHOLE, Part, TimeSampler
 
 IMAGE_FOLDER_FPS = 24.0
 """Images carry no time: a folder plays at this rate."""
@@ -53,14 +53,20 @@ class ImageFolder:
         self.frames_read = 0
 
     def frames(
-        self, fps: float | None = None, max_side: int | None = None, also: Collection[int] = ()
+        self,
+        fps: float | None = None,
+        max_side: int | None = None,
+        also: Collection[int] = (),
+        part: Part = WHOLE,
     ) -> Iterator[Frame]:
         """See `FrameSource.frames`. Raises `BadMedia` for an image that is unreadable or of another size."""
         sampler = TimeSampler(fps)
         for index, path in enumerate(self.paths):
-            self.frames_read += 1
             time_s = index / IMAGE_FOLDER_FPS
-            if sampler.keeps(time_s) or index in also:
+            if part.is_over(time_s):
+                return
+            self.frames_read += 1
+            if time_s in part and (sampler.keeps(time_s) or index in also):
                 yield Frame(self._image(path, max_side), index, time_s)
 
     def index(self) -> FrameIndex:

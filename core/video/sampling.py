@@ -1,9 +1,32 @@
 """Picking frames by time, which is right for variable frame rates too."""
 
 import math
+from dataclasses import dataclass
 
 # Time stamps are rounded to the container's time base; a frame this little early still counts as on time.
 _EARLY_S = 1e-3
+
+
+@dataclass(frozen=True)
+class Part:
+    """The frames shown from `start_s` on and before `end_s`, if any, in seconds from the start of the video."""
+
+    start_s: float = 0.0
+    end_s: float | None = None
+
+    def __contains__(self, time_s: float) -> bool:
+        """Whether a frame at this time belongs to it."""
+        return time_s >= self.start_s and not self.is_over(time_s)
+
+    def is_over(self, time_s: float) -> bool:
+        """Whether no frame from this time on belongs to it."""
+        return self.end_s is not None and time_s >= self.end_s
+
+    def __str__(self) -> str:
+        return f"from {self.start_s:g} s " + ("on" if self.end_s is None else f"to {self.end_s:g} s")
+
+
+WHOLE = Part()
 
 
 class TimeSampler:

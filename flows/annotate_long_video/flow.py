@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled
 from pydantic import Field
 
+from core.errors import reason_of
 from core.formats.failures_jsonl import write_failures
 from core.store.paths import UserPath
 from core.video.index import load_index
@@ -100,7 +101,7 @@ def annotate_long_video(
     notes.append(f"Annotations: {plan.source}")
     for note in notes:
         log.info(note)
-    notes += warn(log, plan.detector, plan.segmenter)
+    notes += warn(log, plan.text_prompt, plan.detector, plan.segmenter)
     settings = Settings(
         windows.window_duration, windows.window_overlap, video_scale_factor, frame_interval, detection_interval, margin,
         hold_out, parallel=windows.mode == "parallel",
@@ -149,7 +150,7 @@ def _open(
         try:
             size = media_bytes(path)
         except OSError as error:
-            failures[video_id] = f"{path}: {(error.strerror or 'unreadable').lower()}"
+            failures[video_id] = f"{path}: {reason_of(error)}"
             continue
         items[video_id] = Item(f"{video_id} (index)", {}, {"video": str(path.resolve())}, float(size))
     read = read_content(run.store.digests, "video")

@@ -1,6 +1,6 @@
 """What `annotate_long_video` checks before any work begins."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from core.errors import RefusedInput
 from core.formats.hd_epic import HdEpic
-from core.formats.prompts import read_prompts
+from core.formats.prompts import prompts_by_video
 from core.formats.sparse_annotations import SparseAnnotations, from_prompts
 from core.formats.visor import Visor
 from core.models.backend import Backend
@@ -78,16 +78,21 @@ def check(
     text = (text_prompt or "").strip() or None
     if text is not None and hold_out > 0:
         raise RefusedInput.of("hold_out", hold_out, "0 with a text prompt: there are no annotations to hold out")
-    annotations, source = _annotations(assoc_info, mask_info, visor, prompts, text)
+    found = {one: _find(video_path, one) for one in ids}
+    annotations, source = _annotations(assoc_info, mask_info, visor, prompts, text, found)
     finder, follower = models.choose(text)
     check_writable("output_dir", output_dir)
-    found = {one: _find(video_path, one) for one in ids}
     placement = place(devices, execution)
     return Plan(video_path, found, annotations, source, text, models, finder, follower, placement)
 
 
 def _annotations(
-    assoc_info: Path | None, mask_info: Path | None, visor: Path | None, prompts: Path | None, text: str | None
+    assoc_info: Path | None,
+    mask_info: Path | None,
+    visor: Path | None,
+    prompts: Path | None,
+    text: str | None,
+    videos: Mapping[str, Path | None],
 ) -> tuple[ReadAnnotations | None, str]:
     """The one source of prompts, and what it is called."""
     hd_epic = assoc_info is not None or mask_info is not None
@@ -100,7 +105,7 @@ def _annotations(
     if visor is not None:
         return Visor(visor).annotations, f"VISOR file {visor}"
     if prompts is not None:
-        by_video = read_prompts(prompts)
+        by_video, _ = prompts_by_video(prompts, {one: str(path or one) for one, path in videos.items()})
         return lambda one, *_: from_prompts(by_video[one]) if one in by_video else None, f"prompts file {prompts}"
     assoc = assoc_info or ASSOC_INFO
     masks = mask_info or assoc.with_name(MASK_INFO)

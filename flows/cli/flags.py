@@ -1,5 +1,6 @@
 """A flow's parameters as flags: groups are flattened, and values put back into them."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, signature
@@ -10,7 +11,9 @@ import cyclopts
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from core.errors import RefusedInput
-from flows.options import BackendOf
+from core.validation import explained
+from flows.cli.refusals import flag_of, refusal
+from flows.options import BackendOf, Positional
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Flags:
     """The flags of one flow's command.
 
     Attributes:
-        signature: what cyclopts makes flags of: all by name; types without limits, which `validated` holds.
+        signature: what cyclopts makes flags of, `Positional` or by name; types without limits, which `validated` holds.
         group_of: the group's parameter, of each flag that belongs to a group.
         hints: the flow's own parameters, with limits.
     """
@@ -50,6 +53,12 @@ class Flags:
             raise refused[0] if len(refused) == 1 else RefusedInput("; ".join(map(str, refused)))
         return parameters
 
+    def spelt(self, refused: RefusedInput) -> RefusedInput:
+        """A refusal in which parameters are called as their flags are."""
+        names = "|".join(re.escape(flag.name) for flag in self.signature if "_" in flag.name)
+        message = refusal(refused)
+        return RefusedInput(re.sub(rf"(?<![\w/'\"-])({names})(?![\w/.'\"-])", lambda m: flag_of(m[1]), message))
+
 
 def flags_of(flow_function: Callable[..., Any]) -> Flags:
     """Those of a flow's function; the description of a grouped one is its field's."""
@@ -66,12 +75,17 @@ def flags_of(flow_function: Callable[..., Any]) -> Flags:
                 flags.append(_flag(name, Annotated[of_fields[name], shown], field.default))
                 group_of[name] = parameter.name
         else:
-            flags.append(_flag(parameter.name, group, parameter.default))
+            flags.append(_flag(parameter.name, group, parameter.default, _is_positional(hints[parameter.name])))
     return Flags(flags, group_of, hints)
 
 
-def _flag(name: str, annotation: object, default: object) -> Parameter:
-    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+def _flag(name: str, annotation: object, default: object, positional: bool = False) -> Parameter:
+    kind = Parameter.POSITIONAL_OR_KEYWORD if positional else Parameter.KEYWORD_ONLY
+    return Parameter(name, kind, annotation=annotation, default=default)
+
+
+def _is_positional(hint: object) -> bool:
+    return any(isinstance(mark, Positional) for mark in getattr(hint, "__metadata__", ()))
 
 
 def _types(of: Any) -> dict[str, Any]:
@@ -91,5 +105,5 @@ def _refusals(parameter: str, in_group: bool, error: ValidationError) -> list[Re
         flag, *inner = (one["loc"] or (parameter,)) if in_group else (parameter, *one["loc"])
         name = ".".join(str(part) for part in (flag, *(index for index in inner if isinstance(index, int))))
         value = str(one["input"]) if isinstance(one["input"], Path) else one["input"]
-        found.setdefault(name, (value, []))[1].append(one["msg"].removeprefix("Value error, "))
+        found.setdefault(name, (value, []))[1].append(explained(one))
     return [RefusedInput.of(name, value, ", or ".join(reasons)) for name, (value, reasons) in found.items()]

@@ -104,11 +104,15 @@ def _with_defaults(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str
 
 def _command(flow: Flow[..., Any], check: Callable[..., object]) -> Callable[..., int]:
     flags = flags_of(flow.fn)
+    own_signature = Signature(flags.signature, return_annotation=int)
 
-    def command(**given: Any) -> int:
-        return run_flow(flow, check, flags.validated(given))
+    def command(*positional: Any, **given: Any) -> int:
+        try:
+            return run_flow(flow, check, flags.validated(own_signature.bind(*positional, **given).arguments))
+        except RefusedInput as refused:
+            raise flags.spelt(refused) from None
 
-    command.__signature__ = Signature(flags.signature, return_annotation=int)  # type: ignore[attr-defined]
+    command.__signature__ = own_signature  # type: ignore[attr-defined]
     command.__annotations__ = {flag.name: flag.annotation for flag in flags.signature} | {"return": int}
     command.__doc__ = flow.fn.__doc__
     return command

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from core.errors import MaskflowError, RefusedInput
+from core.errors import MaskflowError, RefusedInput, reason_of
 from core.formats.exchange.exporting import Report
 from core.formats.exchange.notes import Notes
 from core.formats.exchange.registry import READERS
@@ -69,7 +69,7 @@ def one_line() -> Iterator[None]:
     except MaskflowError as error:
         raise error if isinstance(error, RefusedInput) else RefusedInput(str(error)) from None
     except OSError as error:
-        raise RefusedInput(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
+        raise RefusedInput(f"{error.filename}: {reason_of(error)}") from None
 
 
 @contextmanager

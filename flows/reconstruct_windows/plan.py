@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import MaskflowError, RefusedInput
+from core.errors import MaskflowError, RefusedInput, reason_of
 from core.formats.reference_poses import lost_poses, read_reference_poses
 from core.models.backend import Backend
 from core.models.colmap import COLMAP
@@ -96,7 +96,7 @@ def _images(source: Path) -> list[Path] | None:
     try:
         found = image_files(source)
     except OSError as error:
-        reason = f"a folder of images, or a video ({(error.strerror or 'unreadable').lower()})"
+        reason = f"a folder of images, or a video ({reason_of(error)})"
         raise RefusedInput.of("input_dir", str(source), reason) from None
     if not found:
         raise RefusedInput.of("input_dir", str(source), f"no image in it ({', '.join(sorted(SUFFIXES))})")

@@ -5,7 +5,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from core.errors import RefusedInput
+from core.errors import RefusedInput, reason_of
 from core.models.spec import ModelSpec
 from core.refining.refine import Settings
 from core.refining.scenes import REFINED, ImageFiles, Scene, read_scene
@@ -126,5 +126,5 @@ def _readable(run: SceneRun, store: RunStore) -> list[tuple[ImageFiles, list[str
             # The suffix says how a map is read.
             known.append((files, [files.name, *digests, files.id_map.suffix.lower()]))
         except OSError as error:
-            run.failures.append((files.name, f"{error.filename}: {(error.strerror or 'unreadable').lower()}"))
+            run.failures.append((files.name, f"{error.filename}: {reason_of(error)}"))
     return known

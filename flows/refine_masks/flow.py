@@ -97,7 +97,7 @@ def refine_masks(
     notes = GENERATORS.notes(masks.generator, plan.generator, plan.models)
     for note in notes:
         log.info(note)
-    notes += warn(log, plan.generator)
+    notes += warn(log, None, plan.generator)
     settings = Settings(
         matching=matching.matching,
         iou_threshold=matching.iou_threshold,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import RefusedInput
+from core.errors import RefusedInput, reason_of
 from core.models.backend import Backend
 from core.models.options import GeneratorOptions
 from core.models.registry import GENERATORS
@@ -81,7 +81,7 @@ def _scenes(root: Path, wanted: Sequence[str] | None, most: int | None) -> list[
     try:
         known = scene_names(root)
     except OSError as error:
-        reason = f"a folder of scenes ({(error.strerror or 'unreadable').lower()})"
+        reason = f"a folder of scenes ({reason_of(error)})"
         raise RefusedInput.of("data_root", str(root), reason) from None
     if not known:
         alone = (root / IMAGES).is_dir() or (root / MAPS).is_dir()

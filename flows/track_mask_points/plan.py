@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import MaskflowError, RefusedInput
+from core.errors import MaskflowError, RefusedInput, reason_of
 from core.formats.clip_npz import QUERY_POINTS, ClipHeader, contents, has_masks, read_header
 from core.models.backend import Backend
 from core.models.options import ModelOptions
@@ -132,7 +132,7 @@ def _listed(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
     except OSError as error:
-        reason = f"a folder ({(error.strerror or 'unreadable').lower()})"
+        reason = f"a folder ({reason_of(error)})"
         raise RefusedInput.of("instances_dir", str(folder), reason) from None
 
 
@@ -149,6 +149,6 @@ def _check_clip(parameter: str, clip: Path, mask_key: str) -> ClipHeader:
     except RefusedInput:
         raise
     except OSError as error:
-        raise RefusedInput.of(parameter, str(clip), f"an NPZ file ({(error.strerror or str(error)).lower()})") from None
+        raise RefusedInput.of(parameter, str(clip), f"an NPZ file ({reason_of(error)})") from None
     except MaskflowError as error:
         raise RefusedInput.unusable(parameter, str(clip), str(error)) from None

@@ -2,7 +2,7 @@
 
 import socket
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,19 +13,22 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled
 from pydantic import Field
 
-from core.errors import RefusedInput
+from core.errors import RefusedInput, reason_of
 from core.formats.failures_jsonl import write_failures
+from core.formats.objects_csv import TrackedObject, write_objects
 from core.formats.results_jsonl import Schema, TrackedVideo, write_results
 from core.formats.review_jsonl import write_review
 from core.quality.review_item import REVIEW_FILE
-from core.store.paths import UserPath, distinct, inside, slugify
+from core.store.paths import UserPath
 from core.tracking.prompt_check import PromptProblem
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
-from flows.options import Devices, Execution, Models, warn
+from flows.options import Devices, Execution, Models, Positional, Taken, warn
 from flows.track_videos.plan import FAILURES, PROBLEMS, TRACK, Plan, check
 from flows.track_videos.results import (
     doubtful_frames,
     make_report,
+    objects_path,
+    output_files,
     prompt_problems,
     report_path,
     review_videos,
@@ -56,7 +59,9 @@ _MOST_PROBLEMS = 5
 
 def _run_name() -> str:
     given = flow_run.parameters
-    return run_name(f"{given.get('text_prompt') or 'prompts'} in {Path(str(given.get('video_list'))).name}")
+    named = [Path(str(one)).name for one in [*(given.get("videos") or ()), given.get("video_list")] if one is not None]
+    more = f" and {len(named) - 1} more" if len(named) > 1 else ""
+    return run_name(f"{given.get('text_prompt') or 'prompts'} in {named[0] if named else ''}{more}")
 
 
 @flow(
@@ -65,8 +70,9 @@ def _run_name() -> str:
     task_runner=item_runner(),
 )
 def track_videos(
-    video_list: UserPath,
-    output_jsonl: UserPath,
+    videos: Annotated[list[str] | None, Positional()] = None,
+    video_list: UserPath | None = None,
+    output_jsonl: UserPath = Path("outputs/tracks/results.jsonl"),
     text_prompt: str | None = None,
     prompts: UserPath | None = None,
     output_video_dir: UserPath | None = None,
@@ -74,29 +80,34 @@ def track_videos(
     schema: Schema = "frames",
     masks: bool = False,
     detection_frequency: Annotated[int, Field(ge=1)] = 1,
+    max_objects: Annotated[int | None, Field(ge=1)] = None,
     max_frames: Annotated[int, Field(ge=1)] = 60,
     fps: Annotated[float | None, Field(gt=0, le=1000)] = None,
+    taken: Taken = Taken(),
     models: Models = Models(),
     devices: Devices = Devices(),
     execution: Execution = Execution(),
 ) -> State[None]:
-    """Track what a text names through many videos, on every device there is.
+    """Track what a text names, or what boxes point at, through many videos, on every device there is.
 
-    Writes one JSON line per video, in list order, and on request an annotated MP4 and a Rerun recording of each.
-    Finished videos are kept: run the same command again to go on after an interruption, or to try failures again.
+    Writes one JSON line per video, a table of all objects and a report, and on request an annotated MP4 and a Rerun
+    recording of each video. Finished videos are kept: run the same command again to go on after an interruption.
 
     Args:
-        video_list: Text file with the path of a video (or of a folder of images) on each line.
-        output_jsonl: Results file to write; failures.jsonl and the state of the run go beside it.
-        text_prompt: What to track, as in "person" or "red ball. blue car".
+        videos: Videos, folders of videos or of images, or patterns, as in "walks/*.mp4".
+        video_list: Text file with such a name on each line; relative ones are looked for beside it, too.
+        output_jsonl: Results file to write; the report, the table and the state of the run go beside it.
+        text_prompt: What to track, as in "person" or "dog. red car".
         prompts: JSON file with boxes or points for each video, instead of a text prompt.
         output_video_dir: Folder for annotated videos.
         recording: Folder for Rerun recordings (.rrd), one a video.
         schema: Shape of a results line: by frame or by object.
         masks: Put each mask into the results, as COCO RLE.
         detection_frequency: Look for new objects on every so many processed frames.
+        max_objects: Most objects of a video at once; the surest are kept.
         max_frames: Most frames of a video held in memory at once.
-        fps: Process this many frames a second, picked by time; all when left out.
+        fps: Process this many frames a second, picked by time; frames with prompts are processed besides.
+        taken: Which part of the videos is processed.
         models: Which models find and follow objects.
         devices: Where the work is done.
         execution: How long items may take, and what becomes of those finished before.
@@ -104,14 +115,21 @@ def track_videos(
     log = get_run_logger()
     log.info(how_to_cancel())
     plan = check(
-        video_list, output_jsonl, text_prompt, prompts, output_video_dir, recording, models, devices, execution
-    )
+        videos, video_list, output_jsonl, text_prompt, prompts, output_video_dir, recording, taken, models, devices,
+        execution,
+    )  # fmt: skip
     notes = models.notes(plan.detector, plan.segmenter)
     for note in notes:
         log.info(note)
-    notes += warn(log, plan.detector, plan.segmenter)
+    for note in plan.notes:
+        log.warning(note)
+    notes += [*plan.notes, *warn(log, plan.text_prompt, plan.detector, plan.segmenter)]
     store = RunStore(plan.results.parent)
-    settings = {"detection_frequency": detection_frequency, "max_frames": max_frames, "fps": fps}
+    part = {"start_s": plan.part.start_s, "end_s": plan.part.end_s}
+    settings = {
+        "detection_frequency": detection_frequency, "max_objects": max_objects, "max_frames": max_frames, "fps": fps,
+        "part": part,
+    }  # fmt: skip
     items, unreadable = _items(plan, store, settings)
     try:
         with item_run(store, plan.placement, len(items), execution.resume) as run:
@@ -126,16 +144,30 @@ def track_videos(
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     done = {o.item.name: o for o in tracked if o.reason is None}
-    delivered = [video for video in plan.videos if video in done]
+    _write_results(plan, done, reviewed, failures, problems, schema, masks)
+    return publish(_summary(plan, done, failures, problems, no_report, notes), run.pages)
+
+
+def _write_results(
+    plan: Plan,
+    done: Mapping[str, Outcome],
+    reviewed: Sequence[Outcome],
+    failures: Mapping[str, str],
+    problems: Sequence[tuple[str, PromptProblem]],
+    schema: Schema,
+    masks: bool,
+) -> None:
+    """All files about the run but its page, in the order of the videos."""
     folder = plan.results.parent
+    delivered = [video for video in plan.videos if video in done]
     with deliverable(plan.results):
-        write_results(
-            plan.results, (TrackedVideo(v, plan.text_prompt, done[v].folder) for v in delivered), schema, masks
-        )
+        lines = (TrackedVideo(v, plan.text_prompt, done[v].folder, output_files(plan, v)) for v in delivered)
+        write_results(plan.results, lines, schema, masks)
+        summaries = ((v, map(TrackedObject.model_validate, (done[v].record or {})["summary"])) for v in delivered)
+        write_objects(objects_path(plan), summaries)
         write_review(folder / REVIEW_FILE, doubtful_frames(reviewed))
         write_problems(folder / PROBLEMS, problems)
         write_failures(folder / FAILURES, ((v, failures[v]) for v in plan.videos if v in failures))
-    return publish(_summary(plan, done, failures, problems, no_report, notes), run.pages)
 
 
 def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[Item], dict[str, str]]:
@@ -156,7 +188,7 @@ def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[
             path = Path(video).expanduser()
             size = media_bytes(path)
         except (OSError, ValueError, RuntimeError) as error:
-            unreadable[video] = _why_not_there(video, error)
+            unreadable[video] = _missing(video, error)
             continue
         prompts = [entry.model_dump(mode="json") for entry in plan.prompts.get(video, [])]
         what = {"text_prompt": plan.text_prompt, "prompts": prompts, **settings}
@@ -165,13 +197,14 @@ def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[
     return items, unreadable
 
 
-def _why_not_there(video: str, error: Exception) -> str:
+def _missing(video: str, error: Exception) -> str:
     """The reason; of a path that does not exist also where it was looked for: runs may start on other machines."""
-    reason = ((error.strerror if isinstance(error, OSError) else str(error)) or "unreadable").lower()
+    if "://" in video:
+        return "addresses are not fetched: download it, and give its path"
     if not isinstance(error, FileNotFoundError):
-        return reason
-    place = "" if Path(video).is_absolute() else f" in {Path.cwd()} and beside the list"
-    return f"{reason} (looked for{place} on {socket.gethostname()})"
+        return reason_of(error)
+    place = "" if Path(video).is_absolute() else f" in {Path.cwd()}"
+    return f"{reason_of(error)} (looked for{place} on {socket.gethostname()})"
 
 
 def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[Outcome]:
@@ -189,6 +222,7 @@ def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[Outcom
             "video": request["video"],
             "fps": request["fps"],
             "also": [one["frame"] for one in request["prompts"]],
+            "part": request["part"],
         }
         request = {**source, "tracks": str(outcome.folder), "key": key, **wanted}
         items.append(Item(outcome.item.name, {"tracks": key, **wanted}, request, outcome.item.cost))
@@ -196,29 +230,17 @@ def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[Outcom
 
 
 def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) -> dict[str, str]:
-    """Put pictures where they belong: `<folder>/<parent>/<stem>_tracked.mp4` and `<parent>/<stem>.rrd`.
-
-    Returns:
-        The reason for each video whose pictures could not be put there.
-    """
+    """Put annotated videos and recordings where they belong; the reason for each video of which one could not be."""
     failures = {}
-    names = dict(zip(plan.videos, distinct(_name(video) for video in plan.videos), strict=True))
     for outcome in rendered:
-        name = names[outcome.item.name]
-        for folder, made, suffix in (
-            (plan.video_dir, VIDEO_FILE, "_tracked.mp4"), (plan.recording_dir, RECORDING_FILE, ".rrd")
-        ):  # fmt: skip
-            if folder is not None and outcome.record is not None:
+        video = outcome.item.name
+        for made, place in ((VIDEO_FILE, plan.annotated_video(video)), (RECORDING_FILE, plan.recording(video))):
+            if place is not None and outcome.record is not None:
                 try:
-                    deliver(outcome.folder / made, inside(folder, name + suffix), store.digests)
+                    deliver(outcome.folder / made, place, store.digests)
                 except (OSError, RefusedInput) as error:
-                    failures[outcome.item.name] = undelivered(error)
+                    failures[video] = undelivered(error)
     return failures
-
-
-def _name(video: str) -> str:
-    path = Path(video.replace("\0", "")).absolute()
-    return f"{slugify(path.parent.name, 'root')}/{slugify(path.stem)}"
 
 
 def _summary(
@@ -243,6 +265,7 @@ def _summary(
     outputs += [
         (w, str(p)) for w, p in (("Videos", plan.video_dir), ("Recordings", plan.recording_dir)) if p is not None
     ]
+    outputs.append(("Objects", str(objects_path(plan))))
     outputs.append(("Review", str(plan.results.parent / REVIEW_FILE)))
     if problems:
         outputs.append(("Problems", f"{plan.results.parent / PROBLEMS} ({len(problems)})"))

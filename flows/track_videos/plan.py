@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import RefusedInput
-from core.formats.prompts import PromptEntry, read_prompts
-from core.formats.video_list import read_video_list
+from core.errors import RefusedInput, reason_of
+from core.formats.prompts import PromptEntry, keys_of, prompts_by_video
+from core.formats.results_jsonl import text_of_results
+from core.formats.video_list import named_videos, read_video_list
 from core.models.backend import Backend
 from core.models.roles import Detector, VideoSegmenter
-from core.video.video_paths import path_parts
+from core.store.paths import inside
+from core.video.sampling import Part
+from core.video.video_paths import path_parts, short_names
 from flows.checking import once_a_run
-from flows.options import Devices, Execution, Models, place
+from flows.options import Devices, Execution, Models, Taken, place
 from tasks.items import Stage
 from tasks.placement import Placement
 from tasks.store import check_writable
@@ -30,11 +33,18 @@ TRACK = Stage(
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked set of parameters: everything that can be refused has been."""
+    """A checked set of parameters: everything that can be refused has been.
+
+    Attributes:
+        names: what the files about each video are called.
+        notes: what a person should know before the run.
+    """
 
     videos: list[str]
+    names: dict[str, str]
     text_prompt: str | None
     prompts: dict[str, list[PromptEntry]]
+    part: Part
     models: Models
     detector: Backend[Detector] | None
     segmenter: Backend[VideoSegmenter]
@@ -42,49 +52,76 @@ class Plan:
     results: Path
     video_dir: Path | None
     recording_dir: Path | None
+    notes: list[str]
+
+    def annotated_video(self, video: str) -> Path | None:
+        """Where its annotated video goes, where one is wanted."""
+        return None if self.video_dir is None else inside(self.video_dir, f"{self.names[video]}_tracked.mp4")
+
+    def recording(self, video: str) -> Path | None:
+        """Where its recording goes, where one is wanted."""
+        return None if self.recording_dir is None else inside(self.recording_dir, f"{self.names[video]}.rrd")
 
 
 @once_a_run
 def check(
-    video_list: Path,
+    videos: Sequence[str] | None,
+    video_list: Path | None,
     output_jsonl: Path,
     text_prompt: str | None,
     prompts: Path | None,
     output_video_dir: Path | None,
     recording: Path | None,
+    taken: Taken,
     models: Models,
     devices: Devices,
     execution: Execution,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
-    videos = _read_list(video_list)
+    listed = _listed(videos, video_list)[: taken.limit]
     text = (text_prompt or "").strip() or None
     if (text is None) == (prompts is None):
         raise RefusedInput.of("text_prompt", text_prompt, "give a text prompt or a prompts file, one of the two")
-    by_hand = _by_video(read_prompts(prompts), videos) if prompts is not None else {}
-    if prompts is not None and not by_hand:
-        raise RefusedInput.of("prompts", str(prompts), f"its keys are paths of videos of the list ({videos[0]} …)")
+    by_hand: dict[str, list[PromptEntry]] = {}
+    notes = []
+    if prompts is not None:
+        by_hand, unused = prompts_by_video(prompts, {video: video for video in listed})
+        if unused:
+            notes.append(f"Prompts of {keys_of(unused)} are not used: no video of this run is called so")
+    part = taken.part
     finder, follower = models.choose(text)
     for parameter, folder in (
         ("output_jsonl", output_jsonl.parent), ("output_video_dir", output_video_dir), ("recording", recording)
     ):  # fmt: skip
         if folder is not None:
             check_writable(parameter, folder)
-    if output_jsonl.is_dir() or output_jsonl.name == FAILURES:
-        raise RefusedInput.of("output_jsonl", str(output_jsonl), f"a file, not a folder, and not called {FAILURES}")
-    if output_jsonl.resolve() in (path.resolve() for path in (video_list, prompts) if path is not None):
-        raise RefusedInput.of("output_jsonl", str(output_jsonl), "a file of its own, none of the inputs")
+    _check_results_file(output_jsonl, [path for path in (video_list, prompts) if path is not None])
+    if (before := text_of_results(output_jsonl)) is not None and before != (text or ""):
+        notes.append(f"{output_jsonl} held results of {before or 'prompts by hand'!r}, and is written anew")
     placement = place(devices, execution)
+    names = dict(zip(listed, short_names([path_parts(video) for video in listed]), strict=True))
     return Plan(
-        videos, text, by_hand, models, finder, follower, placement, output_jsonl, output_video_dir, recording
+        listed, names, text, by_hand, part, models, finder, follower, placement, output_jsonl, output_video_dir,
+        recording, notes,
     )  # fmt: skip
+
+
+def _listed(names: Sequence[str] | None, file: Path | None) -> list[str]:
+    if not names and file is None:
+        accepted = "name videos, folders or patterns, or a text file with one on each line as video_list"
+        raise RefusedInput.of("videos", None, accepted)
+    for name in names or ():
+        if name.lower().endswith((".txt", ".csv", ".json", ".jsonl")):
+            raise RefusedInput.of("videos", name, "videos; a list of them is given as video_list")
+    videos = [*named_videos(names or ()), *([] if file is None else _read_list(file))]
+    return list(dict.fromkeys(videos))
 
 
 def _read_list(path: Path) -> list[str]:
     try:
         videos = read_video_list(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise RefusedInput.of("video_list", str(path), f"a readable UTF-8 text file ({error})") from None
+        raise RefusedInput.of("video_list", str(path), f"a readable UTF-8 text file ({reason_of(error)})") from None
     if not videos:
         raise RefusedInput.of(
             "video_list", str(path), "a file with the path of a video on each line; this one is empty"
@@ -92,18 +129,8 @@ def _read_list(path: Path) -> list[str]:
     return videos
 
 
-def _by_video(prompts: dict[str, list[PromptEntry]], videos: Sequence[str]) -> dict[str, list[PromptEntry]]:
-    """Prompts by the video that their key means: its path, or the end of its path where only one ends so."""
-    by_name: dict[str, list[str]] = {}
-    for video in videos:
-        by_name.setdefault(path_parts(video)[-1], []).append(video)
-    found: dict[str, list[PromptEntry]] = {}
-    for key, entries in prompts.items():
-        parts = path_parts(key)
-        alike = by_name.get(parts[-1], [])
-        meant = [key] if key in alike else [one for one in alike if path_parts(one)[-len(parts) :] == parts]
-        if len(meant) > 1:
-            raise RefusedInput.of("prompts", key, f"a path of one video; it could be {' or '.join(meant[:5])}")
-        for video in meant:
-            found.setdefault(video, []).extend(entries)
-    return found
+def _check_results_file(path: Path, inputs: Sequence[Path]) -> None:
+    if path.is_dir() or path.name == FAILURES:
+        raise RefusedInput.of("output_jsonl", str(path), f"a file, not a folder, and not called {FAILURES}")
+    if path.resolve() in (one.resolve() for one in inputs):
+        raise RefusedInput.of("output_jsonl", str(path), "a file of its own, none of the inputs")

@@ -116,6 +116,17 @@ def report_path(plan: Plan) -> Path:
     return plan.results.with_name(f"{plan.results.stem}_report.html")
 
 
+def objects_path(plan: Plan) -> Path:
+    """Where the table of all objects goes."""
+    return plan.results.with_name(f"{plan.results.stem}_objects.csv")
+
+
+def output_files(plan: Plan, video: str) -> dict[str, str]:
+    """What was drawn of a video, by what it is."""
+    places = (("annotated_video", plan.annotated_video(video)), ("recording", plan.recording(video)))
+    return {what: str(place) for what, place in places if place is not None and place.is_file()}
+
+
 def title(plan: Plan) -> str:
     """What the run is called, for people."""
     return f"Track {plan.text_prompt or 'prompted objects'}"

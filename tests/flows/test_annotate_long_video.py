@@ -187,7 +187,7 @@ def test_a_text_finds_objects_in_segments_side_by_side(tmp_path: Path, make_vide
     assert [frame.frame_number for frame in frames] == list(range(32))
     for frame in frames:
         (square,) = frame.objects
-        assert (square.assoc_id, square.assoc_name) == ("1", "red square")
+        assert (square.assoc_id, square.assoc_name) == ("1", "red")
         assert iou_matrix([square.bbox], [square_box(frame.frame_number)])[0, 0] > 0.6
     links = read_links(tmp_path / "out" / "links_clip.jsonl")
     assert {link.kind for link in links} == {"overlap"}

@@ -157,13 +157,13 @@ def test_vggt_with_a_stand_in_for_the_package(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        (["--window-size", "4", "--window-stride", "5"], "window_stride = 5 is not accepted: at most window_size"),
-        (["--fps", "2"], "fps = 2.0 is not accepted: only for a video"),
-        (["--mask-dir", "nowhere"], "mask_dir = 'nowhere' is not accepted"),
-        (["--reference-poses", "nowhere"], "reference_poses = 'nowhere' cannot be used"),
+        (["--window-size", "4", "--window-stride", "5"], "--window-stride: 5 is not accepted: at most --window-size"),
+        (["--fps", "2"], "--fps: 2.0 is not accepted: only for a video"),
+        (["--mask-dir", "nowhere"], "--mask-dir: 'nowhere' is not accepted"),
+        (["--reference-poses", "nowhere"], "--reference-poses: 'nowhere' cannot be used"),
         (["--backend", "vggt"], "cannot be used"),
-        (["--window-size", "1"], "window_size"),
-        (["--input-dir", "nowhere"], "input_dir = 'nowhere' is not accepted"),
+        (["--window-size", "1"], "--window-size"),
+        (["--input-dir", "nowhere"], "--input-dir: 'nowhere' is not accepted"),
     ],
 )
 def test_bad_input_is_refused(

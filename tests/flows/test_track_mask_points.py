@@ -153,21 +153,21 @@ def test_input_that_cannot_be_used_is_refused_before_anything_starts(
     requested = ("--npz", good, "--output-dir", tmp_path / "out")
     for more, reported in (
         (("--tracker", "cotracker3_offline"), "the package cotracker is not installed"),
-        (("--tracker", "magic"), 'Invalid value "magic"'),
+        (("--tracker", "magic"), "--tracker: 'magic' is not accepted: auto, "),
         (
             ("--mask-key", "hoist_masks"),
-            "mask_key = 'hoist_masks' is not accepted: good.npz has no such masks, nor query_points, but",
+            "--mask-key: 'hoist_masks' is not accepted: good.npz has no such masks, nor query_points, but",
         ),
-        (("--base-name", "../x"), "base_name = '../x'"),
-        (("--base-name", "a b"), "base_name = 'a b'"),
-        (("--min-depth", 2, "--max-depth", 1), "min_depth = 2.0"),
-        (("--depth-estimator", "duster"), "depth_estimator = 'duster'"),
+        (("--base-name", "../x"), "--base-name: '../x'"),
+        (("--base-name", "a b"), "--base-name: 'a b'"),
+        (("--min-depth", 2, "--max-depth", 1), "--min-depth: 2.0"),
+        (("--depth-estimator", "duster"), "--depth-estimator: 'duster'"),
         (("--skip-split",), "give --skip-split and --instances-dir together"),
         (("--skip-split", "--instances-dir", tmp_path), "a folder with good_INSTANCE.npz files"),
-        (("--max-query-points-per-batch", 0), "max_query_points_per_batch = 0"),
-        (("--max-query-points-per-batch", "many"), 'unable to convert "many"'),
-        (("--batch-strategy", "alphabetical"), 'Invalid value "alphabetical"'),
-        (("--temporal-stride", 0), "temporal_stride = 0"),
+        (("--max-query-points-per-batch", 0), "--max-query-points-per-batch: 0"),
+        (("--max-query-points-per-batch", "many"), "'many' is not accepted: a whole number, or auto"),
+        (("--batch-strategy", "alphabetical"), "--batch-strategy: 'alphabetical' is not accepted: "),
+        (("--temporal-stride", 0), "--temporal-stride: 0"),
     ):
         assert reported in _refusal(capsys, *requested, *more), more
     nan = {**arrays, "intrs": arrays["intrs"] * np.nan}
@@ -176,7 +176,7 @@ def test_input_that_cannot_be_used_is_refused_before_anything_starts(
         (tmp_path, "is a directory"),
         (write_plain(tmp_path / "nan.npz", nan, {}), "intrs holds values that are not finite numbers"),
         (write_plain(tmp_path / "half.npz", {"rgbs": arrays["rgbs"]}, {}), "there is no depths, no intrs, no extrs"),
-        (write_plain(tmp_path / "bare.npz", arrays, {}), "mask_key = 'sam2_masks'"),
+        (write_plain(tmp_path / "bare.npz", arrays, {}), "--mask-key: 'sam2_masks'"),
         (tmp_path / "text.npz", "not an archive of arrays"),
     ):
         (tmp_path / "text.npz").write_text("no archive")

@@ -90,7 +90,7 @@ def test_good_videos_are_delivered_and_bad_ones_listed_with_reasons(tmp_path: Pa
     assert first.code == 1, first.err
     assert [Path(line["video_path"]).name for line in _results(tmp_path)] == [clip.name for clip in good]
     assert all(len(line["frames"]) == 8 for line in _results(tmp_path))
-    assert all(line["frames"][0]["objects"][0]["label"] == "red square" for line in _results(tmp_path))
+    assert all(line["frames"][0]["objects"][0]["label"] == "red" for line in _results(tmp_path))
     failures = [json.loads(line) for line in (tmp_path / "out" / "failures.jsonl").read_text().splitlines()]
     reasons = {Path(one["item"]).name: one["reason"] for one in failures}
     assert list(reasons) == ["corrupt.mp4", "missing.mp4", "playlist.mp4", "~nosuchuser.mp4", "pipe.mp4"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import ijson
 
+from core.errors import reason_of
 from core.formats.exchange import (
     coco,
     coco_video,
@@ -61,7 +62,7 @@ def read_results(path: Path, kind: str | None = None, sources: Sources | None = 
     try:
         videos = READERS[kind](path, sources or Sources())
     except OSError as error:
-        raise BadResults(f"{error.filename or path}: {(error.strerror or str(error)).lower()}") from None
+        raise BadResults(f"{error.filename or path}: {reason_of(error)}") from None
     except UnicodeDecodeError:
         raise BadResults(f"{path}: not UTF-8 text") from None
     if not videos:
@@ -74,7 +75,7 @@ def detect(path: Path) -> str:
     try:
         kind = _of_folder(path) if path.is_dir() else _of_file(path)
     except OSError as error:
-        raise BadResults(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise BadResults(f"{path}: {reason_of(error)}") from None
     if kind is None and path.is_file() and path.stat().st_size == 0:
         raise BadResults(f"{path}: empty")
     if kind is None:

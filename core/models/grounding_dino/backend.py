@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from core.models.backend import Backend, NeededWeights, weights_in_folder
-from core.models.options import ModelOptions
+from core.models.options import BOX_THRESHOLD, ModelOptions
 from core.models.phrases import check_phrases
 from core.models.roles import Detector
 from core.models.spec import ModelSpec
@@ -11,9 +11,9 @@ from core.models.spec import ModelSpec
 
 def _load(spec: ModelSpec) -> Detector:
     from core.models.device import default_device
-    from core.models.grounding_dino.detector import load_grounding_dino
+    from core.models.grounding_dino.detector import USUAL_THRESHOLD, load_grounding_dino
 
-    return load_grounding_dino(spec.weights, default_device())
+    return load_grounding_dino(spec.weights, default_device(), spec.number(BOX_THRESHOLD, USUAL_THRESHOLD))
 
 
 def _check_weights(_: ModelOptions, path: Path) -> None:
@@ -47,6 +47,7 @@ DETECTOR = Backend(
     "1",
     _load,
     weights=_weights,
+    variant=lambda options: options.of_detector,
     check_weights=_check_weights,
     check_prompt=check_phrases,
     check_text=check_text,

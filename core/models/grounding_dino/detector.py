@@ -12,19 +12,19 @@ from core.errors import RefusedInput
 from core.models.backoff import until_it_fits
 from core.models.phrases import check_phrases, phrases
 from core.models.pretrained import load_model, load_processor, to_detections
-from core.prompts import Detection
+from core.prompts import Detection, Trust
 from core.video.frames import RGB
 
 WHAT = "grounding-dino"
 MODEL_TYPE = "grounding-dino"
-_BOX_THRESHOLD = 0.35
+USUAL_THRESHOLD = 0.35
 _TEXT_THRESHOLD = 0.25
 
 
-def load_grounding_dino(folder: Path, device: torch.device) -> "GroundingDino":
+def load_grounding_dino(folder: Path, device: torch.device, box_threshold: float = USUAL_THRESHOLD) -> "GroundingDino":
     """The detector from a folder as `maskflow weights get grounding-dino-tiny` makes it. Raises as `load_model`."""
     model = load_model("GroundingDinoForObjectDetection", WHAT, MODEL_TYPE, folder, device)
-    return GroundingDino(model, load_processor("GroundingDinoProcessor", WHAT, folder))
+    return GroundingDino(model, load_processor("GroundingDinoProcessor", WHAT, folder), box_threshold)
 
 
 def check_text(prompt: str, tokenizer: Any, longest: int) -> None:
@@ -47,7 +47,7 @@ class GroundingDino:
         box_threshold: detections under this score are dropped.
     """
 
-    def __init__(self, model: Any, processor: Any, box_threshold: float = _BOX_THRESHOLD) -> None:
+    def __init__(self, model: Any, processor: Any, box_threshold: float = USUAL_THRESHOLD) -> None:
         self._model = model
         self._processor = processor
         self._threshold = box_threshold
@@ -99,6 +99,8 @@ class GroundingDino:
 
 class GroundingDinoSession:
     """Implements `DetectorSession`."""
+
+    trust = Trust()
 
     def __init__(self, detector: GroundingDino, wanted: Sequence[str], text: str) -> None:
         self._detector = detector

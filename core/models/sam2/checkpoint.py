@@ -7,7 +7,7 @@ import torch
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
-from core.errors import RefusedInput, UnsafeFile
+from core.errors import RefusedInput, UnsafeFile, reason_of
 from core.store.safe_load import load_pth
 from core.weights.sam2_names import SamType
 
@@ -65,7 +65,7 @@ def _tensors(path: Path, device: torch.device) -> dict[str, Tensor]:
     try:
         content = load_pth(path, device=device)
     except OSError as error:
-        raise UnsafeFile(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise UnsafeFile(f"{path}: {reason_of(error)}") from None
     state = content.get("model") if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from core.models.backend import Backend, NeededWeights, weights_in_folder
-from core.models.options import ModelOptions
+from core.models.options import BOX_THRESHOLD, ModelOptions
 from core.models.phrases import check_phrases
 from core.models.roles import Detector, VideoSegmenter
 from core.models.spec import ModelSpec
@@ -11,9 +11,9 @@ from core.models.spec import ModelSpec
 
 def _detector(spec: ModelSpec) -> Detector:
     from core.models.device import default_device
-    from core.models.sam3.detector import load_sam3_detector
+    from core.models.sam3.detector import USUAL_THRESHOLD, load_sam3_detector
 
-    return load_sam3_detector(spec.weights, default_device())
+    return load_sam3_detector(spec.weights, default_device(), spec.number(BOX_THRESHOLD, USUAL_THRESHOLD))
 
 
 def _segmenter(spec: ModelSpec) -> VideoSegmenter:
@@ -55,6 +55,7 @@ DETECTOR = Backend(
     "1",
     _detector,
     weights=_detector_weights,
+    variant=lambda options: options.of_detector,
     check_weights=_check_weights,
     check_prompt=check_phrases,
     check_text=check_text,

@@ -10,18 +10,18 @@ from core.errors import RefusedInput
 from core.models.backoff import until_it_fits
 from core.models.phrases import check_phrases, phrases
 from core.models.pretrained import from_transformers, load_model, load_processor, to_detections
-from core.prompts import Detection
+from core.prompts import Detection, Trust
 from core.video.frames import RGB
 
 WHAT = "sam3"
 MODEL_TYPE = "sam3_video"
-_THRESHOLD = 0.5
+USUAL_THRESHOLD = 0.5
 
 
-def load_sam3_detector(folder: Path, device: torch.device) -> "Sam3Detector":
+def load_sam3_detector(folder: Path, device: torch.device, threshold: float = USUAL_THRESHOLD) -> "Sam3Detector":
     """The detector from a folder as `maskflow weights get sam3` makes it. Raises as `load_model`."""
     model = load_model("Sam3Model", WHAT, MODEL_TYPE, folder, device)
-    return Sam3Detector(model, load_processor("Sam3Processor", WHAT, folder))
+    return Sam3Detector(model, load_processor("Sam3Processor", WHAT, folder), threshold)
 
 
 def check_tokens(prompt: str, tokenizer: Any, longest: int) -> None:
@@ -44,7 +44,7 @@ class Sam3Detector:
         threshold: detections under this score are dropped.
     """
 
-    def __init__(self, model: Any, processor: Any, threshold: float = _THRESHOLD) -> None:
+    def __init__(self, model: Any, processor: Any, threshold: float = USUAL_THRESHOLD) -> None:
         self._model = model
         self._processor = processor
         self._threshold = threshold
@@ -90,6 +90,8 @@ class Sam3Detector:
 
 class Sam3DetectorSession:
     """Implements `DetectorSession`."""
+
+    trust = Trust()
 
     def __init__(self, detector: Sam3Detector, texts: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
         self._detector = detector

@@ -90,7 +90,8 @@ def test_what_does_not_fit_the_video_is_named_and_the_rest_kept() -> None:
     reported = {problem.where: problem.what for problem in found.problems}
     assert "ends with frame 49" in reported["b (pot), frame 99"]
     assert "outside the picture of 100x60" in reported["a (lid), frame 1"]
-    assert "[60, 100]" in reported["a (lid), frame 2"]
+    assert "its mask is 4x4, the picture 100x60" in reported["a (lid), frame 2"]
+    assert "75% of its box" in reported["b (pot), frame 5"]
     assert "not annotated" in reported["a (lid)"]
 
 

@@ -13,7 +13,7 @@ from core.masks import rle
 from core.masks.boxes import mask_box
 from core.models.classical.detector import ClassicalDetector
 from core.models.classical.segmenter import ClassicalSegmenter
-from core.prompts import Detection, ObjectPrompt, Prompt
+from core.prompts import Detection, ObjectPrompt, Prompt, Trust
 from core.tracking.loop import track_frames
 from core.tracking.tracker import Tracker
 from core.video.frames import RGB, Frame
@@ -57,6 +57,8 @@ def test_what_is_seen_once_only_is_no_object() -> None:
 
     class Flicker:
         """Claims one more object on a single frame."""
+
+        trust = Trust()
 
         def __init__(self) -> None:
             self._real = ClassicalDetector().start("red")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.masks import Mask
-from core.prompts import Detection, Prompt, TrackedMask
+from core.prompts import Detection, Prompt, TrackedMask, Trust
 from core.tracking.tracker import Tracker
 from core.video.frames import RGB
 
@@ -45,6 +45,8 @@ class _Scripted:
 
 class _Once:
     """Detects the object on the first two frames, so that it counts; never again."""
+
+    trust = Trust()
 
     def __init__(self) -> None:
         self._frames = 0
@@ -137,6 +139,8 @@ NEAR, FAR = (10.0, 10.0, 30.0, 30.0), (160.0, 10.0, 180.0, 30.0)
 
 class _Newcomer:
     """Detects what is prompted, and from a frame on a second thing of the same colour."""
+
+    trust = Trust()
 
     def __init__(self, at: tuple[float, float, float, float], first: int, known: bool) -> None:
         self._newcomer, self._first, self._known, self._frame = at, first, known, -1

@@ -47,7 +47,7 @@ def test_a_restored_tracker_takes_the_same_steps(cut: int, tmp_path: Path) -> No
         whole.step(image, number / 25, prompts)
         parts.step(image, number / 25, prompts)
         assert _state(parts) == _state(whole)
-    assert {one.label for one in whole.live.values()} == {"red square", "ground"}
+    assert {one.label for one in whole.live.values()} == {"red", "ground"}
 
 
 def test_a_detector_that_remembers_the_last_frame_is_shown_it_again(tmp_path: Path) -> None:

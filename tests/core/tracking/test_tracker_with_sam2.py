@@ -4,13 +4,15 @@ import numpy as np
 from sam2.modeling.sam2_base import SAM2Base
 
 from core.models.sam2.segmenter import Sam2Segmenter
-from core.prompts import Detection, Prompt
+from core.prompts import Detection, Prompt, Trust
 from core.tracking.tracker import Tracker
 from core.video.frames import RGB
 
 
 class _Insistent:
     """Sure, on every frame but the first, that object 1 is only the left part of its mask."""
+
+    trust = Trust()
 
     def __init__(self) -> None:
         self.tracker: Tracker | None = None

@@ -161,17 +161,17 @@ def test_refusals_name_the_parameter(results: Path, tmp_path: Path, capsys: pyte
     full.mkdir()
     (full / "mine.txt").write_text("mine")
     reported = _refused(capsys, "export", results, "--to", "coco", "--output", full)
-    assert "output = " in reported
+    assert "--output: " in reported
     assert "empty" in reported
     assert (full / "mine.txt").read_text() == "mine"
     out = ("--output", tmp_path / "out")
-    assert "shape = 'polygon' is not accepted: mot holds box" in _refused(
+    assert "--shape: 'polygon' is not accepted: mot holds box" in _refused(
         capsys, "export", results, "--to", "mot", *out, "--shape", "polygon"
     )
-    assert "split = [0.5, 0.2]" in _refused(capsys, "export", results, "--to", "coco", *out, "--split", "0.5", "0.2")
-    assert "labels = 'ball'" in _refused(capsys, "export", results, "--to", "coco", *out, "--labels", "ball")
-    assert "min_score = 3.0" in _refused(capsys, "export", results, "--to", "coco", *out, "--min-score", "3")
-    assert "format = 'pdf'" in _refused(capsys, "export", results, "--to", "coco", *out, "--format", "pdf")
+    assert "--split: [0.5, 0.2]" in _refused(capsys, "export", results, "--to", "coco", *out, "--split", "0.5", "0.2")
+    assert "--labels: 'ball'" in _refused(capsys, "export", results, "--to", "coco", *out, "--labels", "ball")
+    assert "--min-score: 3.0" in _refused(capsys, "export", results, "--to", "coco", *out, "--min-score", "3")
+    assert "--format: 'pdf'" in _refused(capsys, "export", results, "--to", "coco", *out, "--format", "pdf")
     (tmp_path / "one.mp4").unlink()
     reported = _refused(capsys, "export", results, "--to", "coco", *out, "--frames")
     assert "no pictures: " in reported

@@ -42,9 +42,9 @@ def test_verify_tells_what_is_damaged_or_missing(tmp_path: Path, capsys: pytest.
 
 def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["weights", "get", "gpt", "--models", str(tmp_path)]) == 2
-    assert "name = 'gpt' is not accepted: one of sam2.1_hiera_tiny" in capsys.readouterr().err
+    assert "NAME: 'gpt' is not accepted: one of sam2.1_hiera_tiny" in capsys.readouterr().err
     assert run(["weights", "get", "sam2_hiera_tiny", "--mirror", "nonsense"]) == 2
-    assert "mirror = 'nonsense' is not accepted" in capsys.readouterr().err
+    assert "--mirror: 'nonsense' is not accepted" in capsys.readouterr().err
     nobody = ["--mirror", "http://127.0.0.1:9"]
     assert run(["weights", "get", "sam2_hiera_tiny", "sam3", "--models", str(tmp_path), *nobody]) == 1
     reported = capsys.readouterr().err

@@ -44,8 +44,9 @@ def test_words_to_boxes_in_the_picture(detector: Sam3Detector, frames: list[RGB]
         x0, y0, x1, y1 = one.box
         assert 0 <= x0 < x1 <= 160
         assert 0 <= y0 < y1 <= 90
+        assert one.score is not None
         assert 0.01 < one.score < 1
-    best = max(one.score for one in found)
+    best = max(one.score or 0.0 for one in found)
     assert Sam3Detector(detector._model, detector._processor, best).start("red ball. person").detect(frames[0]) == []
     with pytest.raises(RefusedInput, match="name what to find"):
         detector.start(",")
