@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from core.errors import RefusedInput
+from core.masks.draw import Style
 from core.models.backend import Backend
 from core.models.options import ModelOptions
 from core.models.registry import DETECTORS, SEGMENTERS
@@ -32,6 +33,16 @@ class BackendOf:
 
 class Positional:
     """Marks a parameter whose values may stand on the command line without its flag."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Marks the part of `--help` that a parameter is shown in."""
+
+    title: str
+
+
+INPUT, OUTPUT = Panel("Input"), Panel("Output")
 
 
 class Options(BaseModel):
@@ -87,6 +98,21 @@ class Taken(Options):
         if self.end is not None and self.end <= self.start:
             raise RefusedInput.of("end", self.end, f"seconds after start = {self.start:g}")
         return Part(self.start, self.end)
+
+
+class Drawing(Options):
+    """How annotated videos are drawn."""
+
+    draw_labels: bool = Field(True, description="Write each object's number and label.")
+    draw_boxes: bool = Field(True, description="Draw boxes around the masks.")
+    line_width: int | None = Field(
+        None, ge=1, le=50, description="Width of lines in pixels; by the size of the picture when left out."
+    )
+
+    @property
+    def style(self) -> Style:
+        """In the drawing's terms."""
+        return Style(self.draw_labels, self.draw_boxes, self.line_width)
 
 
 class Devices(Options):

@@ -9,7 +9,7 @@ from core.formats.exchange.tracked_folder import seen_frame
 from core.formats.tracks import FrameRecord, read_frames, read_head
 from core.item import Record, item
 from core.masks import rle
-from core.masks.draw import Drawn, draw_objects
+from core.masks.draw import Drawn, Style, draw_objects
 from core.progress import Progress
 from core.video.sampling import WHOLE, Part
 from core.video.source import open_video, read_ahead
@@ -31,6 +31,7 @@ class RenderVideoRequest(BaseModel):
     fps: float | None = None
     also: list[int] = Field(default_factory=list)
     part: Part = WHOLE
+    style: Style = Style()
 
 
 @item(RenderVideoRequest)
@@ -63,7 +64,9 @@ def render_video(request: RenderVideoRequest, folder: Path, report: Progress) ->
             if frame.source_frame != record.source_frame:
                 continue
             if video is not None:
-                video.write(draw_objects(frame.image, drawn_objects(record)), frame.time_s)
+                video.write(
+                    draw_objects(frame.image, drawn_objects(record), request.style), frame.time_s - request.part.start_s
+                )
             if recording is not None:
                 recording.log(seen_frame(record), frame.image)
             done += 1

@@ -17,9 +17,17 @@ from core.video.index import load_index
 from flows.annotate_long_video.follow import follow
 from flows.annotate_long_video.options import Windows
 from flows.annotate_long_video.plan import FAILURES, Plan, check
-from flows.annotate_long_video.results import assemble, deliver_results, not_followed, record, summary, write_problems
+from flows.annotate_long_video.results import (
+    Drawn,
+    assemble,
+    deliver_results,
+    draw,
+    not_followed,
+    summary,
+    write_problems,
+)
 from flows.annotate_long_video.videos import ModelSpecs, NothingToDo, Settings, Video, prepare
-from flows.options import Devices, Execution, Models, warn
+from flows.options import INPUT, OUTPUT, Devices, Drawing, Execution, Models, Positional, warn
 from tasks.cancellation import how_to_cancel
 from tasks.hashing import media_bytes, read_content
 from tasks.items import Item, Stage, run_name
@@ -37,30 +45,32 @@ INDEX = Stage(
 
 def _run_name() -> str:
     given = flow_run.parameters
-    videos = list(given.get("video_id") or [])
+    videos = list(given.get("video_id") or [Path(str(given.get("video_path"))).name])
     more = f" and {len(videos) - 1} more" if len(videos) > 1 else ""
-    return run_name(f"annotate {videos[0] if videos else ''}{more}")
+    return run_name(f"annotate {videos[0]}{more}")
 
 
 @flow(name="annotate-long-video", flow_run_name=_run_name, task_runner=item_runner())
 def annotate_long_video(
-    video_id: list[str],
-    video_path: UserPath,
-    assoc_info: UserPath | None = None,
-    mask_info: UserPath | None = None,
-    scene_graph_dir: UserPath = Path("outputs/scene_graphs"),
-    visor: UserPath | None = None,
-    prompts: UserPath | None = None,
-    text_prompt: str | None = None,
-    output_dir: UserPath = Path("outputs/dense_annotations"),
+    video_path: Annotated[UserPath, INPUT, Positional()],
+    video_id: Annotated[list[str] | None, INPUT] = None,
+    assoc_info: Annotated[UserPath | None, INPUT] = None,
+    mask_info: Annotated[UserPath | None, INPUT] = None,
+    scene_graph_dir: Annotated[UserPath, INPUT] = Path("outputs/scene_graphs"),
+    visor: Annotated[UserPath | None, INPUT] = None,
+    prompts: Annotated[UserPath | None, INPUT] = None,
+    text_prompt: Annotated[str | None, INPUT] = None,
+    output_dir: Annotated[UserPath, OUTPUT] = Path("outputs/dense_annotations"),
+    masks: Annotated[bool, OUTPUT] = False,
+    annotated_video: Annotated[bool, OUTPUT] = False,
+    recording: Annotated[bool, OUTPUT] = False,
     video_scale_factor: Annotated[float, Field(ge=0.1, le=1.0)] = 0.5,
     frame_interval: Annotated[int, Field(ge=1)] = 30,
     detection_interval: Annotated[int, Field(ge=1)] = 150,
     margin: Annotated[float, Field(ge=0, le=86_400)] = 300,
-    masks: bool = False,
-    recording: bool = False,
     hold_out: Annotated[float, Field(ge=0, lt=1)] = 0,
     windows: Windows = Windows(),
+    drawing: Drawing = Drawing(),
     models: Models = Models(),
     devices: Devices = Devices(),
     execution: Execution = Execution(),
@@ -70,8 +80,8 @@ def annotate_long_video(
     Every window is kept when it is done: run the same command again to go on after an interruption.
 
     Args:
-        video_id: Videos to annotate, as P01-20240202-171220; found as PARTICIPANT/ID.mp4 or ID.* below video_path.
-        video_path: Folder of the videos; or a single video.
+        video_path: A video, or a folder of videos.
+        video_id: Which of the folder, as P01-20240202-171220, found as PARTICIPANT/ID.mp4 or ID.*; all when left out.
         assoc_info: HD-EPIC's assoc_info.json; looked for in scene-and-object-movements/ where no annotations are given.
         mask_info: HD-EPIC's mask_info.json; looked for beside assoc_info when left out.
         scene_graph_dir: Folder with scene_graphs_ID.jsonl, for the list of objects that never move.
@@ -79,14 +89,16 @@ def annotate_long_video(
         prompts: JSON file with boxes, points or masks on frames of each video, instead.
         text_prompt: What to find and annotate, as in "red cup. plate", instead.
         output_dir: Folder for the results; the state of the run goes below it.
+        masks: Put each mask into the results, as COCO RLE.
+        annotated_video: Write an MP4 of each video's annotated frames too.
+        recording: Write a Rerun recording of each video too.
         video_scale_factor: Size at which frames are processed; results are in pixels of the source.
         frame_interval: Annotate every so many frames.
         detection_interval: Look for new objects every so many frames, with a text prompt.
         margin: Seconds for which an object is followed before and after each of its annotations.
-        masks: Put each mask into the results, as COCO RLE.
-        recording: Write a Rerun recording of each video too.
         hold_out: Share of the annotations to hide from the tracker and to judge it by; each object keeps its first.
         windows: How a video is cut into windows.
+        drawing: How annotated videos are drawn.
         models: Which models find and follow objects.
         devices: Where the work is done.
         execution: How long items may take, and what becomes of those finished before.
@@ -94,7 +106,7 @@ def annotate_long_video(
     log = get_run_logger()
     log.info(how_to_cancel())
     plan = check(
-        video_id, video_path, assoc_info, mask_info, visor, prompts, text_prompt, output_dir, hold_out,
+        video_path, video_id, assoc_info, mask_info, visor, prompts, text_prompt, output_dir, hold_out,
         windows, models, devices, execution,
     )  # fmt: skip
     notes = models.notes(plan.detector, plan.segmenter)
@@ -109,7 +121,7 @@ def annotate_long_video(
     store = RunStore(output_dir)
     finder = None if plan.detector is None else plan.detector.spec(plan.models, store.digests.content)
     specs = ModelSpecs(plan.segmenter.spec(plan.models, store.digests.content), finder, plan.text_prompt)
-    wanted = {"masks": masks, "tracks": recording}
+    wanted = {"masks": masks, "tracks": recording or annotated_video}
     try:
         with item_run(store, plan.placement, _at_once(plan, settings), execution.resume) as run:
             videos, failures = _open(run, plan, settings, scene_graph_dir, output_dir)
@@ -120,10 +132,10 @@ def annotate_long_video(
             for video in videos:
                 failures |= not_followed(video, followed[video.video_id].made)
             outcomes = assemble(run, videos, followed, settings, specs, notes, wanted)
-            recorded = record(run, videos, outcomes, settings) if recording else {}
+            drawn = draw(run, videos, outcomes, settings, Drawn(annotated_video, recording, drawing.style))
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
-    failures |= deliver_results(store, videos, outcomes, recorded, output_dir, settings.interval)
+    failures |= deliver_results(store, videos, outcomes, drawn, output_dir, settings.interval)
     with deliverable(output_dir):
         write_failures(output_dir / FAILURES, ((one, failures[one]) for one in plan.videos if one in failures))
     return publish(summary(plan, videos, followed, outcomes, failures, notes, output_dir), run.pages)

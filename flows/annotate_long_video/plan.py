@@ -14,7 +14,8 @@ from core.formats.sparse_annotations import SparseAnnotations, from_prompts
 from core.formats.visor import Visor
 from core.models.backend import Backend
 from core.models.roles import Detector, VideoSegmenter
-from core.store.paths import slugify
+from core.store.paths import distinct, files_of, slugify
+from core.video.image_folder import has_images
 from core.video.video_paths import VIDEO_SUFFIXES
 from flows.annotate_long_video.options import Windows
 from flows.checking import once_a_run
@@ -46,8 +47,8 @@ class Plan:
 
 @once_a_run
 def check(
-    video_id: Sequence[str],
     video_path: Path,
+    video_id: Sequence[str] | None,
     assoc_info: Path | None,
     mask_info: Path | None,
     visor: Path | None,
@@ -61,24 +62,13 @@ def check(
     execution: Execution,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
-    ids = list(dict.fromkeys(video_id))
-    for one in ids:
-        if slugify(one) != one:
-            accepted = "letters, digits, '.', '_' and '-': it is part of the results' file names"
-            raise RefusedInput.of("video_id", one, accepted)
-    if not ids:
-        raise RefusedInput.of("video_id", video_id, "at least one")
-    if not video_path.exists():
-        raise RefusedInput.of("video_path", str(video_path), "the folder of the videos, or a video: it does not exist")
-    if video_path.is_file() and len(ids) > 1:
-        raise RefusedInput.of("video_path", str(video_path), "a folder, where there is more than one video_id")
+    found = _videos(video_path, list(dict.fromkeys(video_id or ())))
     overlap, duration = windows.window_overlap, windows.window_duration
     if overlap >= duration:
         raise RefusedInput.of("window_overlap", overlap, f"less than window_duration = {duration}")
     text = (text_prompt or "").strip() or None
     if text is not None and hold_out > 0:
         raise RefusedInput.of("hold_out", hold_out, "0 with a text prompt: there are no annotations to hold out")
-    found = {one: _find(video_path, one) for one in ids}
     annotations, source = _annotations(assoc_info, mask_info, visor, prompts, text, found)
     finder, follower = models.choose(text)
     check_writable("output_dir", output_dir)
@@ -114,6 +104,25 @@ def _annotations(
         raise RefusedInput(f"{accepted} (and there is no {assoc})")
     movements = HdEpic(assoc, masks)
     return lambda one, *_: movements.annotations(one), f"HD-EPIC {assoc}"
+
+
+def _videos(path: Path, ids: Sequence[str]) -> dict[str, Path | None]:
+    """The videos by their ids, those that are named or all that are there; None: there is no such video."""
+    if not path.exists():
+        raise RefusedInput.of("video_path", str(path), "a video, or a folder of videos: there is no such path")
+    for one in ids:
+        if slugify(one) != one:
+            accepted = "letters, digits, '.', '_' and '-': it is part of the results' file names"
+            raise RefusedInput.of("video_id", one, accepted)
+    if path.is_file() and len(ids) > 1:
+        raise RefusedInput.of("video_path", str(path), "a folder, where there is more than one video_id")
+    if ids:
+        return {one: _find(path, one) for one in ids}
+    there = [path] if path.is_file() or has_images(path) else files_of(path, VIDEO_SUFFIXES, deep=False)
+    if not there:
+        raise RefusedInput.of("video_path", str(path), "a folder with videos in it: there are none")
+    names = distinct(slugify(one.stem if one.is_file() else one.name) for one in there)
+    return dict(zip(names, there, strict=True))
 
 
 def _find(root: Path, video_id: str) -> Path | None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from core.formats.exchange.dense import info_file
 from core.formats.sparse_annotations import Problem
 from core.formats.tracks import VideoHead
 from core.long_video import assemble_item as assembled
-from core.long_video.record_item import RECORDING_FILE
+from core.long_video.draw_item import RECORDING_FILE, VIDEO_FILE
+from core.masks.draw import Style
 from core.report.page import REPORT_FILE
 from core.store.atomic import write_text
 from flows.annotate_long_video.follow import FOLLOW, Following, Made
@@ -29,10 +31,10 @@ ASSEMBLE = Stage(
     lambda done: [f"{done['boxes']} boxes of {done['objects']} objects on {done['frames']} frames"],
     page=True,
 )
-RECORD = Stage(
-    "record",
-    "core.long_video.record_item:record_video",
-    lambda done: [f"{done['frames']} frames recorded in {done['seconds']:.2f}s"],
+DRAW = Stage(
+    "draw",
+    "core.long_video.draw_item:draw_video",
+    lambda done: [f"{done['frames']} frames drawn in {done['seconds']:.2f}s"],
 )
 _DELIVERED = (
     (assembled.DENSE_FILE, "dense_annotations_{}.jsonl"),
@@ -124,26 +126,38 @@ def _cut_into(video: Video, settings: Settings) -> str:
     return f"{cut}, in {len(video.segments)} segments side by side" if settings.parallel else cut
 
 
-def record(
-    run: ItemRun, videos: Sequence[Video], outcomes: Sequence[Outcome], settings: Settings
+@dataclass(frozen=True)
+class Drawn:
+    """What is drawn of each video, and how."""
+
+    annotated_video: bool
+    recording: bool
+    style: Style
+
+
+def draw(
+    run: ItemRun, videos: Sequence[Video], outcomes: Sequence[Outcome], settings: Settings, wanted: Drawn
 ) -> dict[str, Outcome]:
-    """Record every video that was put together, by id."""
+    """Draw every video that was put together, by id; none where nothing is wanted."""
     items = {}
     for video, outcome in zip(videos, outcomes, strict=True):
-        if outcome.record is None:
+        if outcome.record is None or not (wanted.annotated_video or wanted.recording):
             continue
         source = {"video": str(video.path), "index": str(video.index_folder), "tracks": str(outcome.folder)}
-        what = {"key": item_key(ASSEMBLE, outcome.item), "max_side": video.max_side(settings.scale)}
+        what = {
+            "key": item_key(ASSEMBLE, outcome.item), "max_side": video.max_side(settings.scale),
+            "interval": settings.interval, **asdict(wanted),
+        }  # fmt: skip
         frames = float(outcome.record["frames"])
-        items[video.video_id] = Item(f"{video.video_id} (recording)", what, {**source, **what}, frames)
-    return dict(zip(items, run_items(run, RECORD, list(items.values())), strict=True))
+        items[video.video_id] = Item(f"{video.video_id} (drawing)", what, {**source, **what}, frames)
+    return dict(zip(items, run_items(run, DRAW, list(items.values())), strict=True))
 
 
 def deliver_results(
     store: RunStore,
     videos: Sequence[Video],
     outcomes: Sequence[Outcome],
-    recorded: dict[str, Outcome],
+    drawn: dict[str, Outcome],
     folder: Path,
     interval: int,
 ) -> dict[str, str]:
@@ -157,12 +171,14 @@ def deliver_results(
                 _deliver(store, video, outcome, folder, interval)
             except (OSError, RefusedInput) as error:
                 failures[video.video_id] = undelivered(error)
-    for video_id, outcome in recorded.items():
+    for video_id, outcome in drawn.items():
         if outcome.record is None:
             failures[video_id] = outcome.reason or "failed"
-        else:
+            continue
+        for made, place in ((RECORDING_FILE, f"recording_{video_id}.rrd"), (VIDEO_FILE, f"annotated_{video_id}.mp4")):
             try:
-                deliver(outcome.folder / RECORDING_FILE, folder / f"recording_{video_id}.rrd", store.digests)
+                if (outcome.folder / made).is_file():
+                    deliver(outcome.folder / made, folder / place, store.digests)
             except (OSError, RefusedInput) as error:
                 failures[video_id] = undelivered(error)
     return failures

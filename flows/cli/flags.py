@@ -1,7 +1,7 @@
 """A flow's parameters as flags: groups are flattened, and values put back into them."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, signature
 from pathlib import Path
@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from core.errors import RefusedInput
 from core.validation import explained
 from flows.cli.refusals import flag_of, refusal
-from flows.options import BackendOf, Positional
+from flows.options import BackendOf, Panel, Positional
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,18 @@ def flags_of(flow_function: Callable[..., Any]) -> Flags:
     for place, parameter in enumerate(signature(flow_function).parameters.values()):
         group = types[parameter.name]
         if isinstance(group, type) and issubclass(group, BaseModel):
-            panel = cyclopts.Group(group.model_config.get("title") or parameter.name.capitalize(), sort_key=place)
+            panel = cyclopts.Group(group.model_config.get("title") or parameter.name.capitalize(), sort_key=place + 10)
             of_fields = _types(group)
             for name, field in group.model_fields.items():
                 shown = cyclopts.Parameter(help=field.description, group=panel)
                 flags.append(_flag(name, Annotated[of_fields[name], shown], field.default))
                 group_of[name] = parameter.name
         else:
-            flags.append(_flag(parameter.name, group, parameter.default, _is_positional(hints[parameter.name])))
+            marks = getattr(hints[parameter.name], "__metadata__", ())
+            shown = cyclopts.Parameter(group=_panel(marks))
+            positional = any(isinstance(mark, Positional) for mark in marks)
+            flags.append(_flag(parameter.name, Annotated[group, shown], parameter.default, positional))
+    flags.sort(key=lambda flag: flag.kind)  # as a signature has them: stable, those without a flag first
     return Flags(flags, group_of, hints)
 
 
@@ -84,8 +88,10 @@ def _flag(name: str, annotation: object, default: object, positional: bool = Fal
     return Parameter(name, kind, annotation=annotation, default=default)
 
 
-def _is_positional(hint: object) -> bool:
-    return any(isinstance(mark, Positional) for mark in getattr(hint, "__metadata__", ()))
+def _panel(marks: Iterable[object]) -> cyclopts.Group:
+    """The part of the help that a parameter of the flow itself stands in."""
+    title = next((mark.title for mark in marks if isinstance(mark, Panel)), "Processing")
+    return cyclopts.Group(title, sort_key=("Input", "Output", "Processing").index(title))
 
 
 def _types(of: Any) -> dict[str, Any]:

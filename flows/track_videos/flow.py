@@ -3,6 +3,7 @@
 import socket
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,11 +19,12 @@ from core.formats.failures_jsonl import write_failures
 from core.formats.objects_csv import TrackedObject, write_objects
 from core.formats.results_jsonl import Schema, TrackedVideo, write_results
 from core.formats.review_jsonl import write_review
+from core.masks.draw import Style
 from core.quality.review_item import REVIEW_FILE
 from core.store.paths import UserPath
 from core.tracking.prompt_check import PromptProblem
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
-from flows.options import Devices, Execution, Models, Positional, Taken, warn
+from flows.options import INPUT, OUTPUT, Devices, Drawing, Execution, Models, Positional, Taken, warn
 from flows.track_videos.plan import FAILURES, PROBLEMS, TRACK, Plan, check
 from flows.track_videos.results import (
     doubtful_frames,
@@ -70,20 +72,21 @@ def _run_name() -> str:
     task_runner=item_runner(),
 )
 def track_videos(
-    videos: Annotated[list[str] | None, Positional()] = None,
-    video_list: UserPath | None = None,
-    output_jsonl: UserPath = Path("outputs/tracks/results.jsonl"),
-    text_prompt: str | None = None,
-    prompts: UserPath | None = None,
-    output_video_dir: UserPath | None = None,
-    recording: UserPath | None = None,
-    schema: Schema = "frames",
-    masks: bool = False,
+    videos: Annotated[list[str] | None, INPUT, Positional()] = None,
+    video_list: Annotated[UserPath | None, INPUT] = None,
+    output_jsonl: Annotated[UserPath, OUTPUT] = Path("outputs/tracks/results.jsonl"),
+    text_prompt: Annotated[str | None, INPUT] = None,
+    prompts: Annotated[UserPath | None, INPUT] = None,
+    output_video_dir: Annotated[UserPath | None, OUTPUT] = None,
+    recording: Annotated[UserPath | None, OUTPUT] = None,
+    schema: Annotated[Schema, OUTPUT] = "frames",
+    masks: Annotated[bool, OUTPUT] = False,
     detection_frequency: Annotated[int, Field(ge=1)] = 1,
     max_objects: Annotated[int | None, Field(ge=1)] = None,
     max_frames: Annotated[int, Field(ge=1)] = 60,
     fps: Annotated[float | None, Field(gt=0, le=1000)] = None,
     taken: Taken = Taken(),
+    drawing: Drawing = Drawing(),
     models: Models = Models(),
     devices: Devices = Devices(),
     execution: Execution = Execution(),
@@ -108,6 +111,7 @@ def track_videos(
         max_frames: Most frames of a video held in memory at once.
         fps: Process this many frames a second, picked by time; frames with prompts are processed besides.
         taken: Which part of the videos is processed.
+        drawing: How annotated videos are drawn.
         models: Which models find and follow objects.
         devices: Where the work is done.
         execution: How long items may take, and what becomes of those finished before.
@@ -134,7 +138,7 @@ def track_videos(
     try:
         with item_run(store, plan.placement, len(items), execution.resume) as run:
             tracked = run_items(run, TRACK, items, prepare=read_content(store.digests, "video"))
-            rendered = _render(run, plan, tracked)
+            rendered = _render(run, plan, tracked, drawing.style)
             reviewed = review_videos(run, plan, tracked)
             settled = [*reviewed, *rendered, *tracked]
             failures = unreadable | {one.item.name: one.reason for one in settled if one.reason is not None}
@@ -207,7 +211,7 @@ def _missing(video: str, error: Exception) -> str:
     return f"{reason_of(error)} (looked for{place} on {socket.gethostname()})"
 
 
-def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[Outcome]:
+def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], style: Style) -> list[Outcome]:
     """Draw what was tracked, where pictures were requested."""
     wanted = {"annotated_video": plan.video_dir is not None, "recording": plan.recording_dir is not None}
     if not any(wanted.values()):
@@ -224,8 +228,9 @@ def _render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[Outcom
             "also": [one["frame"] for one in request["prompts"]],
             "part": request["part"],
         }
-        request = {**source, "tracks": str(outcome.folder), "key": key, **wanted}
-        items.append(Item(outcome.item.name, {"tracks": key, **wanted}, request, outcome.item.cost))
+        what = {**wanted, "style": asdict(style) if wanted["annotated_video"] else asdict(Style())}
+        request = {**source, "tracks": str(outcome.folder), "key": key, **what}
+        items.append(Item(outcome.item.name, {"tracks": key, **what}, request, outcome.item.cost))
     return run_about(run, RENDER, items, "drawing")
 
 
