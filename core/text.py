@@ -22,3 +22,12 @@ def one_line(text: str, most: int | None = None) -> str:
         head = (most - 1) // 2
         shown = f"{shown[:head]}…{shown[len(shown) - (most - 1 - head) :]}"
     return shown
+
+
+def clock(seconds: float) -> str:
+    """`1:02:03`, or `2:03` under an hour, or `0:02.4` under half a minute, where seconds are long."""
+    if 0 < seconds < 30 and abs(seconds - round(seconds)) >= 0.05:
+        return f"0:{seconds:04.1f}"
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -13,7 +13,8 @@ from core.formats.exchange.model import OBJECT, SeenFrame, SeenObject
 from core.formats.exchange.sources import Sources
 from core.masks import Mask, rle
 from core.masks.draw import Drawn, draw_objects, write_word
-from core.report.page import Picture, clock
+from core.report.page import Picture
+from core.text import clock
 from core.video.frames import RGB
 from core.video.source import open_video
 

@@ -6,7 +6,8 @@ from core.long_video.merge import Identity, Sighting
 from core.long_video.names import Names
 from core.masks import rle
 from core.masks.draw import Drawn, draw_objects
-from core.report.page import Picture, clock
+from core.report.page import Picture
+from core.text import clock
 from core.video.index import FrameIndex
 from core.video.source import open_video
 

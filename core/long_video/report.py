@@ -10,8 +10,9 @@ from core.formats.links_jsonl import Link
 from core.formats.review_jsonl import ReviewEntry
 from core.long_video.timeline import Timeline
 from core.quality.pictures import review_section
-from core.report.page import Bar, Page, Picture, Section, Table, clock, write_run_page
+from core.report.page import Bar, Page, Picture, Section, Table, write_run_page
 from core.report.run_facts import RunFacts, run_sections
+from core.text import clock
 
 _MOST_ROWS = 200
 

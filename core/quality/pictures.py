@@ -7,7 +7,8 @@ from core.formats.exchange.model import VideoResults
 from core.formats.review_jsonl import ReviewEntry
 from core.masks import rle
 from core.masks.draw import Drawn, draw_objects
-from core.report.page import Picture, Section, Table, clock
+from core.report.page import Picture, Section, Table
+from core.text import clock
 from core.video.source import open_video
 
 _MOST_ROWS = 25

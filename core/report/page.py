@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from core.masks.draw import colour
 from core.report.plot import Plot
+from core.text import clock
 from core.video.frames import RGB
 
 REPORT_FILE, PICTURES_FILE = "report.html", "pictures.json"
@@ -87,15 +88,6 @@ class Page:
     title: str
     figures: Sequence[tuple[str, str]]
     sections: Sequence[Section] = field(default_factory=list)
-
-
-def clock(seconds: float) -> str:
-    """`1:02:03`, or `2:03` under an hour, or `0:02.4` under half a minute, where seconds are long."""
-    if 0 < seconds < 30 and abs(seconds - round(seconds)) >= 0.05:
-        return f"0:{seconds:04.1f}"
-    whole = round(seconds)
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _hex(number: int) -> str:

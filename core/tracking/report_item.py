@@ -15,8 +15,9 @@ from core.progress import Progress
 from core.quality.pictures import draw_entries, review_section
 from core.quality.review import worst_first
 from core.quality.review_item import REVIEW_FILE
-from core.report.page import Bar, Page, Picture, Section, Table, clock, note_presence, write_run_page
+from core.report.page import Bar, Page, Picture, Section, Table, note_presence, write_run_page
 from core.report.run_facts import RunFacts, run_sections
+from core.text import clock
 from core.tracking.render_item import drawn_objects
 from core.video.source import open_video
 

@@ -19,7 +19,7 @@ from core.long_video.stitch import (
     resolve_segments,
 )  # fmt: skip
 from core.masks.appearance import Histogram
-from core.report.page import clock
+from core.text import clock
 from core.tracking.tracker_state import read_appearance
 from flows.annotate_long_video.videos import ModelSpecs, Settings, Video
 from tasks.items import Item, Outcome, Stage, item_key

@@ -1,6 +1,7 @@
 """What a person at a terminal sees of a run: log lines, a bar, and a table at the end."""
 
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -11,10 +12,11 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from rich.table import Table
 from rich.text import Text
 
-from core.text import one_line
+from core.text import clock, one_line
 from tasks.reporting.summary import Summary
 
 _OWN_FOLDERS = [Path(__file__).parents[2] / name for name in ("core", "tasks", "flows")]
+_SAY_EVERY_S, _SURE_AFTER_S = 30.0, 5.0
 _STYLES = {"done": "green", "cached": "cyan", "failed": "red"}
 
 
@@ -29,6 +31,7 @@ class Terminal:
             TaskProgressColumn(),
             TextColumn("{task.fields[items]}", markup=False),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}", markup=False),
             TextColumn("{task.fields[running]}", style="dim", markup=False),
             console=console,
             disable=not console.is_terminal,
@@ -36,20 +39,39 @@ class Terminal:
         self._handler = _OwnLines(console)
         self._replaced: list[tuple[logging.Logger, logging.Handler]] = []
         self._bar: TaskID | None = None
-        self._items = 0
+        self._name, self._items = "", 0
+        self._began_s = self._said_s = time.monotonic()
 
     def stage(self, name: str, items: int) -> None:
         """See `Display.stage`."""
-        self._items = items
-        self._bar = self._progress.add_task(name, total=1.0, items=f"0/{items}", running="")
+        self._name, self._items = name, items
+        self._began_s = self._said_s = time.monotonic()
+        self._bar = self._progress.add_task(name, total=1.0, items=f"0/{items}", left="", running="")
 
     def show(self, fraction: float, done: int, running: Sequence[tuple[str, int, int | None]]) -> None:
-        """See `Display.show`."""
-        if self._bar is not None:
-            now = ", ".join(
-                f"{one_line(Path(name).name, 40)} {frames}/{expected or '?'}" for name, frames, expected in running[:3]
-            )
-            self._progress.update(self._bar, completed=fraction, items=f"{done}/{self._items}", running=now)
+        """See `Display.show`. Where there is no bar, because output goes to a file, a line every half minute."""
+        if self._bar is None:
+            return
+        left, now = self._left(fraction), self._at_work(done, running)
+        self._progress.update(self._bar, completed=fraction, items=f"{done}/{self._items}", left=left, running=now)
+        if not self._console.is_terminal and time.monotonic() - self._said_s >= _SAY_EVERY_S:
+            self._said_s = time.monotonic()
+            parts = (f"{self._name}: {done} of {self._items} items done ({fraction:.0%})", left, now)
+            self._console.print("; ".join(part for part in parts if part), style="dim", soft_wrap=True)
+
+    def _left(self, fraction: float) -> str:
+        """How long the stage will take from now on, once that can be said."""
+        took_s = time.monotonic() - self._began_s
+        if not 0.01 <= fraction < 1 or took_s < _SURE_AFTER_S:
+            return ""
+        return f"about {clock(round(took_s * (1 - fraction) / fraction))} left"
+
+    def _at_work(self, done: int, running: Sequence[tuple[str, int, int | None]]) -> str:
+        shown = [
+            f"{one_line(Path(name).name, 40)} {frames}/{expected or '?'}" for name, frames, expected in running[:3]
+        ]
+        waiting = self._items - done - len(running)
+        return ", ".join(shown + ([f"{waiting} waiting for a slot"] if waiting > 0 else []))
 
     def __enter__(self) -> Self:
         # Prefect's own console lines report every task state; a person wants to know about videos.
