@@ -14,6 +14,7 @@ from core.models.options import ModelOptions
 from core.models.registry import DETECTORS, SEGMENTERS
 from core.models.role import Role
 from core.models.roles import Detector, VideoSegmenter
+from core.report.page import WARNING
 from core.video.sampling import Part
 from tasks.devices.slots import MAX_SLOTS
 from tasks.devices.timeouts import STALL_TIMEOUT_S, Timeouts
@@ -149,11 +150,11 @@ class Execution(Options):
 
 
 def warn(log: LoggerAdapter[Logger] | Logger, text: str | None, *backends: Backend[Any] | None) -> list[str]:
-    """Log the cautions of the backends that a run uses, as warnings; gives them for its report."""
+    """Log the cautions of the backends that a run uses, as warnings; gives them for its summary and its report."""
     cautions = [caution for backend in backends if backend is not None for caution in backend.cautions(text or "")]
     for caution in cautions:
         log.warning(caution)
-    return cautions
+    return [f"{WARNING}: {caution}" for caution in cautions]
 
 
 def place(devices: Devices, execution: Execution, uses_gpu: bool = True, per_gpu: int = 1) -> Placement:

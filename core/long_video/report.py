@@ -10,7 +10,7 @@ from core.formats.links_jsonl import Link
 from core.formats.review_jsonl import ReviewEntry
 from core.long_video.timeline import Timeline
 from core.quality.pictures import review_section
-from core.report.page import Bar, Page, Picture, Section, Table, write_run_page
+from core.report.page import FAILED, Bar, Page, Picture, Section, Table, facts_table, warnings_of, write_run_page
 from core.report.run_facts import RunFacts, run_sections
 from core.text import clock
 
@@ -77,13 +77,13 @@ def write_report(
         _doubtful(links),
         *_problems(request),
         _windows(request.windows),
-        Section("How it was annotated", table=Table(("", ""), request.facts)),
+        Section("How it was annotated", table=facts_table(request.facts)),
     ]
     if request.stationary is not None:
         note = ", ".join(request.stationary) or "none"
         sections.append(Section("Objects that never move, by the scene graph", note=note))
     sections += run_sections(request.run)
-    write_run_page(folder, Page(request.title, _figures(request, counts), sections))
+    write_run_page(folder, Page(request.title, _figures(request, counts), sections, warnings_of(request.facts)))
 
 
 def _problems(request: ReportRequest) -> list[Section]:
@@ -92,7 +92,7 @@ def _problems(request: ReportRequest) -> list[Section]:
     rows = request.problems[:_MOST_ROWS]
     more = len(request.problems) - len(rows)
     note = f"and {more} more, in the problems file" if more else ""
-    return [Section("Annotations that could not be used", note, table=Table(("where", "why"), rows))]
+    return [Section("Annotations that could not be used", note, table=Table(("where", "why"), rows), rank=FAILED)]
 
 
 def _figures(request: ReportRequest, counts: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -9,12 +9,13 @@ from core.formats.alignment_json import Alignment
 from core.formats.window_info import WindowInfo
 from core.geometry.colmap import pycolmap
 from core.geometry.sim3 import Array
-from core.report.page import Page, Section, Table, write_run_page
+from core.report.page import FAILED, LOOK_FIRST, Page, Section, Table, write_run_page
 from core.report.plot import Plot, Series
 from core.report.run_facts import RunFacts, run_sections
 
 _MOST_DOTS = 3000
 _MOST_ROWS = 200
+_MOST_DOUBTFUL, _LARGE_ERROR_PX = 8, 1.5
 
 
 def write_report(
@@ -40,11 +41,12 @@ def write_report(
         run: items, parameters, versions.
     """
     sections = []
+    sections.append(_look_first(windows, alignment))
     if alignment is not None and model is not None:
         sections.append(_top_view(windows, alignment, model))
     sections.append(_errors(windows, alignment, model))
     if failures:
-        sections.append(Section("What failed", table=Table(("what", "why"), failures[:_MOST_ROWS])))
+        sections.append(Section("What failed", table=Table(("what", "why"), failures[:_MOST_ROWS]), rank=FAILED))
     sections.append(Section("Windows", _ABOUT_WINDOWS, table=_window_table(windows, alignment)))
     if alignment is not None and alignment.pairs:
         sections.append(Section("Pairs of windows", _ABOUT_PAIRS, table=_pair_table(alignment)))
@@ -80,6 +82,29 @@ def _figures(windows: Sequence[WindowInfo], alignment: Alignment | None) -> list
         if known.rotation_mean_deg is not None:
             figures.append(("rotation error (mean)", f"{known.rotation_mean_deg:.2f}°"))
     return figures
+
+
+def _look_first(windows: Sequence[WindowInfo], alignment: Alignment | None) -> Section:
+    """Windows that failed or were not merged, and of the others those with the largest error or frames left out."""
+    merged = None if alignment is None else {one.window: one for one in alignment.windows}
+    doubts: list[tuple[float, str, str]] = []
+    for one in windows:
+        errors = [frame.mean_reproj_error_px for frame in one.frames if frame.mean_reproj_error_px is not None]
+        missing = sum(not frame.registered for frame in one.frames)
+        aligned = None if merged is None else merged.get(one.window)
+        if one.status != "done":
+            doubts.append((3.0, f"window {one.window}", one.reason or one.status))
+        elif aligned is not None and aligned.status != "aligned":
+            doubts.append((2.0, f"window {one.window}", f"not merged: {aligned.reason or aligned.status}"))
+        elif missing:
+            share = missing / len(one.frames)
+            doubts.append((share, f"window {one.window}", f"{missing} of {len(one.frames)} frames are not registered"))
+        elif errors and max(errors) > _LARGE_ERROR_PX:
+            doubts.append((0.0, f"window {one.window}", f"a frame with an error of {max(errors):.2f} px"))
+    rows = [(name, why) for _, name, why in sorted(doubts, key=lambda doubt: -doubt[0])[:_MOST_DOUBTFUL]]
+    table = Table(("window", "why"), rows) if rows else None
+    note = "" if rows else "Nothing is suspicious."
+    return Section("Look at these first", note, table=table, rank=LOOK_FIRST)
 
 
 def _top_view(windows: Sequence[WindowInfo], alignment: Alignment, model: pycolmap.Reconstruction) -> Section:

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import BadMedia, UnsafeFile
 from core.formats.id_maps import read_id_map
 from core.item import Record, item
+from core.masks.contingency import Counts, label
 from core.progress import Progress
 from core.refining.scores import TruthScore, compare
 
@@ -53,6 +55,7 @@ def compare_images(request: CompareRequest, folder: Path, report: Progress) -> R
             if truth.shape != before.shape:
                 sizes = f"the truth is {truth.shape[1]}x{truth.shape[0]}, the map {before.shape[1]}x{before.shape[0]}"
                 raise BadMedia(sizes)
+            _check_ids(label(truth, request.background).ids, label(before, request.background).ids)
             compared = compare(truth, before, read_id_map(files.refined), request.background)
             lines.append(ImageTruth(image=files.image, score=compared).model_dump_json() + "\n")
         except (BadMedia, UnsafeFile) as error:
@@ -60,6 +63,13 @@ def compare_images(request: CompareRequest, folder: Path, report: Progress) -> R
         report(done, len(request.images))
     (folder / TRUTH_FILE).write_text("".join(lines), encoding="utf-8")
     return {"images": len(lines), "warnings": warnings}
+
+
+def _check_ids(true: Counts, known: Counts) -> None:
+    """Raises `BadMedia` where both have ids and none is in both: they cannot be compared."""
+    if len(true) and len(known) and not np.intersect1d(true, known).size:
+        some = [", ".join(map(str, ids[:5])) + (" …" if len(ids) > 5 else "") for ids in (true, known)]
+        raise BadMedia(f"no id of the truth ({some[0]}) is in the map ({some[1]}): give a truth with the same ids")
 
 
 def read_truth(folder: Path) -> dict[str, TruthScore]:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +15,7 @@ from core.refining.chunk_item import ImageRequest
 from core.refining.pictures import before_and_after, picture_of_map
 from core.refining.scores import ImageScore
 from core.refining.summaries import SceneSummary
-from core.report.page import Page, Section, Table, write_run_page
+from core.report.page import FAILED, LOOK_FIRST, Page, Section, Table, facts_table, warnings_of, write_run_page
 from core.report.run_facts import RunFacts, run_sections
 
 _WORST, _SAMPLE = 4, 4
@@ -95,7 +95,7 @@ def write_report(
 ) -> None:
     """Write the page; `review`: ids that may be wrong, worst first; `report` gets pictures drawn and expected."""
     sections = _sections(request, summary, shown, review, report)
-    write_run_page(folder, Page(request.title, _figures(summary.total), sections))
+    write_run_page(folder, Page(request.title, _figures(summary.total), sections, warnings_of(request.facts)))
 
 
 def _figures(total: SceneSummary) -> list[tuple[str, str]]:
@@ -124,7 +124,7 @@ def _sections(
 ) -> list[Section]:
     sections = [
         Section("Scenes", _ABOUT_SCENES, table=_scene_table(summary)),
-        Section("How they were refined", table=Table(("", ""), request.facts)),
+        Section("How they were refined", table=facts_table(request.facts)),
     ]
     failures = [
         (f"{scene.name}/{image}" if image else scene.name, why)
@@ -133,7 +133,7 @@ def _sections(
     ]
     if failures:
         note = _cut(len(failures), "failures.jsonl")
-        sections.append(Section("Not refined", note, table=Table(("what", "why"), failures[:_MOST_ROWS])))
+        sections.append(Section("Not refined", note, table=Table(("what", "why"), failures[:_MOST_ROWS]), rank=FAILED))
     warnings = [(f"{scene.name}/{image}", what) for scene in request.scenes for image, what in scene.warnings]
     if warnings:
         sections.append(Section("Warnings", table=Table(("image", "what"), warnings[:_MOST_ROWS])))
@@ -141,16 +141,17 @@ def _sections(
     others = [one for one in shown if one not in worst]
     sample = random.Random(0).sample(others, min(_SAMPLE, len(others)))  # noqa: S311 - the same at every run
     for done, (why, one) in enumerate([*(("worst", one) for one in worst), *(("sample", one) for one in sample)], 1):
-        sections.append(_pictures(why, one, request.background))
+        shown_first = LOOK_FIRST if why == "worst" else 0
+        sections.append(replace(_pictures(why, one, request.background), rank=shown_first))
         report(done, len(worst) + len(sample))
     if shown:
-        sections.append(_review_section(review))
+        sections.insert(0, _review_section(review))
         sections.append(Section("Ids that changed most", _ABOUT_IDS, table=_id_table(shown)))
     return [*sections, *run_sections(request.run)]
 
 
 _ABOUT_SCENES = (
-    "invalid: pixels under no matched mask (they keep their id). changed: pixels with another id than before. "
+    "background: pixels under no matched mask (they keep their id). changed: pixels with another id than before. "
     "made: share of the changes proposed by masks that were made, because the colours of the picture bear them out. "
     "IoU and F (of boundaries): of the refined map with the one before, no accuracy; to truth: before and after."
 )
@@ -161,7 +162,9 @@ _ABOUT_IDS = "Lowest IoU of an id's pixels after with those before; 0 masks: no 
 def _review_section(review: Sequence[ReviewEntry]) -> Section:
     rows = [(one.video, one.obj_id, f"{one.suspicion:.2f}", one.why) for one in review[:_MOST_IDS]]
     table = Table(("image", "id", "suspicion", "why"), rows) if rows else None
-    return Section("Look at these first", _ABOUT_REVIEW if rows else "Nothing is suspicious.", table=table)
+    return Section(
+        "Look at these first", _ABOUT_REVIEW if rows else "Nothing is suspicious.", table=table, rank=LOOK_FIRST
+    )
 
 
 def _cut(number: int, where: str) -> str:
@@ -169,7 +172,7 @@ def _cut(number: int, where: str) -> str:
 
 
 def _scene_table(summary: RunSummary) -> Table:
-    heads = ["scene", "images", "invalid", "matched", "merged", "ids", "unlabelled", "changed", "made", "IoU", "F"]
+    heads = ["scene", "images", "background", "matched", "merged", "ids", "unlabelled", "changed", "made", "IoU", "F"]
     truth = summary.total.truth is not None
     if truth:
         heads += ["mIoU to truth", "F to truth", "better / worse"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from urllib.parse import quote
 
 import cv2
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -18,7 +19,7 @@ from core.video.frames import RGB
 REPORT_FILE, PICTURES_FILE = "report.html", "pictures.json"
 _MOST_PICTURES = 4
 _JPEG_QUALITY = 80
-_PICTURE_SIDE = 640
+_PICTURE_SIDE = 1024
 
 
 @dataclass(frozen=True)
@@ -70,24 +71,54 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page: whichever of these it has, in this order."""
+    """A part of a page: whichever of these it has, in this order.
+
+    Attributes:
+        video: a file to play, relative to the page.
+        links: a word and a file each, relative to the page.
+        command: to copy.
+        rank: parts of a lower one stand further up.
+    """
 
     title: str
     note: str = ""
+    links: Sequence[tuple[str, str]] = ()
+    command: str = ""
+    video: str = ""
     pictures: Sequence[Picture] = ()
     plots: Sequence[Plot] = ()
     timeline: Sequence[Bar] = ()
     duration_s: float = 0.0
     table: Table | None = None
+    rank: int = 0
+
+
+FAILED, LOOK_FIRST = -2, -1
+"""Ranks of what failed and of what a person should look at: the first parts of every page."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A whole page: `figures` are the few numbers that matter most, large at the top."""
+    """A whole page: `figures` are the few numbers that matter most, large at the top; `warnings` stand under them."""
 
     title: str
     figures: Sequence[tuple[str, str]]
     sections: Sequence[Section] = field(default_factory=list)
+    warnings: Sequence[str] = ()
+
+
+WARNING = "WARNING"
+"""The name of a fact that belongs to the head of a page."""
+
+
+def warnings_of(facts: Sequence[tuple[str, str]]) -> list[str]:
+    """Those of the facts about a run that are warnings."""
+    return [text for name, text in facts if name == WARNING]
+
+
+def facts_table(facts: Sequence[tuple[str, str]]) -> Table:
+    """The others."""
+    return Table(("", ""), [fact for fact in facts if fact[0] != WARNING])
 
 
 def _hex(number: int) -> str:
@@ -99,14 +130,17 @@ def write_page(path: Path, page: Page) -> None:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"clock": clock, "hex": _hex}
-    path.write_text(environment.get_template("page.html.jinja").render(page=page), encoding="utf-8")
+    environment.filters |= {"clock": clock, "hex": _hex, "address": quote}
+    sections = sorted(page.sections, key=lambda section: section.rank)
+    html = environment.get_template("page.html.jinja").render(page=page, sections=sections)
+    path.write_text(html, encoding="utf-8")
 
 
 def write_run_page(folder: Path, page: Page) -> None:
     """Write the page about a run, and beside it its first pictures, for Prefect's UI."""
     write_page(folder / REPORT_FILE, page)
-    pictures = (picture for section in page.sections for picture in section.pictures)
+    sections = sorted(page.sections, key=lambda section: section.rank)
+    pictures = (picture for section in sections for picture in section.pictures)
     shown = [{"data_url": one.data, "caption": one.caption} for one in islice(pictures, _MOST_PICTURES)]
     (folder / PICTURES_FILE).write_text(json.dumps(shown, ensure_ascii=False), encoding="utf-8")
 

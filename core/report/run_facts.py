@@ -32,10 +32,11 @@ class ItemFacts(BaseModel):
 
 
 class RunFacts(BaseModel):
-    """A run: its items, the parameters that were given, versions and digests."""
+    """A run: its items, the command that runs it again, the parameters that were given, versions and digests."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     items: list[ItemFacts] = Field(default_factory=list)
+    command: str = ""
     parameters: list[tuple[str, str]] = Field(default_factory=list)
     made_with: list[tuple[str, str]] = Field(default_factory=list)
 
@@ -51,6 +52,9 @@ def run_sections(run: RunFacts) -> Iterator[Section]:
         yield Section(
             "Items: speed and memory", note, table=Table(heads, [_row(one) for one in run.items[:_MOST_ROWS]])
         )
+    if run.command:
+        note = "The same command goes on where a run was interrupted, and makes again what has changed."
+        yield Section("How to run it again", note, command=run.command)
     if run.parameters:
         yield Section("Parameters", table=Table(("parameter", "value"), run.parameters))
     if run.made_with:

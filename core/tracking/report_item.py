@@ -15,7 +15,19 @@ from core.progress import Progress
 from core.quality.pictures import draw_entries, review_section
 from core.quality.review import worst_first
 from core.quality.review_item import REVIEW_FILE
-from core.report.page import Bar, Page, Picture, Section, Table, note_presence, write_run_page
+from core.report.page import (
+    FAILED,
+    LOOK_FIRST,
+    Bar,
+    Page,
+    Picture,
+    Section,
+    Table,
+    facts_table,
+    note_presence,
+    warnings_of,
+    write_run_page,
+)
 from core.report.run_facts import RunFacts, run_sections
 from core.text import clock
 from core.tracking.render_item import drawn_objects
@@ -25,23 +37,29 @@ _MOST_PICTURED, _MOST_ROWS, _MOST_BARS, _MOST_SUSPICIOUS = 24, 500, 40, 8
 
 
 class TrackedVideo(BaseModel):
-    """A tracked video: its name for people, its file, the folder of its tracks, and that of its review, if any."""
+    """A tracked video: its name for people, its file, the folder of its tracks, and that of its review, if any.
+
+    `drawn`: what was drawn of it, by what it is, as paths relative to the page.
+    """
 
     model_config = ConfigDict(frozen=True)
     name: str
     video: Path
     tracks: Path
     review: Path | None = None
+    drawn: dict[str, str] = Field(default_factory=dict)
 
 
 class ReportRequest(BaseModel):
-    """What the page shows: `failures`, `problems` (of prompts) and `facts`: names and what there is to say of them."""
+    """What the page shows: `failures`, `problems` (of prompts) and `facts`: names and what there is to say of them;
+    `files`: what else the run made, relative to the page."""
 
     model_config = ConfigDict(frozen=True)
     title: str
     videos: list[TrackedVideo]
     failures: list[tuple[str, str]]
     problems: list[tuple[str, str]] = Field(default_factory=list)
+    files: list[tuple[str, str]] = Field(default_factory=list)
     facts: list[tuple[str, str]]
     run: RunFacts = Field(default_factory=RunFacts)
 
@@ -93,27 +111,42 @@ def report_tracked(request: ReportRequest, folder: Path, report: Progress) -> Re
             drawn = _draw(video, seen)
             pictures += drawn
             note = "" if drawn else "no picture: the video cannot be read" if seen.fullest else "nothing was found"
-            sections.append(Section(video.name, note, timeline=list(seen.bars()), duration_s=seen.duration_s))
+            sections.append(_about(video, note, seen))
         report(number, len(request.videos))
     figures = [("videos", f"{len(rows):,}"), ("objects", f"{objects:,}"), ("of video", clock(length_s))]
     if pictures:
         sections.insert(0, Section("A frame of each video", pictures=pictures))
-    sections.insert(0, _suspicious(request.videos))
+    sections.append(_suspicious(request.videos))
+    if request.files:
+        sections.append(Section("Files", links=request.files, rank=LOOK_FIRST))
     if request.problems:
         table = Table(("video", "prompt"), request.problems[:_MOST_ROWS])
-        sections.insert(0, Section("Prompts that were not used, or found nothing", table=table))
+        sections.append(Section("Prompts that were not used, or are odd", table=table, rank=FAILED))
     if request.failures:
         figures.append(("failed", f"{len(request.failures):,}"))
-        sections.insert(0, Section("Failed", table=Table(("video", "why"), request.failures[:_MOST_ROWS])))
+        table = Table(("video", "why"), request.failures[:_MOST_ROWS])
+        sections.insert(0, Section("Failed", table=table, rank=FAILED))
     more = f"and {len(rows) - _MOST_ROWS:,} more" if len(rows) > _MOST_ROWS else ""
     table = Table(("video", "size", "length", "frames", "objects"), rows[:_MOST_ROWS])
     sections += [
         Section("All videos", more, table=table),
-        Section("Models", table=Table(("", ""), request.facts)),
+        Section("Models", table=facts_table(request.facts)),
         *run_sections(request.run),
     ]
-    write_run_page(folder, Page(request.title, figures, sections))
+    write_run_page(folder, Page(request.title, figures, sections, warnings_of(request.facts)))
     return {"videos": len(rows), "objects": objects}
+
+
+def _about(video: TrackedVideo, note: str, seen: _VideoSummary) -> Section:
+    """The part about one video: what was drawn of it, and when its objects were there."""
+    return Section(
+        video.name,
+        note,
+        links=[(word.replace("_", " "), path) for word, path in video.drawn.items()],
+        video=video.drawn.get("annotated_video", ""),
+        timeline=list(seen.bars()),
+        duration_s=seen.duration_s,
+    )
 
 
 def _suspicious(videos: Sequence[TrackedVideo]) -> Section:

@@ -108,7 +108,7 @@ def _report(video: Video, done: Sequence[Made], settings: Settings, notes: Seque
         ("windows", _cut_into(video, settings)),
         ("annotated", f"every {settings.interval} frames, at {settings.scale:g} of the size"),
         ("followed", f"{settings.margin_s:g} s before and after each annotation"),
-        *(("", note) for note in notes),
+        *(_fact(note) for note in notes),
     ]
     windows = [
         {"name": one.outcome.item.name.removeprefix(f"{video.video_id} "), **(one.outcome.record or {})} for one in done
@@ -117,6 +117,11 @@ def _report(video: Video, done: Sequence[Made], settings: Settings, notes: Seque
     title, duration_s = f"Annotations of {video.video_id}", float(video.index.times_s[-1])
     return {"title": title, "duration_s": duration_s, "facts": facts, "windows": windows, "problems": problems,
             "stationary": video.stationary}  # fmt: skip
+
+
+def _fact(note: str) -> tuple[str, str]:
+    name, colon, text = note.partition(": ")
+    return (name, text) if colon else ("", note)
 
 
 def _cut_into(video: Video, settings: Settings) -> str:
@@ -234,7 +239,14 @@ def summary(
             figures = _figures(video, outcome.record or {}, followed[video_id].made)
             cached = outcome.cached and all(one.outcome.cached for one in followed[video_id].made)
         status = "failed" if video_id in failures else "cached" if cached else "done"
-        rows.append(Row(video_id, status, figures, failures.get(video_id, "")))
+        places = (
+            ("report", f"report_{video_id}.html"),
+            ("annotated video", f"annotated_{video_id}.mp4"),
+            ("recording", f"recording_{video_id}.rrd"),
+            ("annotations", f"dense_annotations_{video_id}.jsonl"),
+        )
+        files = tuple((word, str(folder / name)) for word, name in places if (folder / name).is_file())
+        rows.append(Row(video_id, status, figures, failures.get(video_id, ""), files))
     outputs = [("Results", str(folder))]
     outputs += [("Report", str(folder / f"report_{video.video_id}.html")) for video in videos]
     for video in videos:

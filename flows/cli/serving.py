@@ -23,7 +23,7 @@ from tasks.server.temporary import announce_server, running_server, starting
 _FILES = Path(__file__).parent / "deployed"
 
 
-def serve(*, host: str = "127.0.0.1", port: int = 4200, limit: int | None = None) -> int:
+def serve(*, host: str = "127.0.0.1", port: int = 4200, files_port: int | None = None, limit: int | None = None) -> int:
     """Run server, deployments, device limits and a worker on this machine, until Ctrl-C.
 
     Flows can then be started from the UI, by schedules, and with `prefect deployment run`.
@@ -31,11 +31,14 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200, limit: int | None = None
     Args:
         host: address to listen at; others than this machine's own need PREFECT_SERVER_API_AUTH_STRING=USER:PASSWORD.
         port: port to listen at.
+        files_port: port at which reports, videos and recordings of runs are shown; the next one when left out.
         limit: flow runs at once; as many as this machine has device slots when left out.
     """
     console = open_console(stderr=True)
     _check_limit(limit)
-    serving.check_address(host, port)
+    files_port = port + 1 if files_port is None else files_port
+    for one in (port, files_port):
+        serving.check_address(host, one)
     for end_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(end_signal, signal.default_int_handler)
     apply_settings()
@@ -55,6 +58,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200, limit: int | None = None
         status.update("Registering deployments and device limits …")
         _tell_set_up(console)
         slots = _register_own_limits(console)
+        files = open_.enter_context(serving.files(host, files_port, url))
         with serving.worker(setting_up.POOL, limit or slots) as worker:
             status.stop()
             needed = f"PREFECT_API_URL={url}" + (" PREFECT_API_AUTH_STRING=USER:PASSWORD" if password else "")
@@ -64,7 +68,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200, limit: int | None = None
                 f"Logs: {serving.logs_folder()}; Ctrl-C ends server and worker",
             ):
                 console.print(line, soft_wrap=True)
-            _until_one_ends({"server": server.poll, "worker": worker.poll}, console)
+            _until_one_ends({"server": server.poll, "worker": worker.poll, "files": files.poll}, console)
     return 0
 
 

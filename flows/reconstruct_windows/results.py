@@ -186,6 +186,7 @@ def _outputs(plan: Plan, merged: Outcome | None, failures: bool, no_report: str 
         outputs += [
             ("Merged model", str(plan.output / "merged" / "sparse")),
             ("Alignment", str(plan.output / ALIGNMENT)),
+            ("Recording", str(plan.output / RECORDING_FILE)),
         ]
     if no_report is None:
         outputs.append(("Report", str(plan.output / REPORT)))

@@ -87,7 +87,7 @@ def scene_line(name: str, run: SceneRun, summary: dict[str, Any]) -> str:
     mark = "✗" if run.failures else "✓"
     return (
         f"{mark} {name}: {summary['successful']}/{summary['total_images']} refined, "
-        f"invalid {summary['avg_invalid_ratio']:.1%}, matched {summary['total_sam_matched']} of "
+        f"background {summary['avg_invalid_ratio']:.1%}, matched {summary['total_sam_matched']} of "
         f"{summary['total_objects']} ids, merged {summary['total_merged']}"
     )
 

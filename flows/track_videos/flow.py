@@ -265,7 +265,8 @@ def _summary(
             speed = record["frames"] / max(record["seconds"], 1e-9)
             figures = (str(record["frames"]), str(record["objects"]), f"{record['seconds']:.1f}", f"{speed:.1f}")
         status = "failed" if video in failures else "cached" if outcome is not None and outcome.cached else "done"
-        rows.append(Row(video, status, figures, failures.get(video, "")))
+        drawn = tuple((word.replace("_", " "), path) for word, path in output_files(plan, video).items())
+        rows.append(Row(video, status, figures, failures.get(video, ""), drawn))
     outputs = [("Results", str(plan.results))]
     outputs += [
         (w, str(p)) for w, p in (("Videos", plan.video_dir), ("Recordings", plan.recording_dir)) if p is not None

@@ -1,6 +1,7 @@
 """The review list and the page of `track_videos`: what to look at first, and what was done."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -92,16 +93,19 @@ def make_report(
         "problems": [[names[video], f"{one.where}: {one.what}"] for video, one in problems],
         "facts": [note.partition(": ")[::2] for note in notes],
     }
-    inputs = [[names[one.item.name], item_key(TRACK, one.item)] for one in done]
+    folder = plan.results.parent
+    drawn = {v: {w: os.path.relpath(p, folder) for w, p in output_files(plan, v).items()} for v in plan.videos}
+    files = [("results", plan.results.name), ("objects", objects_path(plan).name), ("review", REVIEW_FILE)]
+    inputs = [[names[one.item.name], item_key(TRACK, one.item), drawn[one.item.name]] for one in done]
     videos = [
         {
             "name": names[one.item.name], "video": one.item.request["video"], "tracks": str(one.folder),
-            "review": folders.get(one.item.name),
+            "review": folders.get(one.item.name), "drawn": drawn[one.item.name],
         }
         for one in done
     ]  # fmt: skip
-    request = {"videos": videos, **about, "run": run_facts(run.made)}
-    (made,) = run_items(run, MAKE_REPORT, [Item("report", {"videos": inputs, **about}, request, 1.0)])
+    request = {"videos": videos, "files": files, **about, "run": run_facts(run.made)}
+    (made,) = run_items(run, MAKE_REPORT, [Item("report", {"videos": inputs, "files": files, **about}, request, 1.0)])
     if made.reason is not None:
         return made.reason
     try:

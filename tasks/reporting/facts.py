@@ -1,10 +1,13 @@
 """What a flow's report page shows about its run."""
 
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from inspect import signature
 from typing import Any
 
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from pydantic import BaseModel
 
@@ -21,6 +24,7 @@ def run_facts(made: Sequence[tuple[Stage, Outcome]]) -> dict[str, Any]:
     """
     facts = RunFacts(
         items=[_item(stage, outcome) for stage, outcome in made],
+        command=_command(),
         parameters=list(_parameters()),
         made_with=[*_models(outcome for _, outcome in made), *_versions()],
     )
@@ -42,11 +46,42 @@ def _item(stage: Stage, outcome: Outcome) -> ItemFacts:
 
 def _parameters() -> Iterator[tuple[str, str]]:
     """The parameters of this run that say something, those of groups one by one."""
-    for name, value in (flow_run.parameters or {}).items():
+    for parameter, one in _flat(flow_run.parameters or {}):
+        if one is not None and one != []:
+            yield parameter, " ".join(map(str, one)) if isinstance(one, list | tuple) else str(one)
+
+
+def _command() -> str:
+    """The command line of this run: what differs from the defaults."""
+    flow = flow_run.flow_name
+    defaults = dict(_flat(_defaults()))
+    words = ["maskflow", str(flow)]
+    for name, value in _flat(flow_run.parameters or {}):
+        if value is None or value == [] or value == defaults.get(name):
+            continue
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", *(map(str, value) if isinstance(value, list | tuple) else [str(value)])]
+    return shlex.join(words)
+
+
+def _defaults() -> dict[str, Any]:
+    context = FlowRunContext.get()
+    if context is None or context.flow is None:
+        return {}
+    return {name: one.default for name, one in signature(context.flow.fn).parameters.items()}
+
+
+def _flat(parameters: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Parameters by name, those of groups one by one."""
+    for name, value in parameters.items():
         group = value.model_dump() if isinstance(value, BaseModel) else value
-        for parameter, one in group.items() if isinstance(group, dict) else [(name, value)]:
-            if one is not None and one != []:
-                yield parameter, " ".join(map(str, one)) if isinstance(one, list | tuple) else str(one)
+        if isinstance(group, dict):
+            yield from group.items()
+        else:
+            yield name, value
 
 
 def _models(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, str]]:

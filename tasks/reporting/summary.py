@@ -15,6 +15,7 @@ from core.errors import MaskflowError
 from core.report.page import read_pictures
 from core.text import one_line
 from tasks.reporting.artifacts import flush_artifacts, record_markdown, record_table
+from tasks.server.outputs import address_of, note_output
 
 _MOST_PICTURES = 4
 _MOST_REASONS = 3
@@ -22,12 +23,20 @@ _MOST_REASONS = 3
 
 @dataclass(frozen=True)
 class Row:
-    """One item in the summary: `status` is done, cached or failed; `figures` stand under the table's columns."""
+    """One item in the summary.
+
+    Attributes:
+        status: done, cached or failed.
+        figures: under the table's columns.
+        reason: why it failed.
+        files: what was made of it, for people to open: a word and a path each.
+    """
 
     name: str
     status: str
     figures: tuple[str, ...]
     reason: str = ""
+    files: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,9 @@ def publish(summary: Summary, folders: Iterable[Path]) -> State[None]:
     """
     global latest
     latest = summary
+    for _, path in [*summary.outputs, *(file for row in summary.rows for file in row.files)]:
+        if Path(path).is_file():
+            note_output(Path(path))
     table = [
         {
             "item": one_line(row.name),
@@ -124,12 +136,13 @@ get_logger("flow_runs").addFilter(_no_traceback)
 def _markdown(summary: Summary, folders: Iterable[Path]) -> str:
     lines = [f"# {_cell(summary.title)}", "", f"**{summary.sentence}**", ""]
     lines += [f"- {_cell(note)}" for note in summary.notes]
-    lines += [f"- {word}: {_cell(path)}" for word, path in summary.outputs]
+    lines += [f"- {word}: {_linked(path)}" for word, path in summary.outputs]
     heads = ["item", "status", *summary.columns]
     lines += ["", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in summary.rows:
         figures = [*row.figures, *[""] * (len(summary.columns) - len(row.figures))]
-        lines.append("| " + " | ".join(_cell(text) for text in [row.name, row.status, *figures]) + " |")
+        name = " ".join([_cell(row.name), *(_linked(path, word) for word, path in row.files)])
+        lines.append("| " + " | ".join([name, *(_cell(text) for text in [row.status, *figures])]) + " |")
     failures = [row for row in summary.rows if row.status == "failed"]
     if failures:
         lines += ["", "## Failed", ""]
@@ -144,6 +157,15 @@ def _pictures(folders: Iterable[Path]) -> list[str]:
     for url, caption in islice(shown, _MOST_PICTURES):
         lines += ["", f"![{_cell(caption)}]({url})", "", _cell(caption)]
     return lines
+
+
+def _linked(path: str, word: str = "") -> str:
+    """An output, as a link where it can be opened; what has only a word is shown only as a link."""
+    address = address_of(Path(path)) if Path(path).is_file() else None
+    if address is None:
+        return "" if word else _cell(path)
+    text = _cell(word or path).replace("\\_", "_")  # Prefect's UI shows the backslash there
+    return f"[{text}]({address})"
 
 
 def _cell(text: str) -> str:

@@ -14,6 +14,7 @@ import psutil
 
 from core.errors import MaskflowError, RefusedInput
 from tasks.server.address import SERVER_SETTINGS, is_healthy, is_loopback, prefect_home
+from tasks.server.outputs import announce_files, withdraw_files
 
 _UP_WITHIN_S = 180.0
 _ENDS_WITHIN_S = 20.0
@@ -65,6 +66,19 @@ def server(host: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
                 raise MaskflowError(f"the Prefect server did not come up; its log: {log}")
             time.sleep(0.2)
         yield process
+
+
+@contextmanager
+def files(host: str, port: int, api_url: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server of the files that runs make, see `tasks.server.files`; runs link to it from their artifacts."""
+    command = [sys.executable, "-m", "tasks.server.files", "--host", host, "--port", str(port)]
+    shown = base_url(host, port) if is_loopback(host) else f"http://{socket.getfqdn()}:{port}"
+    with _child("files", command, dict(os.environ)) as (process, _):
+        announce_files(shown, api_url)
+        try:
+            yield process
+        finally:
+            withdraw_files()
 
 
 @contextmanager

@@ -1,0 +1,97 @@
+"""A read-only file server for what runs have made: reports, videos, recordings. `maskflow serve` runs it.
+
+It gives out files of a few kinds that stand in `tasks.server.outputs`, to those who know the server's password, where
+it has one.
+"""
+
+import argparse
+import base64
+import os
+import secrets
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Route
+
+from tasks.server.address import is_loopback
+from tasks.server.outputs import known_outputs
+
+_KINDS = {
+    ".html": "text/html",
+    ".mp4": "video/mp4",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".csv": "text/csv",
+    ".txt": "text/plain",
+    ".json": "application/json",
+    ".jsonl": "text/plain",
+    ".rrd": "application/octet-stream",
+    ".ply": "application/octet-stream",
+}
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; media-src 'self'",
+}
+_MINE = ["127.0.0.1", "localhost", "[::1]"]
+
+
+def files_app(known: Callable[[], Collection[Path]], password: str | None, hosts: list[str]) -> Starlette:
+    """The application.
+
+    Args:
+        known: files that may be seen, at the time of a request.
+        password: `USER:PASSWORD`; None: none is needed.
+        hosts: names that this server may be called by; other sites' names must not lead to it (DNS rebinding).
+    """
+
+    def show(request: Request) -> FileResponse:
+        if password is not None and not _knows(request, password):
+            raise HTTPException(401, headers={"WWW-Authenticate": 'Basic realm="maskflow"'})
+        path = _seen(Path("/" + request.path_params["path"]), known())
+        if path is None:
+            raise HTTPException(404, "no run has made such a file, or it is not there any more")
+        return FileResponse(path, media_type=_KINDS[path.suffix.lower()], headers=_HEADERS)
+
+    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts)]
+    return Starlette(routes=[Route("/{path:path}", show, methods=["GET"])], middleware=middleware)
+
+
+def _seen(wanted: Path, known: Collection[Path]) -> Path | None:
+    """The file itself, where it may be seen."""
+    try:
+        path = wanted.resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+        return None
+    if path.suffix.lower() not in _KINDS:
+        return None
+    return path if path in known else None
+
+
+def _knows(request: Request, password: str) -> bool:
+    given = request.headers.get("Authorization", "")
+    expected = "Basic " + base64.b64encode(password.encode()).decode()
+    return secrets.compare_digest(given.encode(), expected.encode())
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    given = parser.parse_args()
+    password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or None
+    hosts = _MINE if is_loopback(given.host) else ["*"]  # others than this machine's own have a password
+    app = files_app(known_outputs, password, hosts)
+    uvicorn.run(app, host=given.host, port=given.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

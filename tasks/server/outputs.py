@@ -1,0 +1,55 @@
+"""Which files runs have made, and where `maskflow serve` shows them.
+
+They are written down below `PREFECT_HOME`: what stands there, and nothing else, is served by `tasks.server.files`.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+from core.store.atomic import write_text
+from tasks.server.address import configured_url, prefect_home
+
+
+def _outputs() -> Path:
+    return prefect_home() / "maskflow-server" / "outputs"
+
+
+def _announced() -> Path:
+    return prefect_home() / "maskflow-server" / "files.json"
+
+
+def note_output(file: Path) -> None:
+    """Write down that a run has made a file."""
+    made = str(file.resolve())
+    place = _outputs() / hashlib.sha256(made.encode(errors="surrogateescape")).hexdigest()[:32]
+    if not place.is_file():
+        write_text(place, json.dumps(made))
+
+
+def known_outputs() -> frozenset[Path]:
+    """The files that runs have made and that are still there."""
+    made = (Path(json.loads(place.read_text(encoding="utf-8"))) for place in _outputs().glob("[0-9a-f]*"))
+    return frozenset(file for file in made if file.is_file())
+
+
+def announce_files(files_url: str, api_url: str) -> None:
+    """Let runs know where their outputs can be seen, those of the server at `api_url`."""
+    write_text(_announced(), json.dumps({"files": files_url, "api": api_url}))
+
+
+def withdraw_files() -> None:
+    """They can be seen nowhere any more."""
+    _announced().unlink(missing_ok=True)
+
+
+def address_of(path: Path) -> str | None:
+    """Where an output can be opened in a browser; None where no `maskflow serve` of this machine runs."""
+    try:
+        announced = json.loads(_announced().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if announced["api"] != configured_url():
+        return None
+    return f"{announced['files']}{quote(str(path.resolve()), errors='surrogateescape')}"
