@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
+from inspect import signature
 from typing import Any, ParamSpec, TypeVar
+
+from prefect import Flow
 
 P = ParamSpec("P")
 Plan = TypeVar("Plan")
@@ -33,3 +36,11 @@ def once_a_run(check: Callable[P, Plan]) -> Callable[P, Plan]:
         return check(*args, **kwargs)
 
     return plan
+
+
+def plan_of(flow: Flow[..., Any], check: Callable[..., Plan], parameters: dict[str, Any]) -> Plan:
+    """What a flow's `check` makes of its parameters, defaults included. Raises `RefusedInput`."""
+    bound = signature(flow.fn).bind(**parameters)
+    bound.apply_defaults()
+    wanted = signature(check).parameters
+    return check(**{name: value for name, value in bound.arguments.items() if name in wanted})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 HEAVY = {"torch", "sam2", "transformers", "pycolmap", "rerun"}
-MODULES = sorted(path for name in ("core", "tasks", "flows") for path in (ROOT / name).rglob("*.py"))
+MODULES = sorted(path for name in ("core", "tasks", "flows", "maskflow") for path in (ROOT / name).rglob("*.py"))
 
 # Lowest first: a folder (or module) imports those above it in this list, never those below.
 ORDER = [
@@ -21,6 +21,7 @@ ORDER = [
     "tasks/placement", "tasks/making", "tasks/crews", "tasks/stage_run", "tasks/hashing", "tasks/running",
     "flows/options", "flows/checking", "flows/track_videos", "flows/annotate_long_video", "flows/refine_masks",
     "flows/reconstruct_windows", "flows/track_mask_points", "flows/cli",
+    "maskflow/results", "maskflow/running",
 ]  # fmt: skip
 FLOWS = {"track_videos", "annotate_long_video", "refine_masks", "reconstruct_windows", "track_mask_points"}
 

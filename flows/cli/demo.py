@@ -53,7 +53,7 @@ def demo(*, output: HomePath = Path("demo")) -> int:
         figures = (f"{score.jf.j:.3f}", f"{score.jf.f:.3f}", f"{score.jf.jf:.3f}", f"{score.ids_kept}/{score.objects}")
         table.add_row(clip.stem, str(score.objects), *figures)
     console.print(table)
-    console.print(f"Look at: {output}/results_report.html, {output}/tracked/*/*.mp4, and")
-    console.print(f"{output}/recordings/*/*.rrd with `rerun FILE`. Judge them in full:")
+    console.print(f"Look at: {output}/results_report.html, {output}/tracked/*.mp4, and")
+    console.print(f"{output}/recordings/*.rrd with `rerun FILE`. Judge them in full:")
     console.print(f"maskflow evaluate {results} --truth {output}/truth.jsonl", soft_wrap=True)
     return 0

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -14,12 +13,10 @@ from rich.text import Text
 from core.evaluation.as_json import as_json
 from core.evaluation.evaluate import Evaluation, How, evaluate
 from core.evaluation.page import object_name, short_table, write_evaluation
-from core.formats.exchange.model import VideoResults
-from core.formats.exchange.registry import read_results
+from core.formats.exchange.reading import read_both
 from core.formats.exchange.selecting import Choice
-from core.formats.exchange.sources import MissingFacts, Sources
+from core.formats.exchange.sources import Sources
 from core.store.atomic import atomic_file, write_text
-from core.video.frame_names import Origin, agreed_origin
 from flows.cli.console import open_console
 from flows.cli.paths import HomePath
 from flows.cli.results_options import check_options, existing, one_line, print_notes, progress, read_labels
@@ -67,7 +64,7 @@ def evaluate_results(
     renamed = read_labels(labels)
     with progress() as report, one_line():
         choice = Choice(renamed, min_score)
-        found, right, sources = _read_both(results, format, truth, truth_format, sources)
+        found, right, sources = read_both(results, format, truth, truth_format, sources)
         found = [choice.of(one) for one in found]
         evaluation = evaluate(right, found, How(match, foreground, by_label, skip_ends), report)
         choice.check()
@@ -83,31 +80,6 @@ def evaluate_results(
     _print(console, evaluation, folder)
     print_notes(console, sources.notes)
     return 0
-
-
-def _read_both(
-    results: Path, results_format: str | None, truth: Path, truth_format: str | None, sources: Sources
-) -> tuple[list[VideoResults], list[VideoResults], Sources]:
-    """Results, truth, and where their videos are. What one of them does not say of the videos, the other may."""
-
-    def read_truth(found: list[VideoResults], origin: Origin | None = None) -> tuple[list[VideoResults], Sources]:
-        known = tuple(one.path for one in found if one.path is not None)
-        more = replace(sources, known=known, like=tuple(found), truth=True, origin=origin)
-        return read_results(truth, truth_format, more), more.of(len(found))
-
-    try:
-        found = read_results(results, results_format, sources)
-    except MissingFacts:  # as in files of a tracker, which have no sizes
-        right, more = read_truth([])
-        found = read_results(results, results_format, replace(sources, like=tuple(right)))
-    else:
-        right, more = read_truth(found)
-    origin = agreed_origin(one.origin for one in (*found, *right) if one.by_number)
-    if any(one.by_number and one.origin != origin for one in found):
-        found = read_results(results, results_format, replace(sources, like=tuple(right), origin=origin))
-    if any(one.by_number and one.origin != origin for one in right):
-        right, more = read_truth(found, origin)
-    return found, right, more
 
 
 def _parameters_set(**parameters: object) -> list[tuple[str, str]]:

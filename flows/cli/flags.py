@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -37,7 +38,11 @@ class Flags:
             RefusedInput: names each flag that is not accepted, its value, and what is accepted.
         """
         nested: dict[str, Any] = {}
+        known = [flag.name for flag in self.signature]
         for name, value in given.items():
+            if name not in known:
+                alike = "".join(f"; did you mean {one!r}?" for one in get_close_matches(name, known, 1))
+                raise RefusedInput(f"there is no parameter {name!r}{alike}")
             group = self.group_of.get(name)
             if group is None:
                 nested[name] = value

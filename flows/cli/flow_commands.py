@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import logging
 from collections.abc import Callable, Iterator
-from inspect import Signature, signature
+from inspect import Signature
 from typing import Any, cast
 
 from prefect import Flow
@@ -14,7 +14,7 @@ from rich.console import Console
 
 import tasks.reporting.summary
 from core.errors import MaskflowError, RefusedInput
-from flows.checking import checked
+from flows.checking import checked, plan_of
 from flows.cli.console import open_console
 from flows.cli.flags import flags_of
 from flows.cli.terminal import Terminal, print_summary
@@ -36,8 +36,7 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], parameters: dic
     """
     for name in ("prefect.flows", "prefect._internal"):  # a lost server: reported below, in one line
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    wanted = signature(check).parameters
-    plan = check(**{name: value for name, value in _with_defaults(flow, parameters).items() if name in wanted})
+    plan = plan_of(flow, check, parameters)
     console = open_console(stderr=True)
     with console.status("Starting Prefect …"):
         server = ensure_server()
@@ -94,12 +93,6 @@ def _tell_lost(console: Console, recorded: bool) -> None:
         became = "What became of this run is not recorded there; what it made is delivered"
     message = f"The Prefect server {server_link().url} was lost while this ran. {became}"
     console.print(message, style="yellow", soft_wrap=True)
-
-
-def _with_defaults(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
-    bound = signature(flow.fn).bind(**parameters)
-    bound.apply_defaults()
-    return dict(bound.arguments)
 
 
 def _command(flow: Flow[..., Any], check: Callable[..., object]) -> Callable[..., int]:
