@@ -8,6 +8,8 @@ def reason_of(error: Exception) -> str:
     """What an error says, for the end of a message: `no such file or directory`, without the system's number."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
+    if isinstance(error, UnicodeDecodeError):
+        return f"not {error.encoding.upper()}: byte {error.start} is no text"
     return str(error) or type(error).__name__
 
 

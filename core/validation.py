@@ -35,7 +35,7 @@ def explained(error: Mapping[str, Any]) -> str:
     """What is accepted instead, as in `1 or more`, or why not; `error` is one of `ValidationError.errors()`."""
     kind, context = str(error["type"]), error.get("ctx") or {}
     if kind in _BOUNDS:
-        return _BOUNDS[kind].format(**context)
+        return _BOUNDS[kind].format(**{name: _plain(value) for name, value in context.items()})
     if kind == "missing":
         return "it is missing"
     if kind == "extra_forbidden":
@@ -43,3 +43,7 @@ def explained(error: Mapping[str, Any]) -> str:
     if kind == "value_error":
         return str(context.get("error", error["msg"]))
     return _KINDS.get(kind.partition("_")[0], str(error["msg"]))
+
+
+def _plain(value: object) -> object:
+    return f"{value:g}" if isinstance(value, float) else value

@@ -110,7 +110,7 @@ def read_prompts(path: Path) -> dict[str, list[PromptEntry]]:
         first = error.errors()[0]
         place = one_line(" / ".join(str(part) for part in first["loc"]), _LONGEST_PLACE)
         hint = " (a point is [x, y, 1] on the object, or [x, y, 0] off it)" if "points" in first["loc"] else ""
-        raise RefusedInput.unusable("prompts", str(path), f"{place}: {explained(first)}{hint}") from None
+        raise RefusedInput.unusable("prompts", str(path), f"{place or 'the file'}: {explained(first)}{hint}") from None
     try:
         return {video: _joined(_numbered(entries)) for video, entries in videos.items()}
     except ValueError as error:

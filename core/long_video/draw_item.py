@@ -23,7 +23,8 @@ VIDEO_FILE = "annotated.mp4"
 class DrawRequest(BaseModel):
     """What to draw: the video, the folder of its index, the folder of its assembled annotations, and their key.
 
-    `interval`: source frames between annotations; `max_side`: of what is drawn, in pixels.
+    `interval`: source frames between annotations, of which those in `spans` (first, end) are drawn though nothing is
+    there; `max_side`: of what is drawn, in pixels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +34,7 @@ class DrawRequest(BaseModel):
     key: str
     max_side: int
     interval: int
+    spans: list[tuple[int, int]]
     annotated_video: bool
     recording: bool
     style: Style = Style()
@@ -50,7 +52,8 @@ def draw_video(request: DrawRequest, folder: Path, report: Progress) -> Record:
     """
     index = load_index(request.index)
     annotated = {record.source_frame for record in read_frames(request.tracks)}
-    wanted = sorted(annotated | set(range(0, len(index), request.interval)))
+    grid = range(0, len(index), request.interval)
+    wanted = sorted(annotated | {frame for frame in grid if any(a <= frame < b for a, b in request.spans)})
     with ExitStack() as stack:
         source = stack.enter_context(open_video(request.video))
         scale = min(1.0, request.max_side / max(source.info.width, source.info.height))

@@ -132,7 +132,7 @@ def annotate_long_video(
             for video in videos:
                 failures |= not_followed(video, followed[video.video_id].made)
             outcomes = assemble(run, videos, followed, settings, specs, notes, wanted)
-            drawn = draw(run, videos, outcomes, settings, Drawn(annotated_video, recording, drawing.style))
+            drawn = draw(run, videos, followed, outcomes, settings, Drawn(annotated_video, recording, drawing.style))
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     failures |= deliver_results(store, videos, outcomes, drawn, output_dir, settings.interval)

@@ -89,7 +89,7 @@ def _annotations(
     given = [name for name, there in zip(("assoc_info", "visor", "prompts", "text_prompt"),
              (hd_epic, visor, prompts, text), strict=True) if there]  # fmt: skip
     if len(given) > 1:
-        raise RefusedInput(f"{' and '.join(given)} were given: annotations come from one of them")
+        raise RefusedInput(f"annotations come from one source, and there are {len(given)}: {' and '.join(given)}")
     if text is not None:
         return None, f"text prompt {text!r}"
     if visor is not None:
@@ -100,8 +100,8 @@ def _annotations(
     assoc = assoc_info or ASSOC_INFO
     masks = mask_info or assoc.with_name(MASK_INFO)
     if not hd_epic and not assoc.exists():
-        accepted = "give assoc_info and mask_info, or visor, or prompts, or text_prompt: nothing says what to annotate"
-        raise RefusedInput(f"{accepted} (and there is no {assoc})")
+        accepted = "what to annotate, or prompts, visor, or assoc_info and mask_info instead"
+        raise RefusedInput.of("text_prompt", None, f"{accepted} (there is no {assoc})")
     movements = HdEpic(assoc, masks)
     return lambda one, *_: movements.annotations(one), f"HD-EPIC {assoc}"
 

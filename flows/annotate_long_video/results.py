@@ -141,7 +141,12 @@ class Drawn:
 
 
 def draw(
-    run: ItemRun, videos: Sequence[Video], outcomes: Sequence[Outcome], settings: Settings, wanted: Drawn
+    run: ItemRun,
+    videos: Sequence[Video],
+    followed: dict[str, Following],
+    outcomes: Sequence[Outcome],
+    settings: Settings,
+    wanted: Drawn,
 ) -> dict[str, Outcome]:
     """Draw every video that was put together, by id; none where nothing is wanted."""
     items = {}
@@ -151,11 +156,18 @@ def draw(
         source = {"video": str(video.path), "index": str(video.index_folder), "tracks": str(outcome.folder)}
         what = {
             "key": item_key(ASSEMBLE, outcome.item), "max_side": video.max_side(settings.scale),
-            "interval": settings.interval, **asdict(wanted),
+            "interval": settings.interval, "spans": _spans(followed[video.video_id]), **asdict(wanted),
         }  # fmt: skip
         frames = float(outcome.record["frames"])
         items[video.video_id] = Item(f"{video.video_id} (drawing)", what, {**source, **what}, frames)
     return dict(zip(items, run_items(run, DRAW, list(items.values())), strict=True))
+
+
+def _spans(following: Following) -> list[list[int]]:
+    """First frame and end of the windows that were followed and in which nothing failed: there the video is sound."""
+    tried = {(one.window.first, one.window.end) for one in following.made}
+    failed = {(one.window.first, one.window.end) for one in following.made if one.outcome.record is None}
+    return [[first, end] for first, end in sorted(tried - failed)]
 
 
 def deliver_results(

@@ -1,7 +1,7 @@
 """A flow's parameters as flags: groups are flattened, and values put back into them."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import Parameter, signature
@@ -76,12 +76,12 @@ def flags_of(flow_function: Callable[..., Any]) -> Flags:
             panel = cyclopts.Group(group.model_config.get("title") or parameter.name.capitalize(), sort_key=place + 10)
             of_fields = _types(group)
             for name, field in group.model_fields.items():
-                shown = cyclopts.Parameter(help=field.description, group=panel)
+                shown = cyclopts.Parameter(help=field.description, group=panel, converter=_converter(of_fields[name]))
                 flags.append(_flag(name, Annotated[of_fields[name], shown], field.default))
                 group_of[name] = parameter.name
         else:
             marks = getattr(hints[parameter.name], "__metadata__", ())
-            shown = cyclopts.Parameter(group=_panel(marks))
+            shown = cyclopts.Parameter(group=_panel(marks), converter=_converter(group))
             positional = any(isinstance(mark, Positional) for mark in marks)
             flags.append(_flag(parameter.name, Annotated[group, shown], parameter.default, positional))
     flags.sort(key=lambda flag: flag.kind)  # as a signature has them: stable, those without a flag first
@@ -91,6 +91,15 @@ def flags_of(flow_function: Callable[..., Any]) -> Flags:
 def _flag(name: str, annotation: object, default: object, positional: bool = False) -> Parameter:
     kind = Parameter.POSITIONAL_OR_KEYWORD if positional else Parameter.KEYWORD_ONLY
     return Parameter(name, kind, annotation=annotation, default=default)
+
+
+def _converter(wanted: object) -> Callable[[Any, Sequence[cyclopts.Token]], Any] | None:
+    """For whole numbers: cyclopts would round others."""
+    if wanted in (int, int | None):
+        return lambda _, tokens: int(tokens[0].value)
+    if wanted in (list[int], list[int] | None):
+        return lambda _, tokens: [int(token.value) for token in tokens]
+    return None
 
 
 def _panel(marks: Iterable[object]) -> cyclopts.Group:

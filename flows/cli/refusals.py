@@ -1,5 +1,7 @@
 """What a person is told whose command cannot be run: one line that names the flag, what is wrong and what to do."""
 
+import re
+from difflib import SequenceMatcher
 from types import NoneType, UnionType
 from typing import Literal, Union, get_args, get_origin
 
@@ -15,6 +17,7 @@ from cyclopts.exceptions import (
 
 from core.errors import RefusedInput
 
+_ALIKE = 0.6
 _WITHOUT_FLAG = {"name", "names", "url"}
 _TYPES: dict[object, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 
@@ -67,5 +70,9 @@ def _accepted(wanted: object) -> str:
 
 
 def _alike(error: CycloptsError) -> str:
-    _, question, rest = str(error).partition("Did you mean")
-    return f"; did you mean{rest.split('?')[0]}?" if question else ""
+    """The name that was meant, where one is much like it."""
+    match = re.search(r'Did you mean "?([\w-]+)', str(error))
+    wrong = error.token.keyword if isinstance(error, UnknownOptionError) else (error.unused_tokens or [""])[0]
+    if match is None or SequenceMatcher(None, wrong or "", match[1]).ratio() < _ALIKE:
+        return ""
+    return f"; did you mean {match[1]}?"

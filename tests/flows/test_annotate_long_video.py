@@ -213,16 +213,16 @@ def test_prompts_by_hand_as_masks(tmp_path: Path, make_video: MakeVideo) -> None
 @pytest.mark.parametrize(
     ("more", "reported"),
     [
-        (("--window-duration", 30, "--window-overlap", 30), "window_overlap = 30.0 is not accepted: less than"),
-        (("--video-scale-factor", 0.01), "video_scale_factor"),
-        (("--frame-interval", 0), "frame_interval"),
-        (("--text-prompt", "mug"), "assoc_info and text_prompt were given"),
-        (("--video-id", "../../etc"), "video_id = '../../etc' is not accepted"),
+        (("--window-duration", 30, "--window-overlap", 30), "--window-overlap: 30.0 is not accepted: less than"),
+        (("--video-scale-factor", 0.01), "--video-scale-factor"),
+        (("--frame-interval", 0), "--frame-interval"),
+        (("--text-prompt", "mug"), "there are 2: --assoc-info and --text-prompt"),
+        (("--video-id", "../../etc"), "--video-id: '../../etc' is not accepted"),
         (
             ("--video-path", "/no/such/folder"),
-            "video_path = '/no/such/folder' is not accepted: the folder of the videos",
+            "--video-path: '/no/such/folder' is not accepted: a video, or a folder of videos",
         ),
-        (("--mask-info", "/no/such/file"), "mask_info = '/no/such/file' cannot be read"),
+        (("--mask-info", "/no/such/file"), "--mask-info: '/no/such/file' cannot be used: no such file"),
         (("--segmenter", "sam2"), "maskflow weights get"),
     ],
 )

@@ -107,7 +107,8 @@ def test_good_videos_are_delivered_and_bad_ones_listed_with_reasons(tmp_path: Pa
         "torch",
     ):
         assert part in page
-    assert not re.search(r'(src|href)="(?!data:)', page), "it needs no other file"
+    assert not re.search(r'(src|@import)="(?!data:)', page), "it needs no other file"
+    assert set(re.findall(r'href="([^"]*)"', page)) == {"results.jsonl", "results_objects.csv", "review.jsonl"}
     names = {one.name for one in good}
     assert {one.video for one in read_review(tmp_path / "out" / "review.jsonl")} <= names
     assert "Traceback" not in first.err + first.out
@@ -124,10 +125,9 @@ def test_what_is_done_again_and_what_is_not(tmp_path: Path, make_video: MakeVide
     video_list = _list(tmp_path, clips)
     pictures = ("--output-video-dir", tmp_path / "out" / "videos", "--recording", tmp_path / "out" / "recordings")
     assert len(_worked_on(_track(tmp_path, video_list, *pictures))) == 4
-    parent = tmp_path.name
-    drawn = tmp_path / "out" / "videos" / parent / "clip0_tracked.mp4"
+    drawn = tmp_path / "out" / "videos" / "clip0_tracked.mp4"
     assert drawn.stat().st_size > 1000
-    assert (tmp_path / "out" / "recordings" / parent / "clip1.rrd").stat().st_size > 1000
+    assert (tmp_path / "out" / "recordings" / "clip1.rrd").stat().st_size > 1000
     original = drawn.read_bytes()
 
     # The same content under other names: nothing is done. Items of another version are pointed out, once.
@@ -137,7 +137,7 @@ def test_what_is_done_again_and_what_is_not(tmp_path: Path, make_video: MakeVide
     renamed = _track(tmp_path, _list(tmp_path, moved, "renamed.txt"), *pictures)
     assert (renamed.code, _worked_on(renamed)) == (0, [])
     assert "made by an earlier version of Maskflow: they are made again, once" in " ".join(renamed.err.split())
-    assert (tmp_path / "out" / "videos" / "other" / "renamed_clip0_tracked.mp4").read_bytes() == original
+    assert (tmp_path / "out" / "videos" / "renamed_clip0_tracked.mp4").read_bytes() == original
     assert [Path(line["video_path"]).name for line in _results(tmp_path)] == ["renamed_clip0.mp4", "renamed_clip1.mp4"]
 
     # Another shape of the results is assembled, not tracked.
@@ -149,7 +149,7 @@ def test_what_is_done_again_and_what_is_not(tmp_path: Path, make_video: MakeVide
     assert len(_worked_on(_track(tmp_path, tmp_path / "renamed.txt", prompt="blue"))) == 2
 
     # An output edited by hand in the store is made again; one deleted where it was delivered comes back.
-    delivered = tmp_path / "out" / "videos" / "other" / "renamed_clip0_tracked.mp4"
+    delivered = tmp_path / "out" / "videos" / "renamed_clip0_tracked.mp4"
     delivered.unlink()
     manifests = (tmp_path / "out" / ".maskflow" / "track_video").glob("[!.]*/manifest.json")
     inputs = {path: json.loads(path.read_text())["inputs"] for path in manifests}
@@ -302,7 +302,10 @@ def test_two_entries_that_would_write_the_same_output_get_distinct_names(tmp_pat
     clips = [make_video(tmp_path / place / "same" / "clip.mp4", seed=i) for i, place in enumerate("xy")]
     done = _track(tmp_path, _list(tmp_path, clips), "--output-video-dir", tmp_path / "out" / "v")
     assert done.code == 0, done.err
-    assert sorted(os.listdir(tmp_path / "out" / "v" / "same")) == ["clip_2_tracked.mp4", "clip_tracked.mp4"]
+    assert sorted(os.listdir(tmp_path / "out" / "v")) == ["x_same_clip_tracked.mp4", "y_same_clip_tracked.mp4"]
+    assert [Path(line["annotated_video"]).name for line in _results(tmp_path)] == sorted(
+        os.listdir(tmp_path / "out" / "v")
+    ), "each line says which is its"
 
 
 def test_names_and_prompts_are_text_not_templates_or_markup(tmp_path: Path, make_video: MakeVideo) -> None:

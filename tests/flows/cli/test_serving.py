@@ -121,7 +121,7 @@ def test_a_deployment_runs_and_a_partial_run_tells_why(served: Served, tmp_path:
         (
             ("worker", "--pool", "none"),
             {},
-            "pool = 'none' is not accepted: a work pool of the server; `maskflow deploy`",
+            "--pool: 'none' is not accepted: a work pool of the server; `maskflow deploy`",
         ),
         (("serve", "--host", "0.0.0.0"), {"PREFECT_SERVER_API_AUTH_STRING": ""}, "set PREFECT_SERVER_API_AUTH_STRING"),
     ],
