@@ -7,7 +7,7 @@ export DO_NOT_TRACK := 1
 # Compiled once, read at each start of a command or worker: where this is set, each start costs seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo serve test check install lock
+.PHONY: demo serve test check docs install lock
 
 demo: install            ## Render clips, track them, score them: results in demo/
 	$(VENV)/bin/maskflow demo
@@ -23,6 +23,9 @@ check: install           ## Format, lint, types, quick tests
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not slow"
+
+docs: install            ## The documentation, into site/
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(VENV)/bin/mkdocs build --strict --quiet
 
 install: $(VENV)/.installed
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import yaml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -31,6 +32,25 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, page, content=_relinked((_ROOT / source).read_text(encoding="utf-8"))))
     files.append(File.generated(config, "command-line.md", content=command_line()))
     return files
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Put the table of mistakes where it belongs."""
+    return markdown.replace("<!-- mistakes -->", mistakes())
+
+
+def mistakes() -> str:
+    """Commands that are refused and what is said, as a list."""
+    known = yaml.safe_load((_ROOT / "docs" / "mistakes.yaml").read_text(encoding="utf-8"))
+    return "\n\n".join(f"`{one['command']}`\n:   {_as_text(one['says'])}" for one in known)
+
+
+def _as_text(said: str) -> str:
+    """What is no code as it stands: no markup."""
+    parts = said.replace("HERE/", "").split("`")
+    return "`".join(
+        re.sub(r"([*_<>\[\]{}])", r"\\\1", part) if place % 2 == 0 else part for place, part in enumerate(parts)
+    )
 
 
 def command_line() -> str:

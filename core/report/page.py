@@ -111,6 +111,12 @@ WARNING = "WARNING"
 """The name of a fact that belongs to the head of a page."""
 
 
+def fact_of(note: str) -> tuple[str, str]:
+    """A note as a fact: `Detector: sam3` gives Detector and sam3."""
+    name, colon, text = note.partition(": ")
+    return (name, text) if colon else ("", note)
+
+
 def warnings_of(facts: Sequence[tuple[str, str]]) -> list[str]:
     """Those of the facts about a run that are warnings."""
     return [text for name, text in facts if name == WARNING]

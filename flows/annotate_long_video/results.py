@@ -13,7 +13,7 @@ from core.formats.tracks import VideoHead
 from core.long_video import assemble_item as assembled
 from core.long_video.draw_item import RECORDING_FILE, VIDEO_FILE
 from core.masks.draw import Style
-from core.report.page import REPORT_FILE
+from core.report.page import REPORT_FILE, fact_of
 from core.store.atomic import write_text
 from flows.annotate_long_video.follow import FOLLOW, Following, Made
 from flows.annotate_long_video.plan import FAILURES, Plan
@@ -108,7 +108,7 @@ def _report(video: Video, done: Sequence[Made], settings: Settings, notes: Seque
         ("windows", _cut_into(video, settings)),
         ("annotated", f"every {settings.interval} frames, at {settings.scale:g} of the size"),
         ("followed", f"{settings.margin_s:g} s before and after each annotation"),
-        *(_fact(note) for note in notes),
+        *map(fact_of, notes),
     ]
     windows = [
         {"name": one.outcome.item.name.removeprefix(f"{video.video_id} "), **(one.outcome.record or {})} for one in done
@@ -117,11 +117,6 @@ def _report(video: Video, done: Sequence[Made], settings: Settings, notes: Seque
     title, duration_s = f"Annotations of {video.video_id}", float(video.index.times_s[-1])
     return {"title": title, "duration_s": duration_s, "facts": facts, "windows": windows, "problems": problems,
             "stationary": video.stationary}  # fmt: skip
-
-
-def _fact(note: str) -> tuple[str, str]:
-    name, colon, text = note.partition(": ")
-    return (name, text) if colon else ("", note)
 
 
 def _cut_into(video: Video, settings: Settings) -> str:

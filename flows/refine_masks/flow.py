@@ -13,6 +13,7 @@ from pydantic import Field
 
 from core.models.registry import GENERATORS
 from core.refining.refine import Settings
+from core.report.page import fact_of
 from core.store.paths import UserPath
 from flows.options import Devices, Execution, warn
 from flows.refine_masks.chunks import cut, deliver_chunk, forget_failed, scene_files
@@ -132,4 +133,4 @@ def _facts(plan: Plan, settings: Settings, notes: list[str]) -> list[tuple[str, 
     facts = [(name.replace("_", " "), str(value)) for name, value in settings.model_dump().items()]
     if plan.generator.weights is not None:
         facts += [(name.replace("_", " "), str(value)) for name, value in plan.models.generator.model_dump().items()]
-    return [(name, value) for name, value in facts if value != "None"] + [("", note) for note in notes]
+    return [(name, value) for name, value in facts if value != "None"] + list(map(fact_of, notes))

@@ -12,7 +12,7 @@ from prefect.logging import get_run_logger
 from core.formats.review_jsonl import ReviewEntry, read_review
 from core.quality.review import worst_first
 from core.quality.review_item import REVIEW_FILE
-from core.report.page import REPORT_FILE
+from core.report.page import REPORT_FILE, fact_of
 from core.store.atomic import write_text
 from core.text import one_line
 from core.tracking.prompt_check import PromptProblem
@@ -91,7 +91,7 @@ def make_report(
         "title": title(plan),
         "failures": [[names[video], failures[video]] for video in plan.videos if video in failures],
         "problems": [[names[video], f"{one.where}: {one.what}"] for video, one in problems],
-        "facts": [note.partition(": ")[::2] for note in notes],
+        "facts": list(map(fact_of, notes)),
     }
     folder = plan.results.parent
     drawn = {v: {w: os.path.relpath(p, folder) for w, p in output_files(plan, v).items()} for v in plan.videos}

@@ -23,15 +23,6 @@ PROMPTS: dict[str, object] = {
 }
 # Words of the libraries underneath, which say nothing to a person.
 FOREIGN = ("Errno", "Traceback", "Input should", "not permitted", "Unused Tokens", "pydantic", "codec can't")
-    "Errno",
-    "Traceback",
-    "Input should",
-    "not permitted",
-    "Unused Tokens",
-    "pydantic",
-    "cyclopts",
-    "codec can't",
-)
 
 
 @pytest.fixture(scope="module")
