@@ -1,6 +1,8 @@
 """What tests share: an environment of their own, small real videos, one real Prefect server."""
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -33,6 +35,13 @@ tempfile.tempdir = _HOME
 # The first example of a test may pay for an import, and machines are busy: no example is judged by its time.
 settings.register_profile("maskflow", deadline=None)
 settings.load_profile("maskflow")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Where everything passed, nobody needs what the tests wrote: gigabytes."""
+    if exitstatus == pytest.ExitCode.OK and not hasattr(session.config, "workerinput"):
+        atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 MakeVideo = Callable[..., Path]

@@ -1,5 +1,6 @@
 """RGB-D folders, one a camera, and masks of their colour images, to one clip in our NPZ layout."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from core.errors import BadMedia
 from core.formats.exchange import results_lines
-from core.formats.exchange.model import BadResults
+from core.formats.exchange.model import OBJECT, BadResults, VideoResults
 from core.formats.exchange.sources import Sources
 from core.formats.id_maps import SUFFIXES as MAP_SUFFIXES
 from core.formats.id_maps import read_id_map
@@ -177,16 +178,30 @@ def _from_results(path: Path, frames: int, size: tuple[int, int]) -> Packed:
         videos = results_lines.read(path, Sources())
         if len(videos) != 1:
             raise BadMedia(f"{path}: holds {len(videos)} videos; give the results of one")
+        names = _names(videos[0])
         for frame in videos[0].read():
             for one in frame.objects if frame.source_frame < frames else ():
                 if one.rle is None:
                     raise BadMedia(f"{path}: frame {frame.source_frame}: no mask: track with --masks")
                 mask = rle.decode(one.rle)
                 _checked(mask, size, path)
-                found.setdefault(f"instance_{one.obj_id}", {})[frame.source_frame] = np.packbits(mask, axis=-1)
+                found.setdefault(names[one.obj_id], {})[frame.source_frame] = np.packbits(mask, axis=-1)
     except BadResults as error:
         raise BadMedia(str(error)) from None
     return found
+
+
+def _names(video: VideoResults) -> dict[int, str]:
+    """Of each object: its label, with its number where several are called so; without a label `instance_N`."""
+    labels = {one.obj_id: slugify(one.label) for frame in video.read() for one in frame.objects if one.label != OBJECT}
+    counts = Counter(labels.values())
+    ids = {one.obj_id for frame in video.read() for one in frame.objects}
+    return {
+        obj_id: f"instance_{obj_id}" if obj_id not in labels
+        else labels[obj_id] if counts[labels[obj_id]] == 1
+        else f"{labels[obj_id]}_{obj_id}"
+        for obj_id in ids
+    }  # fmt: skip
 
 
 def _unpacked(

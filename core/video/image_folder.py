@@ -1,5 +1,7 @@
 """A folder of numbered images, read as a video."""
 
+import logging
+import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -14,13 +16,30 @@ from core.video.index import FrameIndex
 from core.video.limits import check_length
 from core.video.sampling import WHOLE, Part, TimeSampler
 
+_DEPTH, _COLOUR = re.compile(r"(?<![A-Za-z])depth(?![A-Za-z])"), ("color", "colour", "rgb")
+_log = logging.getLogger("maskflow.video")
 IMAGE_FOLDER_FPS = 24.0
 """Images carry no time: a folder plays at this rate."""
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The images directly in a folder, in natural order. Raises `OSError`."""
-    return sorted(filter(_is_image, folder.iterdir()), key=lambda path: natural_key(path.name))
+    """The images directly in a folder, in natural order; of an RGB-D scan the colour images. Raises `OSError`."""
+    images = sorted(filter(_is_image, folder.iterdir()), key=lambda path: natural_key(path.name))
+    coloured = [path for path in images if not _is_depth_of_one(path, folder)]
+    if len(coloured) < len(images):
+        _log.warning(
+            "%s: %d depth images are left out: frames are its colour images", folder, len(images) - len(coloured)
+        )
+    return coloured
+
+
+def _is_depth_of_one(path: Path, folder: Path) -> bool:
+    """Whether an image is the depth beside a colour image, as in `NAME.depth.png` and `NAME.color.jpg`."""
+    match = _DEPTH.search(path.stem)
+    if match is None:
+        return False
+    names = (f"{path.stem[: match.start()]}{word}{path.stem[match.end() :]}" for word in _COLOUR)
+    return any((folder / f"{name}{suffix}").is_file() for name in names for suffix in SUFFIXES)
 
 
 def has_images(folder: Path) -> bool:

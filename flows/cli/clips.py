@@ -31,7 +31,7 @@ def rgbd_to_clip(
         depth_intrinsics: of the depth images, where these are not registered to the colour images; left out, they are
             taken to be, which a Kinect's raw ones are not.
         masks: for each camera a folder of id maps NAME.png (ids from 1 up are instances), or the results.jsonl of
-            `maskflow track-videos --masks` on its colour images.
+            `maskflow track-videos --masks` on its colour images, whose labels name the instances.
         depth_units_per_m: what depth images count: 1000 are millimetres.
     """
     if depth_units_per_m <= 0:

@@ -16,6 +16,7 @@ from core.formats.links_jsonl import read_links
 from core.formats.review_jsonl import read_review
 from core.masks import rle
 from core.masks.boxes import iou_matrix
+from core.video.source import open_video
 from flows.cli.main import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
@@ -236,3 +237,15 @@ def test_bad_parameters_are_refused(
     arguments = [part for flag, value in usual.items() if flag not in more for part in (flag, value)]
     assert run([str(part) for part in ("annotate-long-video", *arguments, *more)]) == 2
     assert reported in capsys.readouterr().err
+
+
+def test_one_video_needs_no_id_and_is_drawn(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "my clip.mp4", frames=20, fps=10)
+    done = maskflow(
+        "annotate-long-video", video, "--text-prompt", "red", "--frame-interval", 4, "--detection-interval", 4,
+        "--output-dir", tmp_path / "out", "--annotated-video", "--no-draw-labels",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert (tmp_path / "out" / "dense_annotations_my-clip.jsonl").stat().st_size > 100
+    with open_video(tmp_path / "out" / "annotated_my-clip.mp4") as drawn:
+        assert [round(frame.time_s, 2) for frame in drawn.frames()] == [0.0, 0.4, 0.8, 1.2, 1.6]

@@ -369,3 +369,30 @@ def test_an_item_that_hangs_is_killed_and_named(tmp_path: Path, make_video: Make
     assert done.code == 1
     assert len(_results(tmp_path)) == 2
     assert "no progress for 20 s" in (tmp_path / "out" / "failures.jsonl").read_text()
+
+
+def test_videos_by_name_a_part_of_them_and_what_comes_out(tmp_path: Path, make_video: MakeVideo) -> None:
+    for number in range(3):
+        make_video(tmp_path / "walks" / f"{number}.mp4", frames=20, fps=10, seed=number)
+    output = tmp_path / "out" / "results.jsonl"
+    more = ("--limit", 2, "--start", 0.5, "--end", 1.5, "--max-objects", 1, "--output-jsonl", output)
+    done = maskflow("track-videos", tmp_path / "walks" / "*.mp4", tmp_path / "none.mp4", "--text-prompt", "red", *more)
+    assert done.code == 0, done.err
+    lines = _results(tmp_path)
+    assert [Path(line["video_path"]).name for line in lines] == ["0.mp4", "1.mp4"]
+    assert [frame["source_frame"] for frame in lines[0]["frames"]] == list(range(5, 15))
+    table = (tmp_path / "out" / "results_objects.csv").read_text().splitlines()
+    assert len(table) == 3
+    assert table[1].split(",")[1:7] == ["1", "red", "5", "14", "0.5", "1.4"]
+    page = (tmp_path / "out" / "results_report.html").read_text()
+    assert "Warning</b> The built-in detector finds whatever has the colour" in page
+    assert "maskflow track-videos --videos" in page
+    assert "--start 0.5 --end 1.5" in page
+    again = maskflow("track-videos", tmp_path / "walks", "--text-prompt", "blue", "--output-jsonl", output)
+    assert "results.jsonl held results of 'red', and is written anew" in " ".join(again.err.split())
+    missing = maskflow(
+        "track-videos", "https://a.example/b.mp4", "c.mp4", "--text-prompt", "red", "--output-jsonl", output
+    )
+    assert missing.code == 1
+    assert "addresses are not fetched: download it" in missing.out
+    assert f"no such file or directory (looked for in {Path.cwd()} on {socket.gethostname()})" in missing.out

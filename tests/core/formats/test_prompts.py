@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import RefusedInput
-from core.formats.prompts import read_prompts
+from core.formats.prompts import prompts_by_video, read_prompts
 
 
 def _write(path: Path, value: object) -> Path:
@@ -88,3 +88,23 @@ def test_a_place_in_a_message_has_an_end(tmp_path: Path) -> None:
     with pytest.raises(RefusedInput) as refused:
         read_prompts(_write(tmp_path / "p.json", {"a.mp4": [{"box" + "[" * 5000: 1}]}))
     assert len(str(refused.value)) < 700
+
+
+VIDEOS = {"walks/a.mp4": "walks/a.mp4", "other/a.mp4": "other/a.mp4", "b": "/data/kitchen/b.mkv"}
+
+
+@pytest.mark.parametrize(
+    ("key", "video"),
+    [("walks/a.mp4", "walks/a.mp4"), ("walks/a", "walks/a.mp4"), ("b", "b"), ("b.mkv", "b"), ("kitchen/b.mkv", "b")],
+)
+def test_a_key_means_the_video_whose_path_ends_so(key: str, video: str, tmp_path: Path) -> None:
+    file = _write(tmp_path / "p.json", {key: [{"box": [0, 0, 5, 9]}], "elsewhere.mp4": []})
+    found, unused = prompts_by_video(file, VIDEOS)
+    assert (list(found), unused) == ([video], ["elsewhere.mp4"])
+
+
+def test_a_key_of_several_videos_or_of_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RefusedInput, match=r"it could be walks/a\.mp4 or other/a\.mp4"):
+        prompts_by_video(_write(tmp_path / "p.json", {"a.mp4": [{"box": [0, 0, 5, 9]}]}), VIDEOS)
+    with pytest.raises(RefusedInput, match=r"none of 'c\.mp4' does"):
+        prompts_by_video(_write(tmp_path / "p.json", {"c.mp4": [{"box": [0, 0, 5, 9]}]}), VIDEOS)

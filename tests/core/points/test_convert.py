@@ -7,7 +7,7 @@ from rgbd_clips import walls
 
 from core.errors import BadMedia
 from core.formats.exchange import results_lines
-from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
+from core.formats.exchange.model import OBJECT, SeenFrame, SeenObject, VideoResults
 from core.formats.rgbd_folder import read_depth, register_depth
 from core.masks import rle
 from core.points.convert import CameraFiles, convert_rgbd
@@ -89,8 +89,8 @@ def test_masks_come_from_tracked_videos_too(tmp_path: Path) -> None:
     results = tmp_path / "results.jsonl"
     results_lines.write(results, [video])
     clip = _convert([CameraFiles(camera.folder, camera.intrinsics, masks=results)], tmp_path / "clip")
-    np.testing.assert_array_equal(clip.mask("instance_4", 0, 2), mask)
-    assert not clip.mask("instance_4", 0, 0).any()
+    np.testing.assert_array_equal(clip.mask("thing", 0, 2), mask)
+    assert not clip.mask("thing", 0, 0).any()
     for wrong in ("", "{}\n", '{"frames": []}\n' * 2, "nonsense", '{"frames": [{"source_frame": 0, "objects": [{}]}]}'):
         results.write_text(wrong)
         with pytest.raises(BadMedia, match=r"results\.jsonl"):
@@ -143,3 +143,18 @@ def test_a_file_that_cannot_be_used_is_named_and_nothing_is_left(tmp_path: Path,
 def test_unknown_depth_is_zero(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "d.png"), np.array([[0, 65535, 1500]], np.uint16))
     np.testing.assert_array_equal(read_depth(tmp_path / "d.png", 1000.0), np.array([[0, 0, 1.5]], np.float32))
+
+
+def test_instances_are_called_as_what_was_tracked(tmp_path: Path) -> None:
+    camera = _write(tmp_path / "cam", walls(1, 2))
+    mask = np.zeros((240, 320), bool)
+    mask[5:9, 7:20] = True
+    seen = tuple(
+        SeenObject(number, label, (7, 5, 20, 9), 0.9, rle.encode(mask))
+        for number, label in ((1, "red mug"), (2, "cup"), (3, "cup"), (4, OBJECT))
+    )
+    video = VideoResults("cam", 320, 240, 25.0, lambda: iter([SeenFrame(1, 0.04, seen)]), 2, "cam")
+    results = tmp_path / "results.jsonl"
+    results_lines.write(results, [video])
+    clip = _convert([CameraFiles(camera.folder, camera.intrinsics, masks=results)], tmp_path / "clip")
+    assert clip.info.instances == ["cup_2", "cup_3", "instance_4", "red-mug"]

@@ -174,3 +174,48 @@ def test_a_link_to_nowhere_among_images_is_no_image(tmp_path: Path) -> None:
     (tmp_path / "images" / "latest.png").symlink_to("nowhere")
     with pytest.raises(BadMedia, match=r"latest\.png: a link to what does not exist"):
         track_video(_request(tmp_path / "images"), tmp_path / "out", lambda *_: None)
+
+
+def test_a_part_of_a_video(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "a.mp4", frames=30, fps=10)
+    part = {"start_s": 1.0, "end_s": 2.0}
+    record = track_video(_request(video, part=part), tmp_path, lambda done, expected: None)
+    assert [frame.source_frame for frame in read_frames(tmp_path)] == list(range(10, 20))
+    assert record["frames"] == 10
+    assert read_head(tmp_path).total_frames == 30
+    (one,) = record["summary"]
+    assert (one["first_frame"], one["last_frame"], one["first_s"], one["last_s"]) == (10, 19, 1.0, 1.9)
+    assert one["frames"] == 10
+    assert 0 < one["mean_score"] < 1
+    request = {
+        "video": str(video), "tracks": str(tmp_path), "key": "k", "annotated_video": True, "recording": False,
+        "part": part,
+    }  # fmt: skip
+    render_video(request, tmp_path, lambda done, expected: None)
+    with open_video(tmp_path / VIDEO_FILE) as read:
+        assert [round(frame.time_s, 3) for frame in read.frames()] == [n / 10 for n in range(10)], "it begins at once"
+    with pytest.raises(BadMedia, match="no frame is shown from 9 s on: the video is shorter"):
+        track_video(_request(video, part={"start_s": 9.0}), tmp_path, lambda done, expected: None)
+
+
+def test_a_prompt_outside_the_part_that_is_processed_is_pointed_out(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "a.mp4", frames=30, fps=10)
+    prompts = [
+        PromptEntry(obj_id=number, frame=frame, box=(8, 22, 60, 42)).model_dump(mode="json")
+        for number, frame in ((1, 2), (2, 12))
+    ]
+    changes = {"text_prompt": None, "detector": None, "prompts": prompts, "part": {"start_s": 1.0, "end_s": 2.0}}
+    record = track_video(_request(video, **changes), tmp_path, lambda done, expected: None)
+    assert [problem["where"] for problem in record["problems"]] == ["object 1, frame 2"]
+    assert "outside the part that is processed (from 1 s to 2 s)" in record["problems"][0]["what"]
+    assert {one.obj_id for frame in read_frames(tmp_path) for one in frame.objects} == {2}
+
+
+def test_a_box_that_lies_half_outside_is_used_and_pointed_out(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "a.mp4", frames=3)
+    prompts = [PromptEntry(obj_id=1, box=(60, 20, 132, 60)).model_dump(mode="json")]
+    changes = {"text_prompt": None, "detector": None, "prompts": prompts}
+    record = track_video(_request(video, **changes), tmp_path, lambda done, expected: None)
+    (problem,) = record["problems"]
+    assert "50% of its box lies outside the picture of 96x64" in problem["what"]
+    assert "not x, y, width, height" in problem["what"]
