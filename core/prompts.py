@@ -72,9 +72,9 @@ class TrackedMask:
 
 @dataclass(frozen=True, eq=False)
 class ObjectPrompt:
-    """A prompt by hand: which object, from which source frame on."""
+    """A prompt by hand: which object, from which source frame on; without a `prompt` it is gone from there on."""
 
     obj_id: int
     source_frame: int
     label: str | None
-    prompt: Prompt
+    prompt: Prompt | None

@@ -7,7 +7,8 @@ Keys are paths of videos, or as much of their ends as one video alone has, also 
 `frame` is the source frame (default 0), `obj_id` counts up where it is left out, `box` is xyxy in source pixels, a
 point is x, y and 1 (on the object) or 0 (off it), `mask` a COCO RLE of the whole picture, packed or as a list of runs.
 Entries of one object on one frame are one prompt: its points are joined, and so are its masks; its box is the box
-around all. A mask counts alone.
+around all. A mask counts alone. `{"frame": 90, "obj_id": 1, "gone": true}`: it is not there from this frame on, until
+it is shown again.
 """
 
 import itertools
@@ -63,9 +64,14 @@ class PromptEntry(BaseModel):
     box: tuple[Pixels, Pixels, Pixels, Pixels] | None = None
     points: list[Point] = Field(default_factory=list)
     mask: CheckedRLE | None = None
+    gone: bool = False
 
     @model_validator(mode="after")
     def _tells_an_object(self) -> Self:
+        if self.gone:
+            if self.obj_id is None or self.box is not None or self.mask is not None or self.points:
+                raise ValueError("what is gone has an obj_id, and no box, mask or points")
+            return self
         if self.box is not None and (self.box[2] <= self.box[0] or self.box[3] <= self.box[1]):
             raise ValueError("box is x0, y0, x1, y1 with x0 < x1 and y0 < y1: its corners, not x, y, width, height")
         if self.box is None and self.mask is None and not any(positive for _, _, positive in self.points):
@@ -73,7 +79,9 @@ class PromptEntry(BaseModel):
         return self
 
     def joined(self, other: Self) -> Self:
-        """Both entries, of one object on one frame, as one. Raises `ValueError` where their masks differ in size."""
+        """Both entries, of one object on one frame, as one. Raises `ValueError` where they contradict each other."""
+        if self.gone != other.gone:
+            raise ValueError(f"object {self.obj_id} is there and gone on frame {self.frame}")
         boxes = [box for box in (self.box, other.box) if box is not None]
         masks = [mask for mask in (self.mask, other.mask) if mask is not None]
         together = {
@@ -88,6 +96,8 @@ class PromptEntry(BaseModel):
         """The prompt in the tracking loop's terms."""
         if self.obj_id is None:
             raise ValueError("read_prompts gives every entry an obj_id")
+        if self.gone:
+            return ObjectPrompt(self.obj_id, self.frame, self.label, None)
         points = tuple((x, y, bool(positive)) for x, y, positive in self.points)
         mask = None if self.mask is None else rle.decode(self.mask)
         return ObjectPrompt(self.obj_id, self.frame, self.label, Prompt(self.box, points, mask))

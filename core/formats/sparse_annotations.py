@@ -51,6 +51,7 @@ class AnnotatedObject(BaseModel):
         name: what it is called.
         prompts: ascending, one a frame.
         segments: times in seconds between which the source says that something is going on with it.
+        gone: frames from which on it is not there, until the next prompt.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +59,7 @@ class AnnotatedObject(BaseModel):
     name: str
     prompts: tuple[SparsePrompt, ...]
     segments: tuple[tuple[float, float], ...] = ()
+    gone: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,12 @@ class SparseAnnotations:
     moved: set[str] = field(default_factory=set)
 
     def add(
-        self, assoc_id: str, name: str, prompts: Iterable[SparsePrompt], segments: Iterable[tuple[float, float]]
+        self,
+        assoc_id: str,
+        name: str,
+        prompts: Iterable[SparsePrompt],
+        segments: Iterable[tuple[float, float]],
+        gone: Iterable[int] = (),
     ) -> None:
         """Add an object. Of several prompts on one frame the first counts."""
         by_frame: dict[int, SparsePrompt] = {}
@@ -92,7 +99,10 @@ class SparseAnnotations:
             self.problems.append(Problem(f"{assoc_id} ({name})", what, lost=True))
             return
         ascending = tuple(by_frame[frame] for frame in sorted(by_frame))
-        self.objects.append(AnnotatedObject(assoc_id=assoc_id, name=name, prompts=ascending, segments=tuple(segments)))
+        ends = tuple(sorted(set(gone)))
+        self.objects.append(
+            AnnotatedObject(assoc_id=assoc_id, name=name, prompts=ascending, segments=tuple(segments), gone=ends)
+        )
 
 
 def from_prompts(entries: Iterable[PromptEntry]) -> SparseAnnotations:
@@ -103,8 +113,9 @@ def from_prompts(entries: Iterable[PromptEntry]) -> SparseAnnotations:
         by_id.setdefault(str(entry.obj_id), []).append(entry)
     for assoc_id, own in by_id.items():
         name = next((entry.label for entry in own if entry.label), assoc_id)
-        shown = (SparsePrompt(frame=e.frame, box=e.box, points=tuple(e.points), mask=e.mask) for e in own)
-        found.add(assoc_id, name, shown, ())
+        there = [entry for entry in own if not entry.gone]
+        shown = (SparsePrompt(frame=e.frame, box=e.box, points=tuple(e.points), mask=e.mask) for e in there)
+        found.add(assoc_id, name, shown, (), (entry.frame for entry in own if entry.gone))
     return found
 
 
@@ -123,7 +134,7 @@ def fit(annotations: SparseAnnotations, width: int, height: int, frames: int) ->
                 continue
             box = prompt.box and clip_box(prompt.box, width, height)
             kept.append(prompt.model_copy(update={"box": box}))
-        fitted.add(one.assoc_id, one.name, kept, one.segments)
+        fitted.add(one.assoc_id, one.name, kept, one.segments, one.gone)
     return fitted
 
 

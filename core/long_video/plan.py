@@ -1,6 +1,6 @@
 """What is followed where: windows of a long video, and the frames on which each object is plausible."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -131,7 +131,8 @@ def clipped(run: Run, window: Window) -> Run:
 
 
 def plausible(one: AnnotatedObject, obj_id: int, index: FrameIndex, margin_s: float) -> Plausible:
-    """Where an object may be: from `margin_s` before to `margin_s` after each of its annotations and segments."""
+    """Where an object may be: from `margin_s` before to `margin_s` after each of its annotations and segments, but for
+    where it is gone."""
     times = [(float(index.times_s[prompt.frame]),) * 2 for prompt in one.prompts]
     spans: list[tuple[float, float]] = []
     for start, end in sorted([*times, *(segment for segment in one.segments if segment[0] <= segment[1])]):
@@ -146,7 +147,19 @@ def plausible(one: AnnotatedObject, obj_id: int, index: FrameIndex, margin_s: fl
     seeds = tuple(
         Seed(shown=prompt, since=prompt.frame, since_s=float(index.times_s[prompt.frame])) for prompt in one.prompts
     )
-    return Plausible(obj_id, one.name, tuple((int(a), int(b)) for a, b in edges if a <= b), seeds)
+    runs = [(int(a), int(b)) for a, b in edges if a <= b]
+    for frame in one.gone:
+        back = next((prompt.frame for prompt in one.prompts if prompt.frame >= frame), len(index))
+        runs = [part for run in runs for part in _without(run, frame, back)]
+    return Plausible(obj_id, one.name, tuple(runs), seeds)
+
+
+def _without(run: Run, first: int, end: int) -> Iterator[Run]:
+    """What is left of a run without the frames from `first` on and before `end`."""
+    if run[0] < first:
+        yield run[0], min(run[1], first - 1)
+    if run[1] >= end:
+        yield max(run[0], end), run[1]
 
 
 def frames_to_follow(window: Window, interval: int, objects: Iterable[Followed], also: Sequence[int] = ()) -> list[int]:

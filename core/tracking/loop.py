@@ -39,6 +39,7 @@ def track_frames(
         frames: in presentation order.
         tracker: fresh.
         prompts: each is applied on its source frame, or the first processed one after it; those beyond the end are not.
+            Without anything to show, it ends its object there.
         max_held: most frames held back; beyond, tentative objects are given up.
     """
     waiting = deque(sorted(prompts, key=lambda p: p.source_frame))
@@ -48,7 +49,7 @@ def track_frames(
     encoder = ThreadPoolExecutor(1, "encode-masks")
     try:
         for frame_idx, (frame, upcoming) in enumerate(with_next(frames)):
-            due: dict[int, tuple[str | None, Prompt]] = {}
+            due: dict[int, tuple[str | None, Prompt | None]] = {}
             while waiting and waiting[0].source_frame <= frame.source_frame:
                 one = waiting.popleft()
                 due[one.obj_id] = (one.label, one.prompt)

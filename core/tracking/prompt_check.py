@@ -46,12 +46,12 @@ def usable_prompts(
     usable, problems = [], []
     for one in prompts:
         prompt = one.object_prompt()
-        wrong = misfit(one, info.width, info.height)
+        wrong = None if one.gone else misfit(one, info.width, info.height)
         if times_s is not None and one.frame >= len(times_s):
             wrong = beyond(len(times_s))
         elif times_s is not None and float(times_s[one.frame]) not in part:
             wrong = f"it lies outside the part that is processed ({part})"
-        odd = wrong or doubt(one, info.width, info.height)
+        odd = wrong or (None if one.gone else doubt(one, info.width, info.height))
         if odd is not None:
             problems.append(problem_of(prompt, odd))
         if wrong is None:

@@ -132,7 +132,7 @@ class Tracker:
         self,
         image: RGB,
         time_s: float,
-        prompts: Mapping[int, tuple[str | None, Prompt]] | None = None,
+        prompts: Mapping[int, tuple[str | None, Prompt | None]] | None = None,
         upcoming: RGB | None = None,
     ) -> None:
         """Go to the next frame [H, W, 3].
@@ -140,7 +140,7 @@ class Tracker:
         Args:
             image: the frame.
             time_s: when it is shown; times may run either way.
-            prompts: start or set right objects, by id, with a label.
+            prompts: start or set right objects, by id, with a label; None: it is gone from here on.
             upcoming: the frame after it, where it is known.
         """
         self.frame += 1
@@ -148,7 +148,10 @@ class Tracker:
         self._advance(image, upcoming)
         self.arrived = {track.obj_id: track.box for track in self.live.values() if prompts and track.box is not None}
         for obj_id, (label, prompt) in (prompts or {}).items():
-            self._prompt(image, obj_id, label, prompt)
+            if prompt is not None:
+                self._prompt(image, obj_id, label, prompt)
+            elif obj_id in self.live:
+                self.drop(obj_id)
         # Out of turn while there is nothing to follow, and to look a second time at what was seen once.
         due = self.frame % self._every == 0 or not self.live or self.tentative()
         if self._detector is not None and due:

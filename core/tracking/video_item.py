@@ -102,7 +102,7 @@ class _Progress:
     ) -> None:
         self._source = source
         self._part = part
-        self._unanswered = {(one.obj_id, one.source_frame): one for one in prompts}
+        self._unanswered = {(one.obj_id, one.source_frame): one for one in prompts if one.prompt is not None}
         self._fps = fps
         self._steps = steps
         self.frames = 0

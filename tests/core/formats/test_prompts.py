@@ -21,6 +21,7 @@ def test_missing_ids_count_up_past_the_given_ones(tmp_path: Path) -> None:
     read = read_prompts(_write(tmp_path / "p.json", {"a.mp4": entries}))["a.mp4"]
     assert [entry.obj_id for entry in read] == [5, 4, 6]
     prompt = read[1].object_prompt()
+    assert prompt.prompt is not None
     assert prompt.prompt.points == ((1, 2, True), (3, 4, False))
     assert read[2].object_prompt().source_frame == 3
 
@@ -52,7 +53,9 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
 def test_a_mask_may_be_a_list_of_runs(tmp_path: Path) -> None:
     entries = [{"mask": {"size": [4, 6], "counts": [5, 2, 17]}}]
     (read,) = read_prompts(_write(tmp_path / "p.json", {"a.mp4": entries}))["a.mp4"]
-    mask = read.object_prompt().prompt.mask
+    prompt = read.object_prompt().prompt
+    assert prompt is not None
+    mask = prompt.mask
     assert mask is not None
     assert mask.T.ravel().nonzero()[0].tolist() == [5, 6]
 
@@ -73,7 +76,9 @@ def test_entries_of_one_object_on_one_frame_are_one_prompt(tmp_path: Path) -> No
     joined = read[0]
     assert (joined.label, joined.box) == ("cup", (2, 4, 8, 9))
     assert joined.points == [(1, 2, 1), (3, 4, 0)]
-    mask = joined.object_prompt().prompt.mask
+    prompt = joined.object_prompt().prompt
+    assert prompt is not None
+    mask = prompt.mask
     assert mask is not None
     assert mask.tolist() == [[True, False], [False, True]]
 
@@ -108,3 +113,20 @@ def test_a_key_of_several_videos_or_of_none_is_refused(tmp_path: Path) -> None:
         prompts_by_video(_write(tmp_path / "p.json", {"a.mp4": [{"box": [0, 0, 5, 9]}]}), VIDEOS)
     with pytest.raises(RefusedInput, match=r"none of 'c\.mp4' does"):
         prompts_by_video(_write(tmp_path / "p.json", {"c.mp4": [{"box": [0, 0, 5, 9]}]}), VIDEOS)
+
+
+def test_what_is_gone_has_an_id_and_nothing_to_show(tmp_path: Path) -> None:
+    (shown, gone) = read_prompts(
+        _write(
+            tmp_path / "p.json",
+            {"a.mp4": [{"obj_id": 1, "box": [0, 0, 5, 9]}, {"obj_id": 1, "frame": 7, "gone": True}]},
+        )
+    )["a.mp4"]
+    assert shown.object_prompt().prompt is not None
+    assert (gone.object_prompt().obj_id, gone.object_prompt().source_frame, gone.object_prompt().prompt) == (1, 7, None)
+    for wrong in ({"gone": True}, {"obj_id": 1, "gone": True, "box": [0, 0, 5, 9]}):
+        with pytest.raises(RefusedInput, match="what is gone has an obj_id, and no box, mask or points"):
+            read_prompts(_write(tmp_path / "p.json", {"a.mp4": [wrong]}))
+    both = [{"obj_id": 1, "gone": True}, {"obj_id": 1, "box": [0, 0, 5, 9]}]
+    with pytest.raises(RefusedInput, match="object 1 is there and gone on frame 0"):
+        read_prompts(_write(tmp_path / "p.json", {"a.mp4": both}))

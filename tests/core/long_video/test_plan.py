@@ -83,3 +83,12 @@ def test_windows_together_follow_what_one_window_would(interval: int, annotated:
         ]
         assert [frame for window, part in parts for frame in frames_to_follow(window, interval, [part])] == expected
         assert sorted(seed.shown.frame for _, part in parts for seed in part.seeds) == sorted(annotated)
+
+
+def test_an_object_is_not_followed_where_it_is_gone() -> None:
+    index = index_of(1000)
+    one = shown_at(200, 600).model_copy(update={"gone": (300, 650)})
+    found = plausible(one, 1, index, 1000.0)
+    assert found.spans == ((0, 299), (600, 649))
+    assert found.runs("forward") == [(200, 299), (600, 649)]
+    assert found.runs("backward") == [(0, 200), (600, 600)]

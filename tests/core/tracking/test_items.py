@@ -219,3 +219,20 @@ def test_a_box_that_lies_half_outside_is_used_and_pointed_out(tmp_path: Path, ma
     (problem,) = record["problems"]
     assert "50% of its box lies outside the picture of 96x64" in problem["what"]
     assert "not x, y, width, height" in problem["what"]
+
+
+def test_an_object_that_is_gone_ends_there_and_comes_back_where_it_is_shown(
+    tmp_path: Path, make_video: MakeVideo
+) -> None:
+    video = make_video(tmp_path / "a.mp4", frames=20, fps=10)
+    entries = (
+        PromptEntry(obj_id=1, box=(8, 22, 28, 42)),
+        PromptEntry(obj_id=1, frame=6, gone=True),
+        PromptEntry(obj_id=1, frame=12, box=(32, 22, 52, 42)),
+    )
+    prompts = [one.model_dump(mode="json") for one in entries]
+    changes = {"text_prompt": None, "detector": None, "prompts": prompts}
+    record = track_video(_request(video, **changes), tmp_path, lambda done, expected: None)
+    seen = [frame.source_frame for frame in read_frames(tmp_path) if frame.objects]
+    assert seen == [*range(6), *range(12, 20)]
+    assert record["problems"] == []
