@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -10,6 +11,7 @@ from urllib.parse import quote
 
 import cv2
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from core.masks.draw import colour
 from core.report.plot import Plot
@@ -131,12 +133,17 @@ def _hex(number: int) -> str:
     return "#888888" if number == 0 else "#{:02x}{:02x}{:02x}".format(*(round(0.8 * part) for part in colour(number)))
 
 
+def _code(text: str) -> Markup:
+    """Text in which what stands between backticks is code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
+
+
 def write_page(path: Path, page: Page) -> None:
     """Write a page; all text is escaped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"clock": clock, "hex": _hex, "address": quote}
+    environment.filters |= {"clock": clock, "hex": _hex, "address": quote, "code": _code}
     sections = sorted(page.sections, key=lambda section: section.rank)
     html = environment.get_template("page.html.jinja").render(page=page, sections=sections)
     path.write_text(html, encoding="utf-8")

@@ -85,7 +85,7 @@ def track_videos(
     max_objects: Annotated[int | None, Field(ge=1)] = None,
     max_frames: Annotated[int, Field(ge=1)] = 60,
     fps: Annotated[float | None, Field(gt=0, le=1000)] = None,
-    taken: Taken = Taken(),
+    part: Taken = Taken(),
     drawing: Drawing = Drawing(),
     models: Models = Models(),
     devices: Devices = Devices(),
@@ -110,7 +110,7 @@ def track_videos(
         max_objects: Most objects of a video at once; the surest are kept.
         max_frames: Most frames of a video held in memory at once.
         fps: Process this many frames a second, picked by time; frames with prompts are processed besides.
-        taken: Which part of the videos is processed.
+        part: Which part of the videos is processed, to try things out.
         drawing: How annotated videos are drawn.
         models: Which models find and follow objects.
         devices: Where the work is done.
@@ -119,7 +119,7 @@ def track_videos(
     log = get_run_logger()
     log.info(how_to_cancel())
     plan = check(
-        videos, video_list, output_jsonl, text_prompt, prompts, output_video_dir, recording, taken, models, devices,
+        videos, video_list, output_jsonl, text_prompt, prompts, output_video_dir, recording, part, models, devices,
         execution,
     )  # fmt: skip
     notes = models.notes(plan.detector, plan.segmenter)
@@ -129,10 +129,9 @@ def track_videos(
         log.warning(note)
     notes += [*plan.notes, *warn(log, plan.text_prompt, plan.detector, plan.segmenter)]
     store = RunStore(plan.results.parent)
-    part = {"start_s": plan.part.start_s, "end_s": plan.part.end_s}
     settings = {
         "detection_frequency": detection_frequency, "max_objects": max_objects, "max_frames": max_frames, "fps": fps,
-        "part": part,
+        "part": {"start_s": plan.part.start_s, "end_s": plan.part.end_s},
     }  # fmt: skip
     items, unreadable = _items(plan, store, settings)
     try:

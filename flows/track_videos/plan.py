@@ -73,13 +73,13 @@ def check(
     prompts: Path | None,
     output_video_dir: Path | None,
     recording: Path | None,
-    taken: Taken,
+    part: Taken,
     models: Models,
     devices: Devices,
     execution: Execution,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
-    listed = _listed(videos, video_list)[: taken.limit]
+    listed = _listed(videos, video_list)[: part.limit]
     text = (text_prompt or "").strip() or None
     if (text is None) == (prompts is None):
         raise RefusedInput.of("text_prompt", text_prompt, "give a text prompt or a prompts file, one of the two")
@@ -89,7 +89,7 @@ def check(
         by_hand, unused = prompts_by_video(prompts, {video: video for video in listed})
         if unused:
             notes.append(f"Prompts of {keys_of(unused)} are not used: no video of this run is called so")
-    part = taken.part
+    times = part.part
     finder, follower = models.choose(text)
     for parameter, folder in (
         ("output_jsonl", output_jsonl.parent), ("output_video_dir", output_video_dir), ("recording", recording)
@@ -102,7 +102,7 @@ def check(
     placement = place(devices, execution)
     names = dict(zip(listed, short_names([path_parts(video) for video in listed]), strict=True))
     return Plan(
-        listed, names, text, by_hand, part, models, finder, follower, placement, output_jsonl, output_video_dir,
+        listed, names, text, by_hand, times, models, finder, follower, placement, output_jsonl, output_video_dir,
         recording, notes,
     )  # fmt: skip
 
