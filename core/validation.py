@@ -45,5 +45,12 @@ def explained(error: Mapping[str, Any]) -> str:
     return _KINDS.get(kind.partition("_")[0], str(error["msg"]))
 
 
+def expected(error: Mapping[str, Any]) -> str:
+    """The same as a clause of its own: `expected a list`, or why not."""
+    said = explained(error)
+    is_clause = error["type"] in ("missing", "extra_forbidden", "value_error") or said == error["msg"]
+    return said if is_clause else f"expected {said}"
+
+
 def _plain(value: object) -> object:
     return f"{value:g}" if isinstance(value, float) else value

@@ -1,5 +1,6 @@
 """Pages that are made when the site is built: from files elsewhere in the project, and from the command line itself."""
 
+import html
 import re
 from pathlib import Path
 
@@ -19,6 +20,8 @@ _COPIED = {
 _LINKS = {
     "../README.md": "index.md",
     "README.md": "index.md",
+    "../deployments/README.md": "machines.md",
+    "../CONTRIBUTING.md": "contributing.md",
     "benchmarks/README.md": "benchmarks.md",
     "../benchmarks/README.md": "benchmarks.md",
     "deployments/README.md": "machines.md",
@@ -35,7 +38,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Put the table of mistakes where it belongs."""
+    """Put the table of mistakes where it belongs, and lead links to files of the project to their pages."""
+    for file, page in _LINKS.items():
+        markdown = markdown.replace(f"]({file}", f"]({page}")
     return markdown.replace("<!-- mistakes -->", mistakes())
 
 
@@ -47,10 +52,11 @@ def mistakes() -> str:
 
 def _as_text(said: str) -> str:
     """What is no code as it stands: no markup."""
-    parts = said.replace("HERE/", "").split("`")
-    return "`".join(
-        re.sub(r"([*_<>\[\]{}])", r"\\\1", part) if place % 2 == 0 else part for place, part in enumerate(parts)
-    )
+    parts = (
+        said.replace("HERE/", "").replace("HERE", "/work").replace("HOST", "this-machine").split("`")
+    )  # every second one is code
+    parts[::2] = (re.sub(r"([*_\[\]{}])", r"\\\1", html.escape(part, quote=False)) for part in parts[::2])
+    return "`".join(parts)
 
 
 def command_line() -> str:
@@ -67,6 +73,7 @@ def _relinked(text: str) -> str:
         if "://" in target:
             return match[0]
         page = _LINKS.get(target) or (target.removeprefix("docs/") if target.endswith(".md") else None)
-        return f"[{words}]({page}{anchor})" if page is not None else f"{words} (`{target}`)"
+        named = words if target in words else f"{words} (`{target}`)"
+        return f"[{words}]({page}{anchor or ''})" if page is not None else named
 
     return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)#\s]*)(#[^)]*)?\)", lambda m: link(m) if m[2] else m[0], text)

@@ -26,4 +26,5 @@ def count_objects() -> str:
 
 
 if __name__ == "__main__":
+    print(maskflow.ensure_server())  # the configured one, else one that lasts as long as this process
     print(count_objects())

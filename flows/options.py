@@ -97,7 +97,7 @@ class Taken(Options):
     def part(self) -> Part:
         """The times that are processed. Raises `RefusedInput` where there are none."""
         if self.end is not None and self.end <= self.start:
-            raise RefusedInput.of("end", self.end, f"seconds after start = {self.start:g}")
+            raise RefusedInput.of("end", self.end, f"more than start = {self.start:g} seconds")
         return Part(self.start, self.end)
 
 

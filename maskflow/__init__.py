@@ -7,8 +7,8 @@
         for frame in video.read():
             print(video.name, frame.time_s, [one.label for one in frame.objects])
 
-Works in a script, in a notebook, in a coroutine's thread, and inside a Prefect flow of your own, where each call is a
-subflow.
+Works in a script, in a notebook, where an event loop runs, and inside a Prefect flow of your own, where each call is a
+subflow: call `ensure_server()` before it, so that both are on one server that can take the load.
 """
 
 from core.errors import BadMedia, MaskflowError, RefusedInput, Unavailable, UnsafeFile
@@ -24,6 +24,7 @@ from maskflow.running import (
     track_videos,
 )
 from tasks.reporting.summary import Row, Summary
+from tasks.server.temporary import ensure_server
 
 __all__ = [
     "BadMedia",
@@ -39,6 +40,7 @@ __all__ = [
     "UnsafeFile",
     "VideoResults",
     "annotate_long_video",
+    "ensure_server",
     "evaluate",
     "export",
     "read_results",

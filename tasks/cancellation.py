@@ -16,7 +16,8 @@ _POLL_S = 0.5
 
 def how_to_cancel() -> str:
     """The command that cancels the present flow run from another shell."""
-    command = f"PREFECT_API_URL={PREFECT_API_URL.value()} prefect flow-run cancel {flow_run.id}"
+    url = PREFECT_API_URL.value()  # none inside a flow that Prefect itself started a server for
+    command = f"{'' if url is None else f'PREFECT_API_URL={url} '}prefect flow-run cancel {flow_run.id}"
     return f"Flow run {flow_run.id}: cancel it with `{command}`"
 
 

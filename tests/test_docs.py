@@ -40,3 +40,10 @@ def test_the_site_builds_with_every_link_and_page(tmp_path: Path) -> None:
     for page in (tmp_path / "site").rglob("*.html"):
         loaded = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?://[^"]+)"', page.read_text())
         assert loaded == [], "pages need no network"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
+def test_links_of_a_page_lead_somewhere_in_the_checkout_too(page: Path) -> None:
+    generated = {"command-line.md"}
+    links = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
+    assert [link for link in links if link not in generated and not (page.parent / link).exists()] == []

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import BadMedia
 from core.masks.rle import RLE
-from core.validation import explained
+from core.validation import expected
 
 
 class DenseObject(BaseModel):
@@ -72,7 +72,7 @@ def read_dense(path: Path) -> Iterator[DenseFrame]:
             except ValidationError as error:
                 first = error.errors()[0]
                 place = " / ".join(str(part) for part in first["loc"])
-                raise BadMedia(f"{where}: not a line of annotations: {place}: {explained(first)}") from None
+                raise BadMedia(f"{where}: not a line of annotations: {place}: {expected(first)}") from None
             if frame.frame_number <= last:
                 raise BadMedia(f"{where}: frame {frame.frame_number} after frame {last}")
             last = frame.frame_number

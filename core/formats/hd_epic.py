@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_valid
 from core.errors import RefusedInput, UnsafeFile, reason_of
 from core.formats.sparse_annotations import Problem, SparseAnnotations, SparsePrompt
 from core.store.safe_load import load_json
-from core.validation import explained
+from core.validation import expected
 
 _MAX_BYTES = 1_000_000_000
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
@@ -83,7 +83,7 @@ def _by_video(parameter: str, path: Path) -> dict[str, dict[str, Any]]:
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {explained(first)}" if place else explained(first)
+    return f"{place}: {expected(first)}" if place else expected(first)
 
 
 def _prompts(

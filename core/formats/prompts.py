@@ -34,7 +34,7 @@ from core.masks.boxes import around
 from core.prompts import ObjectPrompt, Prompt
 from core.store.safe_load import load_json
 from core.text import one_line
-from core.validation import explained
+from core.validation import expected
 from core.video.video_paths import path_parts
 
 LARGEST_ID = 65_535
@@ -119,12 +119,23 @@ def read_prompts(path: Path) -> dict[str, list[PromptEntry]]:
     except ValidationError as error:
         first = error.errors()[0]
         place = one_line(" / ".join(str(part) for part in first["loc"]), _LONGEST_PLACE)
-        hint = " (a point is [x, y, 1] on the object, or [x, y, 0] off it)" if "points" in first["loc"] else ""
-        raise RefusedInput.unusable("prompts", str(path), f"{place or 'the file'}: {explained(first)}{hint}") from None
+        hint = _hint(first["loc"], str(first["type"]))
+        raise RefusedInput.unusable("prompts", str(path), f"{place or 'the file'}: {expected(first)}{hint}") from None
     try:
         return {video: _joined(_numbered(entries)) for video, entries in videos.items()}
     except ValueError as error:
         raise RefusedInput.unusable("prompts", str(path), str(error)) from None
+
+
+def _hint(place: tuple[int | str, ...], kind: str) -> str:
+    """What a part of the file looks like where it is right."""
+    if "points" in place:
+        return " (a point is [x, y, 1] on the object, or [x, y, 0] off it)"
+    if kind == "extra_forbidden":
+        return f" (known are {', '.join(PromptEntry.model_fields)})"
+    if len(place) < 2:
+        return ' (as in {"car.mp4": [{"frame": 0, "label": "car", "box": [120, 80, 340, 260]}]})'
+    return ""
 
 
 def prompts_by_video(file: Path, paths: Mapping[str, str]) -> tuple[dict[str, list[PromptEntry]], list[str]]:
@@ -176,9 +187,14 @@ def _numbered(entries: list[PromptEntry]) -> list[PromptEntry]:
 
 
 def _joined(entries: list[PromptEntry]) -> list[PromptEntry]:
-    """One entry for each object and frame, in the order of the first ones."""
-    found: dict[tuple[int | None, int], PromptEntry] = {}
+    """One entry for each object and frame, in the order of the first ones; an object keeps its label throughout."""
+    labels: dict[int | None, str] = {}
     for entry in entries:
+        if entry.label is not None:
+            labels.setdefault(entry.obj_id, entry.label)
+    found: dict[tuple[int | None, int], PromptEntry] = {}
+    for given in entries:
+        entry = given.model_copy(update={"label": given.label or labels.get(given.obj_id)})
         place = (entry.obj_id, entry.frame)
         found[place] = found[place].joined(entry) if place in found else entry
     return list(found.values())

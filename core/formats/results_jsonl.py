@@ -25,7 +25,7 @@ from core.store.atomic import atomic_file
 Schema = Literal["frames", "objects"]
 _SPOOL_BYTES = 2**16
 _LONGEST_HEAD = 2**16
-_HEAD = re.compile(rb'\s*\{"video_path": "(?:[^"\\]|\\.)*", "text_prompt": (null|"(?:[^"\\]|\\.)*")')
+_HEAD = re.compile(rb'\s*\{"video_path": ("(?:[^"\\]|\\.)*"), "text_prompt": (null|"(?:[^"\\]|\\.)*")')
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,20 @@ def write_results(path: Path, videos: Iterable[TrackedVideo], schema: Schema, ma
             write_line(out, video.video_path, video.text_prompt, read_head(video.folder), frames, schema, video.drawn)
 
 
-def text_of_results(path: Path) -> str | None:
-    """The text whose results a file has, empty for prompts by hand; None where there is no such file."""
+@dataclass(frozen=True)
+class ResultsHead:
+    """What the first line of a results file begins with."""
+
+    video_path: str
+    text_prompt: str | None
+
+
+def head_of_results(path: Path) -> ResultsHead | None:
+    """Of a file that `write_results` wrote; None where there is no such file."""
     try:
         with path.open("rb") as file:
             head = _HEAD.match(file.read(_LONGEST_HEAD))
-        return None if head is None else json.loads(head[1]) or ""
+        return None if head is None else ResultsHead(json.loads(head[1]), json.loads(head[2]))
     except (OSError, ValueError):
         return None
 

@@ -67,11 +67,12 @@ class Annotator:
         for identity, seen in best.items():
             assoc_id, name = self._names.named(identity, seen.found.label)
             x, y, width, height = documented_xywh(rle.box_xyxy(seen.found.rle))
+            number = self._names.number(identity, seen.found.label)
             objects.append(
                 ObjectRecord(
-                    obj_id=self._names.number(identity, seen.found.label),
+                    obj_id=number,
                     bbox=(x, y, width, height),
-                    label=f"{name} {assoc_id}",
+                    label=name if assoc_id == str(number) else f"{name} {assoc_id}",
                     score=seen.found.score,
                     detection_score=None,
                     rle=seen.found.rle,

@@ -10,7 +10,18 @@ from core.formats.links_jsonl import Link
 from core.formats.review_jsonl import ReviewEntry
 from core.long_video.timeline import Timeline
 from core.quality.pictures import review_section
-from core.report.page import FAILED, Bar, Page, Picture, Section, Table, facts_table, warnings_of, write_run_page
+from core.report.page import (
+    FAILED,
+    LOOK_FIRST,
+    Bar,
+    Page,
+    Picture,
+    Section,
+    Table,
+    facts_table,
+    warnings_of,
+    write_run_page,
+)
 from core.report.run_facts import RunFacts, run_sections
 from core.text import clock
 
@@ -38,6 +49,7 @@ class ReportRequest(BaseModel):
         windows: in the order in which they were followed.
         problems: annotations that could not be used: where, and why.
         stationary: objects that never move; None without a scene graph.
+        files: what else is made of the video, by what it is, relative to the page.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +60,7 @@ class ReportRequest(BaseModel):
     windows: list[WindowFigures] = Field(default_factory=list)
     problems: list[tuple[str, str]] = Field(default_factory=list)
     stationary: list[str] | None = None
+    files: dict[str, str] = Field(default_factory=dict)
 
 
 def write_report(
@@ -70,7 +83,9 @@ def write_report(
         doubtful: what a person should look at, the most suspicious first.
         pictures: annotated frames.
     """
+    video = request.files.get("annotated video", "")
     sections = [
+        Section("Files", links=[*request.files.items()], video=video, rank=LOOK_FIRST),
         Section("Annotated frames", pictures=pictures),
         review_section(doubtful, (), with_video=False),
         _objects(request, timeline),

@@ -73,19 +73,25 @@ class _VideoSummary:
         self.stretches: dict[int, list[tuple[float, float]]] = {}
         self.labels: dict[int, str] = {}
         self.fullest: FrameRecord | None = None
+        self._first_s = self._last_s = 0.0
+        source_s = self.head.total_frames / self.head.original_fps
         for record in read_frames(tracks):
+            self._last_s = record.time_s
+            if self.frames == 0:
+                self._first_s = record.time_s
             self.frames += 1
             most = 0 if self.fullest is None else len(self.fullest.objects)
-            if len(record.objects) > most or (0 < len(record.objects) == most and 2 * record.time_s <= self.duration_s):
+            if len(record.objects) > most or (0 < len(record.objects) == most and 2 * record.time_s <= source_s):
                 self.fullest = record  # of those alike the one in the middle
             for one in record.objects:
                 self.labels.setdefault(one.obj_id, one.label or "")
-                note_presence(self.stretches.setdefault(one.obj_id, []), record.time_s, 1 / self.head.process_fps)
+                stretches = self.stretches.setdefault(one.obj_id, [])
+                note_presence(stretches, record.time_s - self._first_s, 1 / self.head.process_fps)
 
     @property
     def duration_s(self) -> float:
-        """Length of the source."""
-        return self.head.total_frames / self.head.original_fps
+        """Length of what was processed: of a part of the video, where only that was."""
+        return self._last_s - self._first_s + 1 / self.head.process_fps
 
     def bars(self) -> Iterator[Bar]:
         """A row for each object, by its number."""

@@ -121,7 +121,7 @@ def annotate_long_video(
     store = RunStore(output_dir)
     finder = None if plan.detector is None else plan.detector.spec(plan.models, store.digests.content)
     specs = ModelSpecs(plan.segmenter.spec(plan.models, store.digests.content), finder, plan.text_prompt)
-    wanted = {"masks": masks, "tracks": recording or annotated_video}
+    wanted = Drawn(annotated_video, recording, drawing.style)
     try:
         with item_run(store, plan.placement, _at_once(plan, settings), execution.resume) as run:
             videos, failures = _open(run, plan, settings, scene_graph_dir, output_dir)
@@ -131,8 +131,8 @@ def annotate_long_video(
             followed = follow(run, videos, settings, specs)
             for video in videos:
                 failures |= not_followed(video, followed[video.video_id].made)
-            outcomes = assemble(run, videos, followed, settings, specs, notes, wanted)
-            drawn = draw(run, videos, followed, outcomes, settings, Drawn(annotated_video, recording, drawing.style))
+            outcomes = assemble(run, videos, followed, settings, specs, notes, masks, wanted)
+            drawn = draw(run, videos, followed, outcomes, settings, wanted)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     failures |= deliver_results(store, videos, outcomes, drawn, output_dir, settings.interval)

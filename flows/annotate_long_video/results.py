@@ -42,6 +42,11 @@ _DELIVERED = (
     (assembled.REVIEW_FILE, "review_{}.jsonl"),
     (REPORT_FILE, "report_{}.html"),
 )
+_TO_OPEN = (
+    ("Annotated video", "annotated_{}.mp4"),
+    ("Recording", "recording_{}.rrd"),
+    ("Report", "report_{}.html"),
+)
 
 
 def not_followed(video: Video, made: Sequence[Made]) -> dict[str, str]:
@@ -60,7 +65,8 @@ def assemble(
     settings: Settings,
     specs: ModelSpecs,
     notes: Sequence[str],
-    wanted: dict[str, bool],
+    masks: bool,
+    drawn: "Drawn",
 ) -> list[Outcome]:
     """Put every video together."""
     items = []
@@ -77,9 +83,11 @@ def assemble(
                 str(number): [prompt.model_dump(mode="json") for prompt in prompts]
                 for number, prompts in video.held_out.items()
             },
-            **wanted,
+            "masks": masks,
+            "tracks": drawn.annotated_video or drawn.recording,
         }
-        about = {**_report(video, done, settings, notes), "run": run_facts(run.made)}
+        files = {word: name.format(video.video_id) for word, name in drawn.files}
+        about = {**_report(video, done, settings, notes), "files": files, "run": run_facts(run.made)}
         inputs = {
             "video": video.content,
             "shards": [
@@ -133,6 +141,13 @@ class Drawn:
     annotated_video: bool
     recording: bool
     style: Style
+
+    @property
+    def files(self) -> list[tuple[str, str]]:
+        """What is delivered for people to open, by what it is, with a place for the id of the video."""
+        files = [("annotations", "dense_annotations_{}.jsonl"), ("review", "review_{}.jsonl")]
+        files += [("annotated video", "annotated_{}.mp4")] if self.annotated_video else []
+        return files + ([("recording", "recording_{}.rrd")] if self.recording else [])
 
 
 def draw(
@@ -255,7 +270,9 @@ def summary(
         files = tuple((word, str(folder / name)) for word, name in places if (folder / name).is_file())
         rows.append(Row(video_id, status, figures, failures.get(video_id, ""), files))
     outputs = [("Results", str(folder))]
-    outputs += [("Report", str(folder / f"report_{video.video_id}.html")) for video in videos]
+    for word, name in _TO_OPEN:
+        made = (folder / name.format(video.video_id) for video in videos)
+        outputs += [(word, str(place)) for place in made if place.is_file()]
     for video in videos:
         lost = [problem.where for problem in video.problems if problem.lost]
         if video.problems:

@@ -28,6 +28,7 @@ from flows.options import INPUT, OUTPUT, Devices, Drawing, Execution, Models, Po
 from flows.track_videos.plan import FAILURES, PROBLEMS, TRACK, Plan, check
 from flows.track_videos.results import (
     doubtful_frames,
+    found_nothing,
     make_report,
     objects_path,
     output_files,
@@ -84,7 +85,7 @@ def track_videos(
     detection_frequency: Annotated[int, Field(ge=1)] = 1,
     max_objects: Annotated[int | None, Field(ge=1)] = None,
     max_frames: Annotated[int, Field(ge=1)] = 60,
-    fps: Annotated[float | None, Field(gt=0, le=1000)] = None,
+    fps: Annotated[float | None, Field(gt=0, le=1000, allow_inf_nan=False)] = None,
     part: Taken = Taken(),
     drawing: Drawing = Drawing(),
     models: Models = Models(),
@@ -143,6 +144,7 @@ def track_videos(
             failures = unreadable | {one.item.name: one.reason for one in settled if one.reason is not None}
             failures |= _deliver_rendered(plan, store, rendered)
             problems = prompt_problems(tracked)
+            notes += found_nothing(tracked)
             no_report = make_report(run, plan, tracked, reviewed, failures, problems, notes)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))

@@ -1,12 +1,13 @@
 """The parameters of `track_videos`, checked: everything that can be refused is, before any work begins."""
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import RefusedInput, reason_of
 from core.formats.prompts import PromptEntry, keys_of, prompts_by_video
-from core.formats.results_jsonl import text_of_results
+from core.formats.results_jsonl import head_of_results
 from core.formats.video_list import named_videos, read_video_list
 from core.models.backend import Backend
 from core.models.roles import Detector, VideoSegmenter
@@ -97,14 +98,22 @@ def check(
         if folder is not None:
             check_writable(parameter, folder)
     _check_results_file(output_jsonl, [path for path in (video_list, prompts) if path is not None])
-    if (before := text_of_results(output_jsonl)) is not None and before != (text or ""):
-        notes.append(f"{output_jsonl} held results of {before or 'prompts by hand'!r}, and is written anew")
+    notes += _about_results_before(output_jsonl, text, listed)
     placement = place(devices, execution)
     names = dict(zip(listed, short_names([path_parts(video) for video in listed]), strict=True))
     return Plan(
         listed, names, text, by_hand, times, models, finder, follower, placement, output_jsonl, output_video_dir,
         recording, notes,
     )  # fmt: skip
+
+
+def _about_results_before(path: Path, text: str | None, videos: Sequence[str]) -> list[str]:
+    """That a file of results will be written over, where it holds others."""
+    before = head_of_results(path)
+    if before is None or (before.text_prompt == text and before.video_path in videos):
+        return []
+    what = repr(before.text_prompt or "prompts by hand") if before.text_prompt != text else "other videos"
+    return [f"{path} held results of {what} ({before.video_path} …), and is written anew"]
 
 
 def _listed(names: Sequence[str] | None, file: Path | None) -> list[str]:
@@ -114,8 +123,19 @@ def _listed(names: Sequence[str] | None, file: Path | None) -> list[str]:
     for name in names or ():
         if name.lower().endswith((".txt", ".csv", ".json", ".jsonl")):
             raise RefusedInput.of("videos", name, "videos; a list of them is given as video_list")
-    videos = [*named_videos(names or ()), *([] if file is None else _read_list(file))]
-    return list(dict.fromkeys(videos))
+    named = named_videos(names or ())
+    if names and file is None and not any(map(_may_be_there, named)):
+        where = f"looked for in {Path.cwd()} on {socket.gethostname()}"
+        raise RefusedInput.of("videos", names[0], f"a video, folder or pattern that is there ({where})")
+    return list(dict.fromkeys([*named, *([] if file is None else _read_list(file))]))
+
+
+def _may_be_there(video: str) -> bool:
+    """Whether there is something, or it is an address: the item of one that is not there says so."""
+    try:
+        return "://" in video or Path(video).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 def _read_list(path: Path) -> list[str]:

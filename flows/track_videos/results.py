@@ -12,7 +12,7 @@ from prefect.logging import get_run_logger
 from core.formats.review_jsonl import ReviewEntry, read_review
 from core.quality.review import worst_first
 from core.quality.review_item import REVIEW_FILE
-from core.report.page import REPORT_FILE, fact_of
+from core.report.page import REPORT_FILE, WARNING, fact_of
 from core.store.atomic import write_text
 from core.text import one_line
 from core.tracking.prompt_check import PromptProblem
@@ -23,6 +23,7 @@ from tasks.reporting.facts import run_facts
 from tasks.running import ItemRun, run_items
 
 REVIEW = Stage("review", "core.quality.review_item:review_video", lambda done: [f"{done['entries']} frames to look at"])
+_MOST_NAMES = 5
 MAKE_REPORT = Stage("report", "core.tracking.report_item:report_tracked", lambda _: [], page=True)
 
 
@@ -66,6 +67,18 @@ def prompt_problems(tracked: Sequence[Outcome]) -> list[tuple[str, PromptProblem
     for video, one in problems:
         get_run_logger().warning("%s: %s: %s", one_line(video), one_line(one.where), one_line(one.what))
     return problems
+
+
+def found_nothing(tracked: Sequence[Outcome]) -> list[str]:
+    """A warning, logged too, where videos were tracked and nothing was found in them."""
+    empty = [one_line(Path(one.item.name).name) for one in tracked if (one.record or {}).get("objects") == 0]
+    if not empty:
+        return []
+    more = f" and {len(empty) - _MOST_NAMES} more" if len(empty) > _MOST_NAMES else ""
+    remedy = "point at it with a box (--prompts), or take another detector"
+    warning = f"Nothing was found in {', '.join(empty[:_MOST_NAMES])}{more}: {remedy}"
+    get_run_logger().warning(warning)
+    return [f"{WARNING}: {warning}"]
 
 
 def write_problems(path: Path, problems: Sequence[tuple[str, PromptProblem]]) -> None:

@@ -389,7 +389,7 @@ def test_videos_by_name_a_part_of_them_and_what_comes_out(tmp_path: Path, make_v
     assert "maskflow track-videos --videos" in page
     assert "--start 0.5 --end 1.5" in page
     again = maskflow("track-videos", tmp_path / "walks", "--text-prompt", "blue", "--output-jsonl", output)
-    assert "results.jsonl held results of 'red', and is written anew" in " ".join(again.err.split())
+    assert "results.jsonl held results of 'red' (" in " ".join(again.err.split())
     missing = maskflow(
         "track-videos", "https://a.example/b.mp4", "c.mp4", "--text-prompt", "red", "--output-jsonl", output
     )

@@ -3,11 +3,13 @@
 import json
 import os
 import shlex
+import socket
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import write_moving_square
+from PIL import Image
 
 from flows.cli.main import run
 
@@ -18,6 +20,8 @@ PROMPTS: dict[str, object] = {
     "xywh.json": {"a.mp4": [{"box": [50, 40, 20, 10]}]},
     "typo.json": {"a.mp4": [{"bbox": [5, 4, 20, 10]}]},
     "other.json": {"b.mp4": [{"box": [5, 4, 20, 10]}]},
+    "entry.json": {"a.mp4": {"box": [5, 4, 20, 10]}},
+    "gone.json": {"a.mp4": [{"frame": 5, "gone": True}]},
     "nothing.json": {"a.mp4": [{"frame": 3}]},
     "point.json": {"a.mp4": [{"points": [[5, 4]]}]},
 }
@@ -38,8 +42,16 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "not.npz").write_text("no archive")
     (folder / "notes.pdf").write_text("pdf")
     (folder / "r.jsonl").write_text("")
-    for name in ("folder", "scenes", "emptydir", "full"):
+    (folder / "videos.txt").write_text("a.mp4\n")
+    seen = {"obj_id": 1, "bbox": [8, 22, 19, 19], "label": "red", "score": 0.7, "detection_score": None}
+    info = {"width": 96, "height": 64, "original_fps": 10.0, "process_fps": 10.0, "total_frames": 12}
+    frames = [{"frame_idx": 0, "source_frame": 0, "time_s": 0.0, "objects": [seen]}]
+    line = {"video_path": "a.mp4", "text_prompt": "red", "video_info": info, "frames": frames}
+    (folder / "good.jsonl").write_text(json.dumps(line) + "\n")
+    for name in ("folder", "scenes", "emptydir", "full", "frames"):
         (folder / name).mkdir()
+    for number in range(12):
+        Image.new("RGB", (64, 48)).save(folder / "frames" / f"{number}.png")
     (folder / "full" / "mine.txt").write_text("mine")
     return folder
 
@@ -55,7 +67,8 @@ def test_a_mistake_is_answered_in_one_line_that_helps(
     assert run(shlex.split(mistake["command"])[1:]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err == f"maskflow: {mistake['says']}\n".replace("HERE/", f"{here}/")
+    says = mistake["says"].replace("HERE", str(here)).replace("MACHINE", socket.gethostname())
+    assert said.err == f"maskflow: {says}\n"
     assert not [word for word in FOREIGN if word in said.err]
     assert set(os.listdir(here)) - set(before) <= {"out", "outputs"}, "nothing but the folder for results was made"
 
