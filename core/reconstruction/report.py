@@ -1,47 +1,69 @@
 """The page about a reconstruction: how good it is, from above, and window by window."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
+from core.errors import BadMedia
 from core.formats.alignment_json import Alignment
 from core.formats.window_info import WindowInfo
 from core.geometry.colmap import pycolmap
 from core.geometry.sim3 import Array
-from core.report.page import FAILED, LOOK_FIRST, Page, Section, Table, write_run_page
+from core.report.page import FAILED, LOOK_FIRST, Page, Picture, Section, Table, write_run_page
 from core.report.plot import Plot, Series
 from core.report.run_facts import RunFacts, run_sections
+from core.video.image_file import read_image
 
 _MOST_DOTS = 3000
 _MOST_ROWS = 200
 _MOST_DOUBTFUL, _LARGE_ERROR_PX = 8, 1.5
 
 
+class FailedWindow(BaseModel):
+    """A window without a model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    window: int
+    first_frame: int
+    names: list[str]
+    reason: str
+
+
+class ReportRequest(BaseModel):
+    """What the page is about: folders of solved windows and of the merged model, files of frames by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    title: str
+    backend: str
+    windows: list[Path]
+    failed: list[FailedWindow]
+    merged: Path | None
+    pictures: dict[str, Path] = Field(default_factory=dict)
+    facts: list[tuple[str, str]]
+    run: RunFacts = Field(default_factory=RunFacts)
+    failures: list[tuple[str, str]]
+
+
 def write_report(
     folder: Path,
-    title: str,
+    request: ReportRequest,
     windows: Sequence[WindowInfo],
     alignment: Alignment | None,
     model: pycolmap.Reconstruction | None,
-    facts: Sequence[tuple[str, str]],
-    failures: Sequence[tuple[str, str]],
-    run: RunFacts,
 ) -> None:
     """Write the page.
 
     Args:
         folder: where the page goes.
-        title: of the page.
+        request: title, facts, what failed, and the run.
         windows: all, also those that failed.
         alignment: of the merged model, if there is one.
         model: the merged model, if there is one.
-        facts: settings and notes, name and value.
-        failures: what failed, and why.
-        run: items, parameters, versions.
     """
-    sections = []
-    sections.append(_look_first(windows, alignment))
+    failures = request.failures
+    sections = [_look_first(windows, alignment, request.pictures)]
     if alignment is not None and model is not None:
         sections.append(_top_view(windows, alignment, model))
     sections.append(_errors(windows, alignment, model))
@@ -50,9 +72,9 @@ def write_report(
     sections.append(Section("Windows", _ABOUT_WINDOWS, table=_window_table(windows, alignment)))
     if alignment is not None and alignment.pairs:
         sections.append(Section("Pairs of windows", _ABOUT_PAIRS, table=_pair_table(alignment)))
-    sections.append(Section("How it was reconstructed", table=Table(("", ""), facts)))
-    sections += run_sections(run)
-    write_run_page(folder, Page(title, _figures(windows, alignment), sections))
+    sections.append(Section("How it was reconstructed", table=Table(("", ""), request.facts)))
+    sections += run_sections(request.run)
+    write_run_page(folder, Page(request.title, _figures(windows, alignment), sections))
 
 
 _ABOUT_WINDOWS = (
@@ -84,27 +106,38 @@ def _figures(windows: Sequence[WindowInfo], alignment: Alignment | None) -> list
     return figures
 
 
-def _look_first(windows: Sequence[WindowInfo], alignment: Alignment | None) -> Section:
+def _look_first(windows: Sequence[WindowInfo], alignment: Alignment | None, pictures: Mapping[str, Path]) -> Section:
     """Windows that failed or were not merged, and of the others those with the largest error or frames left out."""
     merged = None if alignment is None else {one.window: one for one in alignment.windows}
-    doubts: list[tuple[float, str, str]] = []
+    doubts: list[tuple[float, WindowInfo, str]] = []
     for one in windows:
         errors = [frame.mean_reproj_error_px for frame in one.frames if frame.mean_reproj_error_px is not None]
         missing = sum(not frame.registered for frame in one.frames)
         aligned = None if merged is None else merged.get(one.window)
         if one.status != "done":
-            doubts.append((3.0, f"window {one.window}", one.reason or one.status))
+            doubts.append((3.0, one, one.reason or one.status))
         elif aligned is not None and aligned.status != "aligned":
-            doubts.append((2.0, f"window {one.window}", f"not merged: {aligned.reason or aligned.status}"))
+            doubts.append((2.0, one, f"not merged: {aligned.reason or aligned.status}"))
         elif missing:
-            share = missing / len(one.frames)
-            doubts.append((share, f"window {one.window}", f"{missing} of {len(one.frames)} frames are not registered"))
+            doubts.append((missing / len(one.frames), one, f"{missing} of {len(one.frames)} frames are not registered"))
         elif errors and max(errors) > _LARGE_ERROR_PX:
-            doubts.append((0.0, f"window {one.window}", f"a frame with an error of {max(errors):.2f} px"))
-    rows = [(name, why) for _, name, why in sorted(doubts, key=lambda doubt: -doubt[0])[:_MOST_DOUBTFUL]]
+            doubts.append((0.0, one, f"a frame with an error of {max(errors):.2f} px"))
+    worst = sorted(doubts, key=lambda doubt: -doubt[0])[:_MOST_DOUBTFUL]
+    rows = [(f"window {one.window}", why) for _, one, why in worst]
     table = Table(("window", "why"), rows) if rows else None
     note = "" if rows else "Nothing is suspicious."
-    return Section("Look at these first", note, table=table, rank=LOOK_FIRST)
+    shown = [picture for _, one, why in worst if (picture := _first_frame(one, why, pictures)) is not None]
+    return Section("Look at these first", note, pictures=shown, table=table, rank=LOOK_FIRST)
+
+
+def _first_frame(window: WindowInfo, why: str, pictures: Mapping[str, Path]) -> Picture | None:
+    path = pictures.get(window.frames[0].name) if window.frames else None
+    if path is None:
+        return None
+    try:
+        return Picture(read_image(path, upright=False), f"window {window.window}, its first frame: {why}")
+    except (BadMedia, OSError):  # changed since
+        return None
 
 
 def _top_view(windows: Sequence[WindowInfo], alignment: Alignment, model: pycolmap.Reconstruction) -> Section:

@@ -2,41 +2,14 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from core.formats.alignment_json import read_alignment
 from core.formats.rerun_reconstruction import record_reconstruction
 from core.formats.window_info import FrameInfo, WindowInfo, read_window_info
 from core.geometry.colmap import pycolmap
 from core.item import Record, item
 from core.progress import Progress
-from core.reconstruction.report import write_report
+from core.reconstruction.report import FailedWindow, ReportRequest, write_report
 from core.reconstruction.settings import ALIGNMENT, RECORDING_FILE, SPARSE
-from core.report.run_facts import RunFacts
-
-
-class FailedWindow(BaseModel):
-    """A window without a model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    window: int
-    first_frame: int
-    names: list[str]
-    reason: str
-
-
-class ReportRequest(BaseModel):
-    """What the page is about: folders of solved windows and of the merged model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    title: str
-    backend: str
-    windows: list[Path]
-    failed: list[FailedWindow]
-    merged: Path | None
-    facts: list[tuple[str, str]]
-    run: RunFacts = Field(default_factory=RunFacts)
-    failures: list[tuple[str, str]]
 
 
 @item(ReportRequest)
@@ -60,9 +33,9 @@ def report_reconstruction(request: ReportRequest, folder: Path, report: Progress
             for one in windows
             if one.window in aligned
         }
-        record_reconstruction(folder / RECORDING_FILE, model, shown)
+        record_reconstruction(folder / RECORDING_FILE, model, shown, request.pictures)
     report(1, 2)
-    write_report(folder, request.title, windows, alignment, model, request.facts, request.failures, request.run)
+    write_report(folder, request, windows, alignment, model)
     report(2, 2)
     return {"recording": model is not None}
 

@@ -12,9 +12,11 @@ from core.formats.prompts import PromptEntry
 from core.formats.tracks import FRAMES_FILE, FrameRecord, ObjectRecord, VideoHead, write_frames, write_head
 from core.item import Record, item
 from core.models.registry import DETECTORS, SEGMENTERS
+from core.models.roles import DetectorSession
 from core.models.spec import ModelSpec
 from core.progress import Progress
 from core.prompts import ObjectPrompt
+from core.tracking.given_detections import GivenDetections
 from core.tracking.loop import track_frames
 from core.tracking.prompt_check import PromptProblem, beyond, problem_of, usable_prompts
 from core.tracking.tracker import Tracker
@@ -26,12 +28,15 @@ _READ_AHEAD = 4
 
 
 class TrackVideoRequest(BaseModel):
-    """What to track in one video, and how."""
+    """What to track in one video, and how: what a detector finds by a text, `detections` from a file (see
+    `core.formats.detections_jsonl`) of which those over `min_score` start objects, or prompts."""
 
     model_config = ConfigDict(frozen=True)
     video: Path
     text_prompt: str | None = None
     prompts: list[PromptEntry] = Field(default_factory=list)
+    detections: Path | None = None
+    min_score: float = Field(default=0.3, ge=0, le=1)
     detector: ModelSpec | None = None
     segmenter: ModelSpec
     detection_frequency: int = Field(ge=1)
@@ -53,9 +58,10 @@ def track_video(request: TrackVideoRequest, folder: Path, report: Progress) -> R
     Raises:
         BadMedia: the video cannot be used; the message says why.
     """
-    detector = (
-        DETECTORS.load(request.detector).start(request.text_prompt or "") if request.detector is not None else None
-    )
+    given = None if request.detections is None else GivenDetections(request.detections, request.min_score)
+    detector: DetectorSession | None = given
+    if request.detector is not None:
+        detector = DETECTORS.load(request.detector).start(request.text_prompt or "")
     steps = _Steps(report)
     with open_video(request.video, steps.send) as source:
         prompts, problems = usable_prompts(request.prompts, source.info, request.video, steps.send, request.part)
@@ -67,7 +73,8 @@ def track_video(request: TrackVideoRequest, folder: Path, report: Progress) -> R
         also = frozenset(one.source_frame for one in prompts)
         frames = source.frames(request.fps, also=also, part=request.part)
         with read_ahead(frames, min(_READ_AHEAD, request.max_frames)) as ahead:
-            records = track_frames(progress.watch_frames(ahead), tracker, prompts, request.max_frames)
+            watched = progress.watch_frames(ahead if given is None else given.watch(ahead))
+            records = track_frames(watched, tracker, prompts, request.max_frames)
             write_frames(folder / FRAMES_FILE, progress.watch_records(records))
         if progress.frames == 0 and request.part != WHOLE:
             raise BadMedia(f"no frame is shown {request.part}: the video is shorter")

@@ -143,7 +143,8 @@ def reconstruct_windows(
             merged = merge(run, plan, planned, sequence, matches, settings, stage)
             failures = note_failures(plan, planned, sequence, merged, unmatched)
             facts = _facts(plan, planned.windows, notes, windows, settings)
-            no_report = make_report(run, plan, planned, sequence, stage, merged, facts, failures)
+            pictures = {source.path.name: source.path.absolute() for source in sources}
+            no_report = make_report(run, plan, planned, sequence, stage, merged, facts, failures, pictures)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
     except BadMedia as error:  # the video itself

@@ -1,6 +1,6 @@
 """What a reconstruction came to: failures, report, summary."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from core.formats.alignment_json import WindowAlignment
@@ -61,6 +61,7 @@ def make_report(
     merged: Outcome | None,
     facts: Sequence[tuple[str, str]],
     failures: Sequence[tuple[str, str]],
+    pictures: Mapping[str, Path],
 ) -> str | None:
     """Make the page and the recording and put them where they belong; why there is none."""
     solved = windows.solved()
@@ -87,6 +88,7 @@ def make_report(
     request = {
         "windows": folders,
         "merged": None if made is None else str(made.folder),
+        "pictures": {name: str(path) for name, path in pictures.items()},
         **what,
         "run": run_facts(run.made),
     }

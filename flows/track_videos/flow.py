@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from prefect import flow
@@ -14,13 +15,16 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled
 from pydantic import Field
 
-from core.errors import RefusedInput, reason_of
+from core.errors import MaskflowError, RefusedInput, reason_of
+from core.formats.detections_jsonl import write_detections
+from core.formats.exchange.model import VideoResults
 from core.formats.failures_jsonl import write_failures
 from core.formats.objects_csv import TrackedObject, write_objects
 from core.formats.results_jsonl import Schema, TrackedVideo, write_results
 from core.formats.review_jsonl import write_review
 from core.masks.draw import Style
 from core.quality.review_item import REVIEW_FILE
+from core.store.digests import sha256_file
 from core.store.paths import UserPath
 from core.tracking.prompt_check import PromptProblem
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
@@ -78,6 +82,7 @@ def track_videos(
     output_jsonl: Annotated[UserPath, OUTPUT] = Path("outputs/tracks/results.jsonl"),
     text_prompt: Annotated[str | None, INPUT] = None,
     prompts: Annotated[UserPath | None, INPUT] = None,
+    detections: Annotated[UserPath | None, INPUT] = None,
     output_video_dir: Annotated[UserPath | None, OUTPUT] = None,
     recording: Annotated[UserPath | None, OUTPUT] = None,
     schema: Annotated[Schema, OUTPUT] = "frames",
@@ -103,6 +108,7 @@ def track_videos(
         output_jsonl: Results file to write; the report, the table and the state of the run go beside it.
         text_prompt: What to track, as in "person" or "dog. red car".
         prompts: JSON file with boxes or points for each video, instead of a text prompt.
+        detections: Boxes that a detector of your own has found (MOT, COCO, YOLO, results …), instead.
         output_video_dir: Folder for annotated videos.
         recording: Folder for Rerun recordings (.rrd), one a video.
         schema: Shape of a results line: by frame or by object.
@@ -120,8 +126,8 @@ def track_videos(
     log = get_run_logger()
     log.info(how_to_cancel())
     plan = check(
-        videos, video_list, output_jsonl, text_prompt, prompts, output_video_dir, recording, part, models, devices,
-        execution,
+        videos, video_list, output_jsonl, text_prompt, prompts, detections, output_video_dir, recording, part, models,
+        devices, execution,
     )  # fmt: skip
     notes = models.notes(plan.detector, plan.segmenter)
     for note in notes:
@@ -186,8 +192,8 @@ def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[
     keys = {role: model.key for role, model in models.items()}
     loaded = {role: model.model_dump(mode="json") for role, model in models.items()}
     for video in plan.videos:
-        if plan.text_prompt is None and video not in plan.prompts:
-            unreadable[video] = "the prompts file has no entry for this video"
+        if plan.text_prompt is None and video not in plan.prompts and video not in plan.detections:
+            unreadable[video] = "there are no prompts or detections of this video"
             continue
         try:
             path = Path(video).expanduser()
@@ -198,8 +204,27 @@ def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[
         prompts = [entry.model_dump(mode="json") for entry in plan.prompts.get(video, [])]
         what = {"text_prompt": plan.text_prompt, "prompts": prompts, **settings}
         request = {"video": str(path.resolve()), **what, **loaded}
+        if video in plan.detections:
+            try:
+                file = _write_detections(store, plan.detections[video])
+            except MaskflowError as error:
+                unreadable[video] = f"its detections cannot be used: {error}"
+                continue
+            least = {} if plan.models.box_threshold is None else {"min_score": plan.models.box_threshold}
+            what |= {"detections": file.stem, **least}
+            request |= {"detections": str(file), **least}
         items.append(Item(video, {**what, **keys}, request, float(size)))
     return items, unreadable
+
+
+def _write_detections(store: RunStore, found: VideoResults) -> Path:
+    """A video's detections as a file for its worker, called after its content."""
+    folder = store.root / "detections"
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=".") as temporary:
+        written = Path(temporary) / "detections.jsonl"
+        write_detections(written, found.read())
+        return written.replace(folder / f"{sha256_file(written)}.jsonl")
 
 
 def _missing(video: str, error: Exception) -> str:

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import RefusedInput, reason_of
+from core.errors import MaskflowError, RefusedInput, reason_of
+from core.formats.exchange.model import VideoResults
+from core.formats.exchange.registry import read_results
+from core.formats.exchange.sources import Sources
 from core.formats.prompts import PromptEntry, keys_of, prompts_by_video
 from core.formats.results_jsonl import head_of_results
 from core.formats.video_list import named_videos, read_video_list
@@ -13,7 +16,7 @@ from core.models.backend import Backend
 from core.models.roles import Detector, VideoSegmenter
 from core.store.paths import inside
 from core.video.sampling import Part
-from core.video.video_paths import path_parts, short_names
+from core.video.video_paths import pair_up, path_parts, short_names
 from flows.checking import once_a_run
 from flows.options import Devices, Execution, Models, Taken, place
 from tasks.items import Stage
@@ -46,6 +49,7 @@ class Plan:
     names: dict[str, str]
     text_prompt: str | None
     prompts: dict[str, list[PromptEntry]]
+    detections: dict[str, VideoResults]
     part: Part
     models: Models
     detector: Backend[Detector] | None
@@ -72,6 +76,7 @@ def check(
     output_jsonl: Path,
     text_prompt: str | None,
     prompts: Path | None,
+    detections: Path | None,
     output_video_dir: Path | None,
     recording: Path | None,
     part: Taken,
@@ -82,14 +87,18 @@ def check(
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
     listed = _listed(videos, video_list)[: part.limit]
     text = (text_prompt or "").strip() or None
-    if (text is None) == (prompts is None):
-        raise RefusedInput.of("text_prompt", text_prompt, "give a text prompt or a prompts file, one of the two")
+    if sum(source is not None for source in (text, prompts, detections)) != 1:
+        raise RefusedInput.of(
+            "text_prompt", text_prompt, "give a text prompt or a prompts file, or detections: one of them"
+        )
     by_hand: dict[str, list[PromptEntry]] = {}
     notes = []
     if prompts is not None:
         by_hand, unused = prompts_by_video(prompts, {video: video for video in listed})
         if unused:
             notes.append(f"Prompts of {keys_of(unused)} are not used: no video of this run is called so")
+    found, more = ({}, []) if detections is None else _detections(detections, listed)
+    notes += more
     times = part.part
     finder, follower = models.choose(text)
     for parameter, folder in (
@@ -97,12 +106,12 @@ def check(
     ):  # fmt: skip
         if folder is not None:
             check_writable(parameter, folder)
-    _check_results_file(output_jsonl, [path for path in (video_list, prompts) if path is not None])
+    _check_results_file(output_jsonl, [path for path in (video_list, prompts, detections) if path is not None])
     notes += _about_results_before(output_jsonl, text, listed)
     placement = place(devices, execution)
     names = dict(zip(listed, short_names([path_parts(video) for video in listed]), strict=True))
     return Plan(
-        listed, names, text, by_hand, times, models, finder, follower, placement, output_jsonl, output_video_dir,
+        listed, names, text, by_hand, found, times, models, finder, follower, placement, output_jsonl, output_video_dir,
         recording, notes,
     )  # fmt: skip
 
@@ -114,6 +123,23 @@ def _about_results_before(path: Path, text: str | None, videos: Sequence[str]) -
         return []
     what = repr(before.text_prompt or "prompts by hand") if before.text_prompt != text else "other videos"
     return [f"{path} held results of {what} ({before.video_path} …), and is written anew"]
+
+
+def _detections(path: Path, videos: Sequence[str]) -> tuple[dict[str, VideoResults], list[str]]:
+    """The detections of each video, in any format of the field, and what was noted while they were read."""
+    alone = len(videos) == 1
+    sources = Sources(Path(videos[0]).expanduser() if alone else None, known=tuple(videos), alone=alone)
+    try:
+        read = read_results(path, None, sources)
+    except MaskflowError as error:
+        raise RefusedInput.unusable("detections", str(path), str(error)) from None
+    if alone and len(read) == 1:
+        return {videos[0]: read[0]}, sources.notes.summary()
+    pairs = pair_up([path_parts(str(Path(video).absolute())) for video in videos], [one.parts for one in read])
+    if not pairs:
+        named = ", ".join(repr(one.name) for one in read[:3])
+        raise RefusedInput.of("detections", str(path), f"detections of videos of this run; these are of {named}")
+    return {videos[place]: read[other] for place, other in pairs}, sources.notes.summary()
 
 
 def _listed(names: Sequence[str] | None, file: Path | None) -> list[str]:

@@ -396,3 +396,24 @@ def test_videos_by_name_a_part_of_them_and_what_comes_out(tmp_path: Path, make_v
     assert missing.code == 1
     assert "addresses are not fetched: download it" in missing.out
     assert f"no such file or directory (looked for in {Path.cwd()} on {socket.gethostname()})" in missing.out
+
+
+def test_detections_of_ones_own_in_the_place_of_a_detector(tmp_path: Path, make_video: MakeVideo) -> None:
+    clips = _clips(tmp_path, make_video, 2)
+    assert _track(tmp_path, _list(tmp_path, clips)).code == 0
+    exported = maskflow("export", tmp_path / "out" / "results.jsonl", "--to", "coco", "--output", tmp_path / "boxes")
+    assert exported.code == 0, exported.err
+    given = ("--detections", tmp_path / "boxes", "--output-jsonl", tmp_path / "out" / "results.jsonl")
+    done = maskflow("track-videos", *clips, *given)
+    assert done.code == 0, done.err
+    assert len(_worked_on(done)) == 2
+    lines = _results(tmp_path)
+    assert [len(line["frames"]) for line in lines] == [8, 8]
+    assert {one["label"] for line in lines for frame in line["frames"] for one in frame["objects"]} == {"red"}
+    assert _worked_on(maskflow("track-videos", *clips, *given)) == []
+    both = maskflow("track-videos", *clips, *given, "--text-prompt", "red")
+    assert (both.code, "one of them" in both.err) == (2, True)
+    other = maskflow("track-videos", make_video(tmp_path / "x.mp4"), make_video(tmp_path / "y.mp4"), *given)
+    assert other.code == 2
+    assert "--detections: " in other.err
+    assert "detections of videos of this run; these are of" in other.err

@@ -1,0 +1,36 @@
+"""Detections from a file in the place of a detector."""
+
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.formats.detections_jsonl import read_detections
+from core.prompts import Detection, Trust
+from core.video.frames import RGB, Frame
+
+_KEPT = 4  # a tracker looks one frame ahead
+
+
+class GivenDetections:
+    """Implements `DetectorSession`. Sessions are shown pictures: `watch` says which frames they are.
+
+    Args:
+        path: written by `write_detections`.
+        min_score: detections under this score start no object; those without a score do.
+    """
+
+    def __init__(self, path: Path, min_score: float) -> None:
+        self.trust = Trust(min_score=min_score)
+        self._by_frame = dict(read_detections(path))
+        self._shown: deque[Frame] = deque(maxlen=_KEPT)
+
+    def watch(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """The frames, on their way to the tracker."""
+        for frame in frames:
+            self._shown.append(frame)
+            yield frame
+
+    def detect(self, image: RGB) -> list[Detection]:
+        """See `DetectorSession.detect`."""
+        shown = next(frame for frame in self._shown if frame.image is image)
+        return self._by_frame.get(shown.source_frame, [])
