@@ -40,7 +40,7 @@ class Clock:
         if step_s <= -self._step_s or (self._jumps and step_s > _GAP_S):
             time_s = self._last_s + self._step_s
             self._bridged_s = time_s - since_start_s
-        elif step_s <= 0:  # rounded or repeated stamps: the clock itself is right
+        elif step_s < float(self._time_base) / 2:  # rounded or repeated stamps: the clock itself is right
             time_s = self._last_s + self._step_s / 16
         else:
             self._step_s = min(step_s, max(self._step_s, 1.0))

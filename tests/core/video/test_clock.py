@@ -2,7 +2,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.video.clock import Clock
@@ -40,6 +40,7 @@ def test_without_stamps_frames_come_at_the_nominal_rate() -> None:
 
 
 @given(st.lists(st.none() | st.integers(-(2**40), 2**40), min_size=1, max_size=60), st.booleans())
+@example([0, -59, -59, -59], False)  # repeated where a bridge has been rounded
 def test_times_ascend_whatever_the_stamps_are(stamps: list[int | None], jumps: bool) -> None:
     times = _times(stamps, jumps)
     assert times[0] == 0

@@ -69,13 +69,13 @@ def test_people_on_real_video(shared_data: Path) -> None:
     right = found = 0
     with open_video(shared_data / "mot15_adl_rundle_6" / "video.mp4") as video:
         for frame in video.frames():
-            if frame.source_frame % 25 == 0:
+            if frame.source_frame % 50 == 0:
                 boxes = [
                     d.box for d in session.detect(frame.image) if d.score is not None and d.score >= PEOPLE_THRESHOLD
                 ]
                 right += int((iou_matrix(boxes, truth[frame.source_frame]).max(axis=1, initial=0) > 0.4).sum())
                 found += len(boxes)
-    assert found > 20
+    assert found > 10
     assert right / found > 0.85
 
 
