@@ -146,4 +146,4 @@ def output_files(plan: Plan, video: str) -> dict[str, str]:
 
 def title(plan: Plan) -> str:
     """What the run is called, for people."""
-    return f"Track {plan.text_prompt or 'prompted objects'}"
+    return f"Track {plan.text_prompt or ('given detections' if plan.detections else 'prompted objects')}"
