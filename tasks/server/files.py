@@ -8,7 +8,7 @@ import argparse
 import base64
 import os
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -21,7 +21,7 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 
 from tasks.server.address import is_loopback
-from tasks.server.outputs import known_outputs
+from tasks.server.outputs import is_output
 
 _KINDS = {
     ".html": "text/html",
@@ -43,11 +43,11 @@ _HEADERS = {
 _MINE = ["127.0.0.1", "localhost", "[::1]"]
 
 
-def files_app(known: Callable[[], Collection[Path]], password: str | None, hosts: list[str]) -> Starlette:
+def files_app(is_known: Callable[[Path], bool], password: str | None, hosts: list[str]) -> Starlette:
     """The application.
 
     Args:
-        known: files that may be seen, at the time of a request.
+        is_known: whether a file, by its resolved path, may be seen.
         password: `USER:PASSWORD`; None: none is needed.
         hosts: names that this server may be called by; other sites' names must not lead to it (DNS rebinding).
     """
@@ -55,7 +55,7 @@ def files_app(known: Callable[[], Collection[Path]], password: str | None, hosts
     def show(request: Request) -> FileResponse:
         if password is not None and not _knows(request, password):
             raise HTTPException(401, headers={"WWW-Authenticate": 'Basic realm="maskflow"'})
-        path = _seen(Path("/" + request.path_params["path"]), known())
+        path = _seen(Path("/" + request.path_params["path"]), is_known)
         if path is None:
             raise HTTPException(404, "no run has made such a file, or it is not there any more")
         return FileResponse(path, media_type=_KINDS[path.suffix.lower()], headers=_HEADERS)
@@ -64,15 +64,13 @@ def files_app(known: Callable[[], Collection[Path]], password: str | None, hosts
     return Starlette(routes=[Route("/{path:path}", show, methods=["GET"])], middleware=middleware)
 
 
-def _seen(wanted: Path, known: Collection[Path]) -> Path | None:
+def _seen(wanted: Path, is_known: Callable[[Path], bool]) -> Path | None:
     """The file itself, where it may be seen."""
     try:
         path = wanted.resolve(strict=True)
     except (OSError, ValueError, RuntimeError):
         return None
-    if path.suffix.lower() not in _KINDS:
-        return None
-    return path if path in known else None
+    return path if path.suffix.lower() in _KINDS and path.is_file() and is_known(path) else None
 
 
 def _knows(request: Request, password: str) -> bool:
@@ -89,7 +87,7 @@ def main() -> None:
     given = parser.parse_args()
     password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or None
     hosts = _MINE if is_loopback(given.host) else ["*"]  # others than this machine's own have a password
-    app = files_app(known_outputs, password, hosts)
+    app = files_app(is_output, password, hosts)
     uvicorn.run(app, host=given.host, port=given.port, log_level="warning")
 
 

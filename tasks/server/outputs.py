@@ -5,6 +5,7 @@ They are written down below `PREFECT_HOME`: what stands there, and nothing else,
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,16 +23,22 @@ def _announced() -> Path:
 
 def note_output(file: Path) -> None:
     """Write down that a run has made a file."""
-    made = str(file.resolve())
-    place = _outputs() / hashlib.sha256(made.encode(errors="surrogateescape")).hexdigest()[:32]
-    if not place.is_file():
-        write_text(place, json.dumps(made))
+    made = file.resolve()
+    if not is_output(made):
+        write_text(_note(made), json.dumps(str(made)))
 
 
-def known_outputs() -> frozenset[Path]:
-    """The files that runs have made and that are still there."""
-    made = (Path(json.loads(place.read_text(encoding="utf-8"))) for place in _outputs().glob("[0-9a-f]*"))
-    return frozenset(file for file in made if file.is_file())
+def is_output(file: Path) -> bool:
+    """Whether a run has made this file, given by its resolved path."""
+    try:
+        return bool(json.loads(_note(file).read_text(encoding="utf-8")) == str(file))
+    except (OSError, ValueError):
+        return False
+
+
+def _note(file: Path) -> Path:
+    """Where it is written down, found without reading what else is."""
+    return _outputs() / hashlib.sha256(os.fsencode(file)).hexdigest()[:32]
 
 
 def announce_files(files_url: str, api_url: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tasks.server.files import files_app
-from tasks.server.outputs import address_of, announce_files, known_outputs, note_output, withdraw_files
+from tasks.server.outputs import address_of, announce_files, is_output, note_output, withdraw_files
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _client(password: str | None = None) -> TestClient:
-    return TestClient(files_app(known_outputs, password, ["127.0.0.1"]), base_url="http://127.0.0.1")
+    return TestClient(files_app(is_output, password, ["127.0.0.1"]), base_url="http://127.0.0.1")
 
 
 def test_what_runs_made_is_shown_and_nothing_else(made: Path) -> None:
