@@ -53,7 +53,7 @@ def mistakes() -> str:
 def _as_text(said: str) -> str:
     """What is no code as it stands: no markup."""
     parts = (
-        said.replace("HERE/", "").replace("HERE", "/work").replace("HOST", "this-machine").split("`")
+        said.replace("HERE/", "").replace("HERE", "/work").replace("MACHINE", "this-machine").split("`")
     )  # every second one is code
     parts[::2] = (re.sub(r"([*_\[\]{}])", r"\\\1", html.escape(part, quote=False)) for part in parts[::2])
     return "`".join(parts)

@@ -18,7 +18,9 @@ from core.video.source import open_video
 class BrightRed:
     """Finds the box around everything that is much more red than green."""
 
-    trust = Trust()
+    def trust_of(self, label: str | None) -> Trust:
+        """As any detector."""
+        return Trust()
 
     def detect(self, image: RGB) -> list[Detection]:
         """See `DetectorSession.detect`."""

@@ -8,11 +8,10 @@ from typing import Any
 
 from prefect.context import FlowRunContext, refresh_global_settings_context
 
-import tasks.reporting.summary
 from core.errors import MaskflowError
 from flows.checking import checked, plan_of
 from flows.cli.flags import flags_of
-from tasks.reporting.summary import Summary
+from tasks.reporting.summary import Summary, summary_of
 from tasks.server.temporary import ensure_server
 
 AnyPath = str | PathLike[str]
@@ -108,11 +107,10 @@ def _run(name: str, options: dict[str, Any]) -> Summary:
     if FlowRunContext.get() is None:
         ensure_server()
         refresh_global_settings_context()
-    tasks.reporting.summary.latest = None
     with checked(plan.check, made):
         state = flow(**parameters, return_state=True)
-    summary = tasks.reporting.summary.latest
-    if summary is None:
+    summary = summary_of(state.state_details.flow_run_id)
+    if summary is None or not (state.is_completed() or state.name == "Partial"):
         reason = state.result(raise_on_failure=False) if state.is_failed() else state.message
         raise reason if isinstance(reason, MaskflowError) else MaskflowError(f"{state.name}: {reason}")
     return summary

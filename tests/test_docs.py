@@ -35,6 +35,8 @@ def test_the_site_builds_with_every_link_and_page(tmp_path: Path) -> None:
     assert "--text-prompt" in commands
     refusals = (tmp_path / "site/troubleshooting/index.html").read_text()
     assert "track-videos a.mp4 --text-prompt elephant" in refusals
+    assert "MACHINE" not in refusals
+    assert "tcp://HOST:PORT" in refusals
     api = (tmp_path / "site/python-api/index.html").read_text()
     assert "reconstruct_windows" in api
     for page in (tmp_path / "site").rglob("*.html"):

@@ -37,11 +37,12 @@ def misfit(shown: Shown, width: int, height: int) -> str | None:
         if (columns, rows) != (width, height):
             return f"its mask is {columns}x{rows}, the picture {picture}"
         return None if rle.area(shown.mask) else "its mask is empty"
-    if any(0 <= x < width and 0 <= y < height for x, y, positive in shown.points if positive):
-        return None
-    inside = None if shown.box is None else clip_box(shown.box, width, height)
-    if shown.box is None or inside is None:
-        return f"it lies outside the picture of {picture}"
+    on_it = any(0 <= x < width and 0 <= y < height for x, y, positive in shown.points if positive)
+    if shown.box is None:
+        return None if on_it else f"it lies outside the picture of {picture}"
+    inside = clip_box(shown.box, width, height)
+    if inside is None:
+        return f"its box lies outside the picture of {picture}"
     if shown.box[2] - shown.box[0] <= _LEAST_SIDE and shown.box[3] - shown.box[1] <= _LEAST_SIDE:
         return f"its box is no larger than a pixel (shares of the picture? Give pixels, of {picture})"
     if inside[2] - inside[0] < _LEAST_SIDE or inside[3] - inside[1] < _LEAST_SIDE:

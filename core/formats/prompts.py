@@ -112,8 +112,13 @@ def read_prompts(path: Path) -> dict[str, list[PromptEntry]]:
     Raises:
         RefusedInput: unreadable, not JSON, or not of the documented form; names the place.
     """
+    return {key: _one_video(path, entries) for key, entries in _read(path).items()}
+
+
+def _read(path: Path) -> dict[str, list[PromptEntry]]:
+    """The entries as they stand. Raises as `read_prompts`."""
     try:
-        videos = _FILE.validate_python(load_json(path))
+        return _FILE.validate_python(load_json(path))
     except (OSError, UnsafeFile) as error:
         raise RefusedInput.unusable("prompts", str(path), reason_of(error)) from None
     except ValidationError as error:
@@ -121,8 +126,12 @@ def read_prompts(path: Path) -> dict[str, list[PromptEntry]]:
         place = one_line(" / ".join(str(part) for part in first["loc"]), _LONGEST_PLACE)
         hint = _hint(first["loc"], str(first["type"]))
         raise RefusedInput.unusable("prompts", str(path), f"{place or 'the file'}: {expected(first)}{hint}") from None
+
+
+def _one_video(path: Path, entries: list[PromptEntry]) -> list[PromptEntry]:
+    """All entries of a video, numbered and joined."""
     try:
-        return {video: _joined(_numbered(entries)) for video, entries in videos.items()}
+        return _joined(_numbered(entries))
     except ValueError as error:
         raise RefusedInput.unusable("prompts", str(path), str(error)) from None
 
@@ -150,7 +159,7 @@ def prompts_by_video(file: Path, paths: Mapping[str, str]) -> tuple[dict[str, li
     Raises:
         RefusedInput: as `read_prompts`; a key could mean several videos; or no key means any.
     """
-    prompts = read_prompts(file)
+    prompts = _read(file)
     by_end: dict[str, list[str]] = {}
     for name, path in paths.items():
         by_end.setdefault(path_parts(path)[-1], []).append(name)
@@ -163,7 +172,7 @@ def prompts_by_video(file: Path, paths: Mapping[str, str]) -> tuple[dict[str, li
         if len(meant) > 1:
             raise RefusedInput.of("prompts", key, f"a path of one video; it could be {' or '.join(meant[:5])}")
         for name in meant:
-            found[name] = _joined(_numbered([*found.get(name, []), *entries]))
+            found.setdefault(name, []).extend(entries)
         if not meant:
             unused.append(key)
     if not found:
@@ -171,7 +180,7 @@ def prompts_by_video(file: Path, paths: Mapping[str, str]) -> tuple[dict[str, li
         raise RefusedInput.of(
             "prompts", str(file), f"its keys name videos of this run, as {first!r}; none of {keys_of(prompts)} does"
         )
-    return found, unused
+    return {name: _one_video(file, entries) for name, entries in found.items()}, unused
 
 
 def keys_of(prompts: Iterable[str]) -> str:

@@ -68,7 +68,8 @@ class ModelOptions(BaseModel):
         None,
         ge=0,
         le=1,
-        description="Detections that score less start no object; each detector has its own where left out.",
+        description="Detections that score less start no object (built in: of people); each detector has its own, "
+        "detections from a file 0.3.",
     )
 
     @property

@@ -19,13 +19,11 @@ from core.video.frames import RGB
 
 
 class DetectorSession(Protocol):
-    """Detection in one video. It may remember earlier frames; it is shown them in order.
+    """Detection in one video. It may remember earlier frames; it is shown them in order."""
 
-    Attributes:
-        trust: how far what it finds, and what it does not find, is to be believed.
-    """
-
-    trust: Trust
+    def trust_of(self, label: str | None) -> Trust:
+        """How far what it finds under a label, and what it does not find, is to be believed."""
+        ...
 
     def detect(self, image: RGB) -> list[Detection]:
         """Everything the prompt names in this frame [H, W, 3]."""

@@ -133,6 +133,11 @@ def _hex(number: int) -> str:
     return "#888888" if number == 0 else "#{:02x}{:02x}{:02x}".format(*(round(0.8 * part) for part in colour(number)))
 
 
+def _address(path: str) -> str:
+    """A path as a link has it; names that are no UTF-8 byte by byte."""
+    return quote(path, errors="surrogateescape")
+
+
 def _code(text: str) -> Markup:
     """Text in which what stands between backticks is code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
@@ -143,10 +148,10 @@ def write_page(path: Path, page: Page) -> None:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"clock": clock, "hex": _hex, "address": quote, "code": _code}
+    environment.filters |= {"clock": clock, "hex": _hex, "address": _address, "code": _code}
     sections = sorted(page.sections, key=lambda section: section.rank)
     html = environment.get_template("page.html.jinja").render(page=page, sections=sections)
-    path.write_text(html, encoding="utf-8")
+    path.write_text(html, encoding="utf-8", errors="backslashreplace")
 
 
 def write_run_page(folder: Path, page: Page) -> None:

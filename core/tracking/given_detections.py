@@ -20,7 +20,7 @@ class GivenDetections:
     """
 
     def __init__(self, path: Path, min_score: float) -> None:
-        self.trust = Trust(min_score=min_score)
+        self._trust = Trust(min_score=min_score)
         self._by_frame = dict(read_detections(path))
         self._shown: deque[Frame] = deque(maxlen=_KEPT)
 
@@ -29,6 +29,10 @@ class GivenDetections:
         for frame in frames:
             self._shown.append(frame)
             yield frame
+
+    def trust_of(self, label: str | None) -> Trust:  # noqa: ARG002 - of all alike
+        """See `DetectorSession.trust_of`."""
+        return self._trust
 
     def detect(self, image: RGB) -> list[Detection]:
         """See `DetectorSession.detect`."""

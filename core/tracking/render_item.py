@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.formats.exchange.tracked_folder import seen_frame
-from core.formats.tracks import FrameRecord, read_frames, read_head
+from core.formats.tracks import FRAMES_FILE, FrameRecord, read_frames, read_head
 from core.item import Record, item
 from core.masks import rle
 from core.masks.draw import Drawn, Style, draw_objects
@@ -42,7 +42,8 @@ def render_video(request: RenderVideoRequest, folder: Path, report: Progress) ->
         frames drawn and seconds.
     """
     head = read_head(request.tracks)
-    expected = round(head.total_frames * min(1.0, head.process_fps / head.original_fps))
+    with (request.tracks / FRAMES_FILE).open("rb") as lines:
+        expected = sum(1 for _ in lines)
     done = 0
     with ExitStack() as stack:
         source = stack.enter_context(open_video(request.video))

@@ -116,7 +116,6 @@ class Tracker:
         self._every = detection_frequency
         self._most = max_objects
         self._rules = Rules()
-        self._trust = Trust() if detector is None else detector.trust
         self.frame = -1
         self.time_s = 0.0
         self.next_id = 1
@@ -245,7 +244,7 @@ class Tracker:
             detection
             for index, detection in enumerate(detections)
             if index not in matched
-            and _reaches(detection, self._trust.min_score)
+            and _reaches(detection, self._trust_of(detection.label).min_score)
             and covered_share(detection.box, [t.box for t in live if t.box and t.label in (None, detection.label)])
             < self._rules.covered
         ]
@@ -256,7 +255,8 @@ class Tracker:
         if not track.confirmed:
             track.confirmed = True
             self._recognise(track)
-        drifted = track.box is not None and iou_matrix([track.box], [detection.box])[0, 0] < self._trust.drifted_iou
+        least_iou = self._trust_of(track.label).drifted_iou
+        drifted = track.box is not None and iou_matrix([track.box], [detection.box])[0, 0] < least_iou
         if track.weak or (drifted and _reaches(detection, self._rules.trusted_score)):
             tracked = self.segmenter.add(track.obj_id, Prompt(box=detection.box))
             _place(track, clean(tracked.mask), tracked.score)
@@ -270,9 +270,12 @@ class Tracker:
         if not track.confirmed and track.rounds >= self._rules.confirm_rounds:
             self.reject(track.obj_id)
             return
-        unseen_s = abs(self.time_s - track.met_s) + _ON_TIME_S
-        if not track.kept and track.unseen >= self._trust.unseen_rounds and unseen_s >= self._trust.unseen_s:
+        unseen_s, trust = abs(self.time_s - track.met_s) + _ON_TIME_S, self._trust_of(track.label)
+        if not track.kept and track.unseen >= trust.unseen_rounds and unseen_s >= trust.unseen_s:
             self._lose(track)
+
+    def _trust_of(self, label: str | None) -> Trust:
+        return Trust() if self._detector is None else self._detector.trust_of(label)
 
     def _welcome(self, image: RGB, detections: list[Detection]) -> None:
         """Start a tentative object for each detection in which the segmenter finds one."""

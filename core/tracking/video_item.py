@@ -163,6 +163,7 @@ class _Progress:
 
     def head(self) -> VideoHead:
         info = self._source.info
+        declared = 0 if self._part == WHOLE else info.declared_frames or 0  # a part says nothing of the rest
         span_s = self._last_s - self._first_s
         rate = (self.frames - 1) / span_s if span_s > 0 else min(self._fps or info.fps, info.fps)
         return VideoHead(
@@ -170,5 +171,5 @@ class _Progress:
             height=info.height,
             original_fps=round(info.fps, 6),
             process_fps=round(rate, 6),
-            total_frames=max(self._source.frames_read, info.declared_frames or 0 if self._part != WHOLE else 0),
+            total_frames=max(self._source.frames_read, declared),
         )

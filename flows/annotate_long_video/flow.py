@@ -40,6 +40,7 @@ INDEX = Stage(
     "index",
     "core.long_video.index_item:index_video",
     lambda done: [f"{done['frames']} frames of {done['width']}x{done['height']}, {done['duration_s']:.1f} s"],
+    version=2,
 )
 
 
@@ -138,7 +139,7 @@ def annotate_long_video(
     failures |= deliver_results(store, videos, outcomes, drawn, output_dir, settings.interval)
     with deliverable(output_dir):
         write_failures(output_dir / FAILURES, ((one, failures[one]) for one in plan.videos if one in failures))
-    return publish(summary(plan, videos, followed, outcomes, failures, notes, output_dir), run.pages)
+    return publish(summary(plan, videos, followed, outcomes, failures, notes, output_dir, wanted), run.pages)
 
 
 def _at_once(plan: Plan, settings: Settings) -> int | None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from core.errors import RefusedInput
 from core.formats.hd_epic import HdEpic
-from core.formats.prompts import prompts_by_video
+from core.formats.prompts import keys_of, prompts_by_video
 from core.formats.sparse_annotations import SparseAnnotations, from_prompts
 from core.formats.visor import Visor
 from core.models.backend import Backend
@@ -95,8 +95,9 @@ def _annotations(
     if visor is not None:
         return Visor(visor).annotations, f"VISOR file {visor}"
     if prompts is not None:
-        by_video, _ = prompts_by_video(prompts, {one: str(path or one) for one, path in videos.items()})
-        return lambda one, *_: from_prompts(by_video[one]) if one in by_video else None, f"prompts file {prompts}"
+        by_video, unused = prompts_by_video(prompts, {one: str(path or one) for one, path in videos.items()})
+        source = f"prompts file {prompts}" + (f", without {keys_of(unused)}: no video is called so" if unused else "")
+        return lambda one, *_: from_prompts(by_video[one]) if one in by_video else None, source
     assoc = assoc_info or ASSOC_INFO
     masks = mask_info or assoc.with_name(MASK_INFO)
     if not hd_epic and not assoc.exists():

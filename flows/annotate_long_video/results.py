@@ -30,6 +30,7 @@ ASSEMBLE = Stage(
     "core.long_video.assemble_item:assemble_video",
     lambda done: [f"{done['boxes']} boxes of {done['objects']} objects on {done['frames']} frames"],
     page=True,
+    version=2,
 )
 DRAW = Stage(
     "draw",
@@ -42,11 +43,7 @@ _DELIVERED = (
     (assembled.REVIEW_FILE, "review_{}.jsonl"),
     (REPORT_FILE, "report_{}.html"),
 )
-_TO_OPEN = (
-    ("Annotated video", "annotated_{}.mp4"),
-    ("Recording", "recording_{}.rrd"),
-    ("Report", "report_{}.html"),
-)
+_REPORT = ("report", "report_{}.html")
 
 
 def not_followed(video: Video, made: Sequence[Made]) -> dict[str, str]:
@@ -145,9 +142,13 @@ class Drawn:
     @property
     def files(self) -> list[tuple[str, str]]:
         """What is delivered for people to open, by what it is, with a place for the id of the video."""
-        files = [("annotations", "dense_annotations_{}.jsonl"), ("review", "review_{}.jsonl")]
-        files += [("annotated video", "annotated_{}.mp4")] if self.annotated_video else []
-        return files + ([("recording", "recording_{}.rrd")] if self.recording else [])
+        return [("annotations", "dense_annotations_{}.jsonl"), ("review", "review_{}.jsonl"), *self.drawn]
+
+    @property
+    def drawn(self) -> list[tuple[str, str]]:
+        """Of these what is drawn."""
+        video = [("annotated video", "annotated_{}.mp4")] if self.annotated_video else []
+        return video + ([("recording", "recording_{}.rrd")] if self.recording else [])
 
 
 def draw(
@@ -201,6 +202,8 @@ def deliver_results(
     for video_id, outcome in drawn.items():
         if outcome.record is None:
             failures[video_id] = outcome.reason or "failed"
+            for name in (f"recording_{video_id}.rrd", f"annotated_{video_id}.mp4"):
+                (folder / name).unlink(missing_ok=True)  # that of an earlier run would not be true
             continue
         for made, place in ((RECORDING_FILE, f"recording_{video_id}.rrd"), (VIDEO_FILE, f"annotated_{video_id}.mp4")):
             try:
@@ -249,6 +252,7 @@ def summary(
     failures: dict[str, str],
     notes: list[str],
     folder: Path,
+    wanted: Drawn,
 ) -> Summary:
     """What the run did, for people."""
     known = {video.video_id: (video, outcome) for video, outcome in zip(videos, outcomes, strict=True)}
@@ -261,18 +265,13 @@ def summary(
             figures = _figures(video, outcome.record or {}, followed[video_id].made)
             cached = outcome.cached and all(one.outcome.cached for one in followed[video_id].made)
         status = "failed" if video_id in failures else "cached" if cached else "done"
-        places = (
-            ("report", f"report_{video_id}.html"),
-            ("annotated video", f"annotated_{video_id}.mp4"),
-            ("recording", f"recording_{video_id}.rrd"),
-            ("annotations", f"dense_annotations_{video_id}.jsonl"),
-        )
-        files = tuple((word, str(folder / name)) for word, name in places if (folder / name).is_file())
+        places = [(word, folder / name.format(video_id)) for word, name in (_REPORT, *wanted.files)]
+        files = tuple((word, str(place)) for word, place in places if figures and place.is_file())
         rows.append(Row(video_id, status, figures, failures.get(video_id, ""), files))
     outputs = [("Results", str(folder))]
-    for word, name in _TO_OPEN:
+    for word, name in (*wanted.drawn, _REPORT):
         made = (folder / name.format(video.video_id) for video in videos)
-        outputs += [(word, str(place)) for place in made if place.is_file()]
+        outputs += [(word.capitalize(), str(place)) for place in made if place.is_file()]
     for video in videos:
         lost = [problem.where for problem in video.problems if problem.lost]
         if video.problems:

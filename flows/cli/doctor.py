@@ -55,7 +55,7 @@ def _kept(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     """What a check found; what made it end early is a finding, too."""
     try:
         yield from check()
-    except MaskflowError as error:
+    except (MaskflowError, httpx.InvalidURL) as error:
         yield Finding(check.__name__.lstrip("_"), "fails", str(error))
 
 

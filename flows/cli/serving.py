@@ -37,8 +37,10 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200, files_port: int | None =
     console = open_console(stderr=True)
     _check_limit(limit)
     files_port = port + 1 if files_port is None else files_port
-    for one in (port, files_port):
-        serving.check_address(host, one)
+    if files_port == port:
+        raise RefusedInput.of("files_port", files_port, f"another than port = {port}")
+    serving.check_address(host, port)
+    serving.check_address(host, files_port, "files_port")
     for end_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(end_signal, signal.default_int_handler)
     apply_settings()

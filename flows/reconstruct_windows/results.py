@@ -18,7 +18,9 @@ from tasks.reporting.summary import Row, Summary
 from tasks.running import ItemRun, run_items
 
 FAILURES, REPORT = "failures.jsonl", "reconstruct_report.html"
-MAKE_REPORT = Stage("report", "core.reconstruction.report_item:report_reconstruction", lambda _: [], page=True)
+MAKE_REPORT = Stage(
+    "report", "core.reconstruction.report_item:report_reconstruction", lambda _: [], page=True, version=2
+)
 _MOST_NOTES = 5
 
 

@@ -11,6 +11,7 @@ COMPARE = Stage(
     "compare",
     "core.refining.compare_item:compare_images",
     lambda done: [f"{image}: {why}" for image, why in done["warnings"].items()],
+    version=2,
 )
 
 

@@ -15,7 +15,7 @@ from tasks.reporting.summary import Row, Summary
 from tasks.running import ItemRun, run_items
 
 FAILURES, REPORT = "failures.jsonl", "refine_report"
-MAKE_REPORT = Stage("report", "core.refining.report_item:report_refined", lambda _: [], page=True)
+MAKE_REPORT = Stage("report", "core.refining.report_item:report_refined", lambda _: [], page=True, version=2)
 _DELIVERED = (
     (REPORT_FILE, f"{REPORT}.html"),
     (reported.SUMMARY_FILE, f"{REPORT}.json"),

@@ -19,7 +19,7 @@ from tasks.running import ItemRun, run_items
 
 FAILURES = "failures.jsonl"
 RECORD = Stage("recording", "core.points.record_item:record_combined", lambda done: [f"{done['batches']} batches"])
-REPORT = Stage("report", "core.points.report_item:report_points", lambda _: [], page=True)
+REPORT = Stage("report", "core.points.report_item:report_points", lambda _: [], page=True, version=2)
 
 
 def list_failures(clips: Sequence[Outcome], instances: Sequence[InstanceRun]) -> list[tuple[str, str]]:

@@ -150,7 +150,7 @@ def track_videos(
             failures = unreadable | {one.item.name: one.reason for one in settled if one.reason is not None}
             failures |= _deliver_rendered(plan, store, rendered)
             problems = prompt_problems(tracked)
-            notes += found_nothing(tracked)
+            notes += found_nothing(plan, tracked)
             no_report = make_report(run, plan, tracked, reviewed, failures, problems, notes)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
@@ -207,8 +207,8 @@ def _items(plan: Plan, store: RunStore, settings: dict[str, Any]) -> tuple[list[
         if video in plan.detections:
             try:
                 file = _write_detections(store, plan.detections[video])
-            except MaskflowError as error:
-                unreadable[video] = f"its detections cannot be used: {error}"
+            except (MaskflowError, OSError) as error:
+                unreadable[video] = f"its detections cannot be used: {reason_of(error)}"
                 continue
             least = {} if plan.models.box_threshold is None else {"min_score": plan.models.box_threshold}
             what |= {"detections": file.stem, **least}
@@ -266,11 +266,15 @@ def _deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) 
     for outcome in rendered:
         video = outcome.item.name
         for made, place in ((VIDEO_FILE, plan.annotated_video(video)), (RECORDING_FILE, plan.recording(video))):
-            if place is not None and outcome.record is not None:
-                try:
+            if place is None:
+                continue
+            try:
+                if outcome.record is None:
+                    place.unlink(missing_ok=True)  # that of an earlier run would not be true
+                else:
                     deliver(outcome.folder / made, place, store.digests)
-                except (OSError, RefusedInput) as error:
-                    failures[video] = undelivered(error)
+            except (OSError, RefusedInput) as error:
+                failures[video] = undelivered(error)
     return failures
 
 

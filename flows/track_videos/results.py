@@ -16,7 +16,7 @@ from core.report.page import REPORT_FILE, WARNING, fact_of
 from core.store.atomic import write_text
 from core.text import one_line
 from core.tracking.prompt_check import PromptProblem
-from flows.track_videos.plan import TRACK, Plan
+from flows.track_videos.plan import PROBLEMS, TRACK, Plan
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.reporting.delivery import deliver, undelivered
 from tasks.reporting.facts import run_facts
@@ -24,7 +24,7 @@ from tasks.running import ItemRun, run_items
 
 REVIEW = Stage("review", "core.quality.review_item:review_video", lambda done: [f"{done['entries']} frames to look at"])
 _MOST_NAMES = 5
-MAKE_REPORT = Stage("report", "core.tracking.report_item:report_tracked", lambda _: [], page=True)
+MAKE_REPORT = Stage("report", "core.tracking.report_item:report_tracked", lambda _: [], page=True, version=2)
 
 
 def _short_names(videos: Sequence[str]) -> dict[str, str]:
@@ -69,13 +69,14 @@ def prompt_problems(tracked: Sequence[Outcome]) -> list[tuple[str, PromptProblem
     return problems
 
 
-def found_nothing(tracked: Sequence[Outcome]) -> list[str]:
+def found_nothing(plan: Plan, tracked: Sequence[Outcome]) -> list[str]:
     """A warning, logged too, where videos were tracked and nothing was found in them."""
     empty = [one_line(Path(one.item.name).name) for one in tracked if (one.record or {}).get("objects") == 0]
     if not empty:
         return []
     more = f" and {len(empty) - _MOST_NAMES} more" if len(empty) > _MOST_NAMES else ""
-    remedy = "point at it with a box (--prompts), or take another detector"
+    of_text = "point at it with a box (--prompts), or take another detector"
+    remedy = of_text if plan.text_prompt is not None else f"see {PROBLEMS}"
     warning = f"Nothing was found in {', '.join(empty[:_MOST_NAMES])}{more}: {remedy}"
     get_run_logger().warning(warning)
     return [f"{WARNING}: {warning}"]

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from prefect.client.schemas.objects import State
 from prefect.logging import get_logger
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from core.errors import MaskflowError
+from core.errors import MaskflowError, reason_of
 from core.report.page import read_pictures
 from core.text import one_line
 from tasks.reporting.artifacts import flush_artifacts, record_markdown, record_table
 from tasks.server.outputs import address_of, note_output
 
+_log = logging.getLogger("maskflow.reporting")
 _MOST_PICTURES = 4
 _MOST_REASONS = 3
 
@@ -86,6 +88,14 @@ latest: Summary | None = None
 """The summary of the last run in this process; the command line prints it."""
 
 
+_of_runs: dict[str, Summary] = {}
+
+
+def summary_of(flow_run_id: object) -> Summary | None:
+    """The summary of a run in this process, once; None where it has published none."""
+    return _of_runs.pop(str(flow_run_id), None)
+
+
 class SomeItemsFailed(MaskflowError):
     """Some items failed; the rest were delivered."""
 
@@ -109,9 +119,8 @@ def publish(summary: Summary, folders: Iterable[Path]) -> State[None]:
     """
     global latest
     latest = summary
-    for _, path in [*summary.outputs, *(file for row in summary.rows for file in row.files)]:
-        if Path(path).is_file():
-            note_output(Path(path))
+    _of_runs[str(flow_run.id)] = summary
+    _note_outputs(summary)
     table = [
         {
             "item": one_line(row.name),
@@ -127,6 +136,16 @@ def publish(summary: Summary, folders: Iterable[Path]) -> State[None]:
     if summary.failed:
         return Failed(name="Partial", message=summary.message, data=SomeItemsFailed(summary.sentence))
     return Completed(message=summary.sentence)
+
+
+def _note_outputs(summary: Summary) -> None:
+    """Write down what was made, so that `maskflow serve` shows it; a run does not fail for that."""
+    try:
+        for _, path in [*summary.outputs, *(file for row in summary.rows for file in row.files)]:
+            if Path(path).is_file():
+                note_output(Path(path))
+    except OSError as error:
+        _log.warning("the outputs of this run cannot be shown by `maskflow serve`: %s", reason_of(error))
 
 
 _no_traceback = _NoTraceback()

@@ -68,6 +68,11 @@ def _configured(setting: str) -> str | None:
         return None
 
 
+def server_password() -> str | None:
+    """`USER:PASSWORD` that a server of this machine wants, in the environment or in the active Prefect profile."""
+    return _configured("PREFECT_SERVER_API_AUTH_STRING") or None
+
+
 def configured_url() -> str | None:
     """The API address in the environment or in the active Prefect profile."""
     return _configured("PREFECT_API_URL")

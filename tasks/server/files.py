@@ -6,7 +6,6 @@ it has one.
 
 import argparse
 import base64
-import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
-from tasks.server.address import is_loopback
+from tasks.server.address import is_loopback, server_password
 from tasks.server.outputs import is_output
 
 _KINDS = {
@@ -85,9 +84,8 @@ def main() -> None:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args()
-    password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or None
-    hosts = _MINE if is_loopback(given.host) else ["*"]  # others than this machine's own have a password
-    app = files_app(is_output, password, hosts)
+    hosts = [*_MINE, given.host] if is_loopback(given.host) else ["*"]  # others than this machine's have a password
+    app = files_app(is_output, server_password(), hosts)
     uvicorn.run(app, host=given.host, port=given.port, log_level="warning")
 
 

@@ -13,18 +13,18 @@ from pathlib import Path
 import psutil
 
 from core.errors import MaskflowError, RefusedInput
-from tasks.server.address import SERVER_SETTINGS, is_healthy, is_loopback, prefect_home
+from tasks.server.address import SERVER_SETTINGS, is_healthy, is_loopback, prefect_home, server_password
 from tasks.server.outputs import announce_files, withdraw_files
 
 _UP_WITHIN_S = 180.0
 _ENDS_WITHIN_S = 20.0
 
 
-def check_address(host: str, port: int) -> None:
+def check_address(host: str, port: int, parameter: str = "port") -> None:
     """Refuse a port that is taken, and a server that is open to the network without a password."""
     if not 0 < port < 65536:
-        raise RefusedInput.of("port", port, "1 to 65535")
-    password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
+        raise RefusedInput.of(parameter, port, "1 to 65535")
+    password = server_password()
     if password and ":" not in password:
         raise RefusedInput("PREFECT_SERVER_API_AUTH_STRING is not accepted: USER:PASSWORD")
     if not is_loopback(host) and not password:
@@ -35,8 +35,8 @@ def check_address(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            accepted = f"an address and port to listen at ({error.strerror}); is a server running already?"
-            raise RefusedInput.of("host, port", f"{host}:{port}", accepted) from None
+            accepted = f"a port of {host} to listen at ({error.strerror}); is a server running already?"
+            raise RefusedInput.of(parameter, port, accepted) from None
 
 
 def base_url(host: str, port: int) -> str:

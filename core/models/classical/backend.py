@@ -62,7 +62,5 @@ GENERATOR = Backend(
     "classical",
     "1",
     _generator,
-    cautions=lambda _: (
-        "The built-in generator mends badly spoilt maps and does some harm to good ones: see the report",
-    ),
+    cautions=lambda _: (_OF_GENERATOR,),
 )

@@ -37,16 +37,20 @@ class ClassicalDetector:
         """See `Detector.start`."""
         sought = targets(prompt)
         of_people = Trust(self._threshold, _UNSEEN_S, _UNSEEN_ROUNDS, _DRIFTED_IOU)
-        trust = of_people if PERSON in sought else Trust()
+        trust = {sought[PERSON]: of_people} if PERSON in sought else {}
         return ClassicalDetectorSession({label: _finder(target) for target, label in sought.items()}, trust)
 
 
 class ClassicalDetectorSession:
     """Implements `DetectorSession`."""
 
-    def __init__(self, finders: dict[str, _Finder], trust: Trust) -> None:
+    def __init__(self, finders: dict[str, _Finder], trust: dict[str, Trust]) -> None:
         self._finders = finders
-        self.trust = trust
+        self._trust = trust
+
+    def trust_of(self, label: str | None) -> Trust:
+        """See `DetectorSession.trust_of`."""
+        return self._trust.get(label or "", Trust())
 
     def detect(self, image: RGB) -> list[Detection]:
         """See `DetectorSession.detect`."""

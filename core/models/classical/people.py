@@ -18,7 +18,7 @@ from core.masks.boxes import clip_box, iou_matrix
 from core.video.frames import RGB
 
 _WINDOW = (128, 64)
-_HEIGHT = 720  # pictures lower than this are enlarged up to twofold: HOG finds nobody under 128 pixels
+_HEIGHT = 720  # pictures are scaled to it, enlarged twofold at most: HOG finds nobody under 128 pixels
 _AROUND = 0.35  # how much of a window's surroundings is looked at again, as a share of its height
 _SAME = 0.6  # IoU from which a window of the mirrored picture is the same person
 # The window was trained with a margin around the person; the box leaves it out: left, top, right, bottom.

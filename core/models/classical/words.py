@@ -45,8 +45,10 @@ def targets(prompt: str) -> dict[str, str]:
 
 def not_understood(prompt: str) -> list[str]:
     """For each phrase that is looked for only in part, which part."""
+    labels = targets(prompt)
     return [
-        f"The built-in detector does not know all of {phrase!r}: it looks for {_target(phrase)!r}, and labels it so"
+        f"The built-in detector does not know all of {phrase!r}: it looks for {_target(phrase)!r}, and labels it "
+        f"{labels[_target(phrase)]!r}"
         for phrase in phrases(prompt)
         if not _knows(_target(phrase), phrase)
     ]

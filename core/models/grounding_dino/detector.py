@@ -50,7 +50,7 @@ class GroundingDino:
     def __init__(self, model: Any, processor: Any, box_threshold: float = USUAL_THRESHOLD) -> None:
         self._model = model
         self._processor = processor
-        self._threshold = box_threshold
+        self.threshold = box_threshold
 
     def start(self, prompt: str) -> "GroundingDinoSession":
         """See `Detector.start`."""
@@ -77,7 +77,7 @@ class GroundingDino:
         detections = []
         for row, (one, (height, width)) in enumerate(zip(found, sizes, strict=True)):
             tokens = outputs.logits[row].sigmoid()
-            tokens = tokens[tokens.amax(dim=1) > self._threshold]
+            tokens = tokens[tokens.amax(dim=1) > self.threshold]
             labels = best_phrases(tokens, inputs["input_ids"][row], wanted, self._processor.tokenizer)
             scored = zip(one["boxes"].tolist(), labels, one["scores"].tolist(), strict=True)
             detections.append(to_detections(scored, width, height))
@@ -92,7 +92,7 @@ class GroundingDino:
             input_ids,
             text_threshold=_TEXT_THRESHOLD,
             target_sizes=list(sizes),
-            **{threshold: self._threshold},
+            **{threshold: self.threshold},
         )
         return found
 
@@ -100,12 +100,14 @@ class GroundingDino:
 class GroundingDinoSession:
     """Implements `DetectorSession`."""
 
-    trust = Trust()
-
     def __init__(self, detector: GroundingDino, wanted: Sequence[str], text: str) -> None:
         self._detector = detector
         self._wanted = wanted
         self._text = text
+
+    def trust_of(self, label: str | None) -> Trust:  # noqa: ARG002 - of all alike
+        """See `DetectorSession.trust_of`."""
+        return Trust(min_score=self._detector.threshold)
 
     def detect(self, image: RGB) -> list[Detection]:
         """See `DetectorSession.detect`."""

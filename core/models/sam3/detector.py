@@ -47,7 +47,7 @@ class Sam3Detector:
     def __init__(self, model: Any, processor: Any, threshold: float = USUAL_THRESHOLD) -> None:
         self._model = model
         self._processor = processor
-        self._threshold = threshold
+        self.threshold = threshold
         self._text_output = from_transformers("modeling_outputs", WHAT).BaseModelOutputWithPooling
 
     @torch.inference_mode()
@@ -81,7 +81,7 @@ class Sam3Detector:
                 text_embeds=self._text_output(pooler_output=features.expand(len(images), -1, -1)),
                 attention_mask=mask.expand(len(images), -1),
             )
-            results = self._processor.post_process_object_detection(outputs, self._threshold, sizes)
+            results = self._processor.post_process_object_detection(outputs, self.threshold, sizes)
             for so_far, one in zip(found, results, strict=True):
                 scored = zip(one["boxes"].tolist(), one["scores"].tolist(), strict=True)
                 so_far += [(corners, phrase, score) for corners, score in scored]
@@ -91,11 +91,13 @@ class Sam3Detector:
 class Sam3DetectorSession:
     """Implements `DetectorSession`."""
 
-    trust = Trust()
-
     def __init__(self, detector: Sam3Detector, texts: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
         self._detector = detector
         self._texts = texts
+
+    def trust_of(self, label: str | None) -> Trust:  # noqa: ARG002 - of all alike
+        """See `DetectorSession.trust_of`."""
+        return Trust(min_score=self._detector.threshold)
 
     def detect(self, image: RGB) -> list[Detection]:
         """See `DetectorSession.detect`."""

@@ -130,3 +130,12 @@ def test_what_is_gone_has_an_id_and_nothing_to_show(tmp_path: Path) -> None:
     both = [{"obj_id": 1, "gone": True}, {"obj_id": 1, "box": [0, 0, 5, 9]}]
     with pytest.raises(RefusedInput, match="object 1 is there and gone on frame 0"):
         read_prompts(_write(tmp_path / "p.json", {"a.mp4": both}))
+
+
+def test_entries_under_two_keys_of_one_video_are_objects_of_their_own(tmp_path: Path) -> None:
+    both = {"walks/a.mp4": [{"box": [0, 0, 5, 9]}], "walks/a": [{"box": [50, 50, 60, 60]}]}
+    found, _ = prompts_by_video(_write(tmp_path / "p.json", both), VIDEOS)
+    assert [(one.obj_id, one.box) for one in found["walks/a.mp4"]] == [(1, (0, 0, 5, 9)), (2, (50, 50, 60, 60))]
+    contrary = {"b": [{"obj_id": 1, "box": [0, 0, 5, 9]}], "b.mkv": [{"obj_id": 1, "gone": True}]}
+    with pytest.raises(RefusedInput, match="object 1 is there and gone on frame 0"):
+        prompts_by_video(_write(tmp_path / "p.json", contrary), VIDEOS)

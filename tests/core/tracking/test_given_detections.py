@@ -27,7 +27,7 @@ def test_they_are_read_as_they_were_written(file: Path) -> None:
 
 def test_each_frame_gets_its_own_though_the_tracker_looks_ahead(file: Path) -> None:
     session = GivenDetections(file, 0.5)
-    assert session.trust.min_score == 0.5
+    assert session.trust_of("cat").min_score == 0.5
     frames = (Frame(np.zeros((4, 4, 3), np.uint8), number, number / 10) for number in (1, 2, 4, 5))
     found = {frame.source_frame: len(session.detect(frame.image)) for frame, _ in with_next(session.watch(frames))}
     assert found == {1: 0, 2: 2, 4: 0, 5: 1}

@@ -58,7 +58,8 @@ def test_what_is_seen_once_only_is_no_object() -> None:
     class Flicker:
         """Claims one more object on a single frame."""
 
-        trust = Trust()
+        def trust_of(self, label: str | None) -> Trust:
+            return Trust()
 
         def __init__(self) -> None:
             self._real = ClassicalDetector().start("red")

@@ -46,7 +46,8 @@ class _Scripted:
 class _Once:
     """Detects the object on the first two frames, so that it counts; never again."""
 
-    trust = Trust()
+    def trust_of(self, label: str | None) -> Trust:
+        return Trust()
 
     def __init__(self) -> None:
         self._frames = 0
@@ -140,7 +141,8 @@ NEAR, FAR = (10.0, 10.0, 30.0, 30.0), (160.0, 10.0, 180.0, 30.0)
 class _Newcomer:
     """Detects what is prompted, and from a frame on a second thing of the same colour."""
 
-    trust = Trust()
+    def trust_of(self, label: str | None) -> Trust:
+        return Trust()
 
     def __init__(self, at: tuple[float, float, float, float], first: int, known: bool) -> None:
         self._newcomer, self._first, self._known, self._frame = at, first, known, -1

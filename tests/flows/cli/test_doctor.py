@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 import flows.cli.doctor
@@ -6,8 +8,9 @@ from flows.cli.main import run
 
 
 def test_it_says_what_works_and_what_to_do_for_the_rest(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # where there are no weights
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setattr(flows.cli.doctor, "usable_gpus", list)
     assert run(["doctor"]) == 0

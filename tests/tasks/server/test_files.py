@@ -57,6 +57,14 @@ def test_other_names_do_not_lead_here(made: Path) -> None:
     assert _client().get(f"{made}/report.html", headers={"Host": "evil.example"}).status_code == 400
 
 
+def test_a_note_that_cannot_be_read_costs_its_own_file(made: Path, tmp_path: Path) -> None:
+    for note in (tmp_path / "prefect" / "maskflow-server" / "outputs").iterdir():
+        if "report" in note.read_text():
+            note.write_text("{spoilt")
+    assert _client().get(f"{made}/report.html").status_code == 404
+    assert _client().get(f"{made}/video.mp4").status_code == 200
+
+
 def test_outputs_have_an_address_while_it_is_served(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
     assert address_of(made / "report.html") is None

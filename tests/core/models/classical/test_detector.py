@@ -8,6 +8,7 @@ from core.evaluation.clips import SCENES, render_scene
 from core.masks.boxes import iou_matrix, mask_box
 from core.models.classical.detector import PEOPLE_THRESHOLD, ClassicalDetector
 from core.models.classical.words import not_understood, targets
+from core.prompts import Trust
 from core.video.source import open_video
 
 
@@ -92,3 +93,9 @@ def test_pictures_smaller_than_a_person_have_none(size: tuple[int, int]) -> None
 def test_a_prompt_without_a_word_is_refused() -> None:
     with pytest.raises(RefusedInput):
         ClassicalDetector().start(" . ")
+
+
+def test_people_are_trusted_less_than_what_else_is_looked_for() -> None:
+    session = ClassicalDetector(0.75).start("the person. red")
+    assert session.trust_of("the person").min_score == 0.75
+    assert session.trust_of("red") == Trust()

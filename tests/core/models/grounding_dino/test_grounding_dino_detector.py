@@ -180,3 +180,8 @@ def test_a_text_that_is_too_long_is_refused_before_work(folder: Path) -> None:
     check_text(folder, "red ball. person")
     with pytest.raises(RefusedInput, match="tokens"):
         check_text(folder, "person. " * 3 + " ".join(["dog"] * 400))
+
+
+def test_the_threshold_is_also_how_sure_a_detection_must_be_to_start_an_object(detector: GroundingDino) -> None:
+    unsure = GroundingDino(detector._model, detector._processor, 0.2)
+    assert unsure.start("dog").trust_of("dog").min_score == 0.2
