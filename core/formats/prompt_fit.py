@@ -42,7 +42,7 @@ def misfit(shown: Shown, width: int, height: int) -> str | None:
         return None if on_it else f"it lies outside the picture of {picture}"
     inside = clip_box(shown.box, width, height)
     if inside is None:
-        return f"its box lies outside the picture of {picture}"
+        return f"it lies outside the picture of {picture}"
     if shown.box[2] - shown.box[0] <= _LEAST_SIDE and shown.box[3] - shown.box[1] <= _LEAST_SIDE:
         return f"its box is no larger than a pixel (shares of the picture? Give pixels, of {picture})"
     if inside[2] - inside[0] < _LEAST_SIDE or inside[3] - inside[1] < _LEAST_SIDE:

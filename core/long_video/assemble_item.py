@@ -1,16 +1,17 @@
 """The work of one item: one video's windows put together into its annotations, links, hold-out score and report."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.errors import BadMedia
 from core.formats.dense_annotations import dense_line
 from core.formats.exchange.model import SeenFrame, VideoResults
 from core.formats.links_jsonl import write_links
-from core.formats.review_jsonl import write_review
+from core.formats.review_jsonl import ReviewEntry, write_review
 from core.formats.sparse_annotations import SparsePrompt
 from core.formats.tracks import FRAMES_FILE
 from core.item import Record, item
@@ -24,11 +25,14 @@ from core.long_video.report import ReportRequest, write_report
 from core.long_video.stitch import Pair
 from core.long_video.timeline import Timeline
 from core.progress import Progress
+from core.quality.pictures import draw_entries
 from core.quality.review import review, worst_first
+from core.report.page import Picture
 from core.video.index import load_index
 
 DENSE_FILE, LINKS_FILE, REVIEW_FILE = "dense_annotations.jsonl", "links.jsonl", "review.jsonl"
 HOLD_OUT_FILE = "hold_out.jsonl"
+_MOST_DOUBTFUL = 6
 
 
 class AssembleRequest(BaseModel):
@@ -120,8 +124,17 @@ def assemble_video(request: AssembleRequest, folder: Path, report: Progress) -> 
         "hold_out": summary(judged),
     }
     pictures = draw_chosen(chosen, request.video, index, names)
-    write_report(folder, request.report, counts, timeline, links, doubtful, pictures)
+    first = _look_first(doubtful, seen, request.video)
+    write_report(folder, request.report, counts, timeline, links, doubtful, pictures, first)
     return counts
+
+
+def _look_first(doubtful: Sequence[ReviewEntry], seen: VideoResults, video: Path) -> list[Picture]:
+    """Pictures of the most doubtful frames; none where the video is damaged there: its windows have failed, too."""
+    try:
+        return draw_entries(doubtful, {seen.name: (seen, video)}, _MOST_DOUBTFUL)
+    except (BadMedia, OSError):
+        return []
 
 
 def _seen(request: AssembleRequest, annotator: Annotator, names: Names) -> Iterator[SeenFrame]:

@@ -71,6 +71,7 @@ def write_report(
     links: Sequence[Link],
     doubtful: Sequence[ReviewEntry],
     pictures: Sequence[Picture],
+    first: Sequence[Picture] = (),
 ) -> None:
     """Write the page.
 
@@ -82,12 +83,13 @@ def write_report(
         links: of all objects.
         doubtful: what a person should look at, the most suspicious first.
         pictures: annotated frames.
+        first: the most suspicious of what is doubtful.
     """
     video = request.files.get("annotated video", "")
     sections = [
         Section("Files", links=[*request.files.items()], video=video, rank=LOOK_FIRST),
         Section("Annotated frames", pictures=pictures),
-        review_section(doubtful, (), with_video=False),
+        review_section(doubtful, first, with_video=False),
         _objects(request, timeline),
         _doubtful(links),
         *_problems(request),

@@ -52,19 +52,32 @@ def draw_entries(
     for entry in entries:
         if len(chosen) < most and entry.video in videos:
             chosen.setdefault((entry.video, entry.obj_id), entry)
-    return [_draw(entry, *videos[entry.video]) for entry in chosen.values()]
+    drawn: dict[tuple[str, str], Picture] = {}
+    for name in {video for video, _ in chosen}:
+        drawn |= _draw({key: entry for key, entry in chosen.items() if key[0] == name}, *videos[name])
+    return [drawn[key] for key in chosen if key in drawn]
 
 
-def _draw(entry: ReviewEntry, video: VideoResults, path: Path) -> Picture:
-    found = next(frame for frame in video.read() if frame.source_frame == entry.source_frame)
+def _draw(
+    entries: Mapping[tuple[str, str], ReviewEntry], video: VideoResults, path: Path
+) -> dict[tuple[str, str], Picture]:
+    """The entries of one video, read once; at the size of its masks."""
+    wanted = sorted({entry.source_frame for entry in entries.values()})
+    found = {frame.source_frame: frame for frame in video.read() if frame.source_frame in wanted}
+    sides = [max(one.rle["size"]) for frame in found.values() for one in frame.objects if one.rle is not None]
     with open_video(path) as source:
         index = source.index()
     with open_video(path) as source:
-        (shown,) = source.frames_at(index, [entry.source_frame])
-    drawn = [
-        Drawn(one.obj_id, rle.decode(one.rle), f"{one.obj_id} {one.label}")
-        for one in found.objects
-        if str(one.obj_id) == entry.obj_id and one.rle is not None
-    ]
-    caption = f"{entry.video}: {entry.obj_id} {entry.label}, frame {entry.source_frame}, {clock(entry.time_s)}"
-    return Picture(draw_objects(shown.image, drawn), f"{caption}: {entry.why}")
+        images = {f.source_frame: f.image for f in source.frames_at(index, wanted, max(sides, default=None))}
+    pictures = {}
+    for key, entry in entries.items():
+        seen = found[entry.source_frame].objects if entry.source_frame in found else ()
+        drawn = [
+            Drawn(one.obj_id, rle.decode(one.rle), f"{one.obj_id} {one.label}")
+            for one in seen
+            if entry.obj_id in (str(one.obj_id), one.name) and one.rle is not None
+        ]
+        caption = f"{entry.video}: {entry.obj_id} {entry.label}, frame {entry.source_frame}, {clock(entry.time_s)}"
+        image = draw_objects(images[entry.source_frame], drawn)
+        pictures[key] = Picture(image, f"{caption}: {entry.why}")
+    return pictures

@@ -10,6 +10,7 @@ from following import box_on, carry, indexed, silent, thing
 
 from core.formats.dense_annotations import read_dense
 from core.formats.links_jsonl import read_links
+from core.formats.review_jsonl import read_review
 from core.long_video.assemble_item import assemble_video
 from core.long_video.merge import Shard
 from core.masks import rle
@@ -73,7 +74,8 @@ def test_links_report_and_held_out_annotations(tmp_path: Path, followed: tuple[P
     }
     page = (tmp_path / "out" / "report.html").read_text()
     assert "A &amp; B" in page
-    assert page.count("data:image/jpeg;base64,") == 5
+    doubtful = {one.obj_id for one in read_review(tmp_path / "out" / "review.jsonl")}
+    assert page.count("data:image/jpeg;base64,") == 5 + len(doubtful) > 5, "annotated frames, and what is doubtful"
     assert "square · 0a1b" in page
 
 
