@@ -56,6 +56,19 @@ def recording_file(
         copied.result()
 
 
+def side_by_side(large: rrb.View, beside: rrb.View, shares: tuple[int, int], timeline: str) -> rrb.Blueprint:
+    """Two views and a collapsed time panel; all else is hidden, until the viewer's user opens it.
+
+    Args:
+        large: on the left.
+        beside: on the right.
+        shares: of the width.
+        timeline: the one that plays.
+    """
+    views = rrb.Horizontal(large, beside, column_shares=list(shares))
+    return rrb.Blueprint(views, rrb.TimePanel(state="collapsed", timeline=timeline), collapse_panels=True)
+
+
 def _copy(pipe: Path, path: Path) -> None:
     """Write what comes through a pipe; after an error it is read on, for the sake of whoever writes into it."""
     failed: OSError | None = None

@@ -11,7 +11,7 @@ import rerun as rr
 import rerun.blueprint as rrb
 
 from core.errors import BadMedia
-from core.formats.rerun_file import recording_file
+from core.formats.rerun_file import recording_file, side_by_side
 from core.geometry.colmap import pycolmap
 from core.masks.draw import colour
 from core.video.image_file import read_image
@@ -61,12 +61,8 @@ def record_reconstruction(
 
 def _layout() -> rrb.Blueprint:
     """The model large, what the camera of the frame sees beside it."""
-    views = rrb.Horizontal(
-        rrb.Spatial3DView(origin="world", name="model"),
-        rrb.Spatial2DView(origin="world/camera", name="frame"),
-        column_shares=[3, 2],
-    )
-    return rrb.Blueprint(views, rrb.TimePanel(state="collapsed", timeline="frame"), collapse_panels=True)
+    model = rrb.Spatial3DView(origin="world", name="model")
+    return side_by_side(model, rrb.Spatial2DView(origin="world/camera", name="frame"), (3, 2), "frame")
 
 
 def _log_camera(

@@ -10,7 +10,7 @@ import rerun as rr
 import rerun.blueprint as rrb
 
 from core.formats.exchange.model import OBJECT, SeenFrame
-from core.formats.rerun_file import recording_file
+from core.formats.rerun_file import recording_file, side_by_side
 from core.masks import rle
 from core.masks.draw import colour
 from core.video.frames import RGB
@@ -96,9 +96,5 @@ def record_tracks(path: Path, width: int, height: int, identity: str) -> Iterato
 
 def _layout() -> rrb.Blueprint:
     """The video large, all scores in one plot beside it."""
-    views = rrb.Horizontal(
-        rrb.Spatial2DView(origin="video", name="video"),
-        rrb.TimeSeriesView(origin="scores", name="scores"),
-        column_shares=[3, 1],
-    )
-    return rrb.Blueprint(views, rrb.TimePanel(state="collapsed", timeline="time"), collapse_panels=True)
+    video = rrb.Spatial2DView(origin="video", name="video")
+    return side_by_side(video, rrb.TimeSeriesView(origin="scores", name="scores"), (3, 1), "time")

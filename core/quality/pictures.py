@@ -7,7 +7,7 @@ from core.formats.exchange.model import VideoResults
 from core.formats.review_jsonl import ReviewEntry
 from core.masks import rle
 from core.masks.draw import Drawn, draw_objects
-from core.report.page import LOOK_FIRST, Picture, Section, Table
+from core.report.page import Picture, Section, Table, look_first
 from core.text import clock
 from core.video.source import open_video
 
@@ -21,7 +21,7 @@ _ABOUT = (
 def review_section(entries: Sequence[ReviewEntry], pictures: Sequence[Picture], with_video: bool = True) -> Section:
     """The part of a page that shows what to look at first."""
     if not entries:
-        return Section("Look at these first", "Nothing is suspicious.", rank=LOOK_FIRST)
+        return look_first(_ABOUT, None)
     heads = ("video", "object", "frame", "time", "suspicion", "why") if with_video else (
         "object", "frame", "time", "suspicion", "why"
     )  # fmt: skip
@@ -32,7 +32,7 @@ def review_section(entries: Sequence[ReviewEntry], pictures: Sequence[Picture], 
         )
         for one in entries[:_MOST_ROWS]
     ]  # fmt: skip
-    return Section("Look at these first", _ABOUT, pictures=pictures, table=Table(heads, rows), rank=LOOK_FIRST)
+    return look_first(_ABOUT, Table(heads, rows), pictures)
 
 
 def draw_entries(

@@ -11,7 +11,7 @@ from core.formats.alignment_json import Alignment
 from core.formats.window_info import WindowInfo
 from core.geometry.colmap import pycolmap
 from core.geometry.sim3 import Array
-from core.report.page import FAILED, LOOK_FIRST, Page, Picture, Section, Table, write_run_page
+from core.report.page import FAILED, Page, Picture, Section, Table, look_first, write_run_page
 from core.report.plot import Plot, Series
 from core.report.run_facts import RunFacts, run_sections
 from core.video.image_file import read_image
@@ -125,9 +125,8 @@ def _look_first(windows: Sequence[WindowInfo], alignment: Alignment | None, pict
     worst = sorted(doubts, key=lambda doubt: -doubt[0])[:_MOST_DOUBTFUL]
     rows = [(f"window {one.window}", why) for _, one, why in worst]
     table = Table(("window", "why"), rows) if rows else None
-    note = "" if rows else "Nothing is suspicious."
     shown = [picture for _, one, why in worst if (picture := _first_frame(one, why, pictures)) is not None]
-    return Section("Look at these first", note, pictures=shown, table=table, rank=LOOK_FIRST)
+    return look_first("", table, shown)
 
 
 def _first_frame(window: WindowInfo, why: str, pictures: Mapping[str, Path]) -> Picture | None:

@@ -15,7 +15,17 @@ from core.refining.chunk_item import ImageRequest
 from core.refining.pictures import before_and_after, picture_of_map
 from core.refining.scores import ImageScore
 from core.refining.summaries import SceneSummary
-from core.report.page import FAILED, LOOK_FIRST, Page, Section, Table, facts_table, warnings_of, write_run_page
+from core.report.page import (
+    FAILED,
+    LOOK_FIRST,
+    Page,
+    Section,
+    Table,
+    facts_table,
+    look_first,
+    warnings_of,
+    write_run_page,
+)
 from core.report.run_facts import RunFacts, run_sections
 
 _WORST, _SAMPLE = 4, 4
@@ -162,9 +172,7 @@ _ABOUT_IDS = "Lowest IoU of an id's pixels after with those before; 0 masks: no 
 def _review_section(review: Sequence[ReviewEntry]) -> Section:
     rows = [(one.video, one.obj_id, f"{one.suspicion:.2f}", one.why) for one in review[:_MOST_IDS]]
     table = Table(("image", "id", "suspicion", "why"), rows) if rows else None
-    return Section(
-        "Look at these first", _ABOUT_REVIEW if rows else "Nothing is suspicious.", table=table, rank=LOOK_FIRST
-    )
+    return look_first(_ABOUT_REVIEW, table)
 
 
 def _cut(number: int, where: str) -> str:

@@ -108,6 +108,17 @@ class Page:
     sections: Sequence[Section] = field(default_factory=list)
     warnings: Sequence[str] = ()
 
+    @property
+    def ordered(self) -> list[Section]:
+        """The sections in the order in which they stand on the page: by rank."""
+        return sorted(self.sections, key=lambda section: section.rank)
+
+
+def look_first(about: str, table: Table | None, pictures: Sequence[Picture] = ()) -> Section:
+    """What a person should look at first; without a table nothing is suspicious."""
+    note = about if table is not None else "Nothing is suspicious."
+    return Section("Look at these first", note, pictures=pictures, table=table, rank=LOOK_FIRST)
+
 
 WARNING = "WARNING"
 """The name of a fact that belongs to the head of a page."""
@@ -149,16 +160,14 @@ def write_page(path: Path, page: Page) -> None:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"clock": clock, "hex": _hex, "address": _address, "code": _code}
-    sections = sorted(page.sections, key=lambda section: section.rank)
-    html = environment.get_template("page.html.jinja").render(page=page, sections=sections)
+    html = environment.get_template("page.html.jinja").render(page=page)
     path.write_text(html, encoding="utf-8", errors="backslashreplace")
 
 
 def write_run_page(folder: Path, page: Page) -> None:
     """Write the page about a run, and beside it its first pictures, for Prefect's UI."""
     write_page(folder / REPORT_FILE, page)
-    sections = sorted(page.sections, key=lambda section: section.rank)
-    pictures = (picture for section in sections for picture in section.pictures)
+    pictures = (picture for section in page.ordered for picture in section.pictures)
     shown = [{"data_url": one.data, "caption": one.caption} for one in islice(pictures, _MOST_PICTURES)]
     (folder / PICTURES_FILE).write_text(json.dumps(shown, ensure_ascii=False), encoding="utf-8")
 

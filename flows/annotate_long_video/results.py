@@ -44,6 +44,8 @@ _DELIVERED = (
     (REPORT_FILE, "report_{}.html"),
 )
 _REPORT = ("report", "report_{}.html")
+_VIDEO, _RECORDING = "annotated_{}.mp4", "recording_{}.rrd"
+_DRAWN = ((RECORDING_FILE, _RECORDING), (VIDEO_FILE, _VIDEO))
 
 
 def not_followed(video: Video, made: Sequence[Made]) -> dict[str, str]:
@@ -147,8 +149,8 @@ class Drawn:
     @property
     def drawn(self) -> list[tuple[str, str]]:
         """Of these what is drawn."""
-        video = [("annotated video", "annotated_{}.mp4")] if self.annotated_video else []
-        return video + ([("recording", "recording_{}.rrd")] if self.recording else [])
+        video = [("annotated video", _VIDEO)] if self.annotated_video else []
+        return video + ([("recording", _RECORDING)] if self.recording else [])
 
 
 def draw(
@@ -202,13 +204,13 @@ def deliver_results(
     for video_id, outcome in drawn.items():
         if outcome.record is None:
             failures[video_id] = outcome.reason or "failed"
-            for name in (f"recording_{video_id}.rrd", f"annotated_{video_id}.mp4"):
-                (folder / name).unlink(missing_ok=True)  # that of an earlier run would not be true
+            for _, wanted in _DRAWN:
+                (folder / wanted.format(video_id)).unlink(missing_ok=True)  # that of an earlier run would not be true
             continue
-        for made, place in ((RECORDING_FILE, f"recording_{video_id}.rrd"), (VIDEO_FILE, f"annotated_{video_id}.mp4")):
+        for made, wanted in _DRAWN:
             try:
                 if (outcome.folder / made).is_file():
-                    deliver(outcome.folder / made, folder / place, store.digests)
+                    deliver(outcome.folder / made, folder / wanted.format(video_id), store.digests)
             except (OSError, RefusedInput) as error:
                 failures[video_id] = undelivered(error)
     return failures
