@@ -22,6 +22,7 @@ from pathlib import Path
 from core.errors import MaskflowError
 from core.store.atomic import write_text
 from tasks.server.address import (
+    PATIENCE_S,
     SERVER_SETTINGS,
     apply_settings,
     check_server,
@@ -83,7 +84,7 @@ def running_server() -> str | None:
         url = str(json.loads(_address_file().read_text())["url"])
     except (OSError, ValueError, KeyError):
         return None
-    return url if is_healthy(url) else None
+    return url if is_healthy(url, PATIENCE_S) else None  # busy is not gone: what is gone refuses the connection at once
 
 
 def announce_server(url: str) -> None:

@@ -5,12 +5,15 @@ import signal
 import subprocess
 import sys
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from waiting import wait_until
 
-from tasks.server.address import configured_url, is_healthy
+from tasks.server.address import PATIENCE_S, configured_url, is_healthy
+from tasks.server.temporary import announce_server, running_server
 
 _USER = (
     "import os, sys, time\nfrom tasks.server.temporary import ensure_server\n"
@@ -39,13 +42,34 @@ def test_runs_share_one_server_which_ends_after_the_last(tmp_path: Path) -> None
     with _use(tmp_path) as first, _use(tmp_path) as second:
         url = _url(first)
         assert _url(second) == url
-        assert is_healthy(url)
+        assert is_healthy(url, PATIENCE_S)
         first.send_signal(signal.SIGKILL)
         first.wait()
         time.sleep(1.5)
-        assert is_healthy(url)
+        assert is_healthy(url, PATIENCE_S)
         second.communicate("")
     wait_until(lambda: not is_healthy(url), "the server to end with its users")
+
+
+@pytest.mark.slow
+def test_a_busy_server_is_not_taken_for_one_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Busy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            time.sleep(3)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    with HTTPServer(("127.0.0.1", 0), Busy) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/api"
+        announce_server(url)
+        assert running_server() == url
+        server.shutdown()
+    assert running_server() is None
 
 
 def test_the_configured_server_comes_from_the_environment_or_the_active_profile(
