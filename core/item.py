@@ -4,6 +4,9 @@
     def track_video(request: TrackVideoRequest, folder: Path, report: Progress) -> Record:
 
 They know nothing of Prefect. A flow names one in a `Stage` (`tasks/items.py`).
+
+Long ones go on after a kill: with `@item(…, resumes=True)` they get a second folder as their last argument, in which
+they find what they left there when they were interrupted. It is removed once the item is done.
 """
 
 import time
@@ -19,22 +22,26 @@ from core.progress import Progress
 Record = dict[str, Any]
 """What there is to say about finished work, JSON-able: counts, notes, names of files."""
 Request = TypeVar("Request", bound=BaseModel)
-Work = Callable[[Request, Path, Progress], Record | BaseModel]
-ItemFunction = Callable[[Request | Mapping[str, Any], Path, Progress], Record]
+ItemFunction = Callable[..., Record]
+"""`(request, folder, report)`, and `begun`, see `item`."""
 
 
-def item(kind: type[Request]) -> Callable[[Work[Request]], ItemFunction[Request]]:
+def item(kind: type[Request], resumes: bool = False) -> Callable[[Callable[..., Record | BaseModel]], ItemFunction]:
     """Make a function an item: it gets a request of this kind, an empty folder for its outputs, and reports progress.
 
     The request comes as JSON-able values and is validated; the item's `request` is its kind. A record that is a dict
-    gets `seconds`, unless it has them; one that is a model is made JSON-able.
+    gets `seconds`, unless it has them; one that is a model is made JSON-able. One that `resumes` gets `begun`, too: a
+    folder for what it needs to go on after a kill, or None where there is no such place.
     """
 
-    def decorate(work: Work[Request]) -> ItemFunction[Request]:
+    def decorate(work: Callable[..., Record | BaseModel]) -> ItemFunction:
         @wraps(work)
-        def made(request: Request | Mapping[str, Any], folder: Path, report: Progress) -> Record:
+        def made(
+            request: Request | Mapping[str, Any], folder: Path, report: Progress, begun: Path | None = None
+        ) -> Record:
             started_s = time.monotonic()
-            record = work(kind.model_validate(request), folder, report)
+            more = (begun,) if resumes else ()
+            record = work(kind.model_validate(request), folder, report, *more)
             if isinstance(record, BaseModel):
                 return record.model_dump(mode="json")
             return {"seconds": round(time.monotonic() - started_s, 3), **record}

@@ -60,7 +60,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an item: its record and folder, or the reason why there is none; `ran`: its seconds and memory."""
+    """What became of an item: its record and folder, or the reason why there is none.
+
+    Attributes:
+        ran: its seconds and memory.
+        key: of the outputs, which are called after what they were made from.
+    """
 
     item: Item
     folder: Path
@@ -68,6 +73,7 @@ class Outcome:
     cached: bool
     reason: str | None
     ran: dict[str, Any] = field(default_factory=dict)
+    key: str = ""
 
 
 def item_key(stage: Stage, item: Item) -> str:

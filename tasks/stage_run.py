@@ -17,6 +17,7 @@ from prefect.states import Cancelled, Failed
 from core.errors import MaskflowError, RefusedInput
 from core.progress import Progress
 from core.store.cache import mark_used
+from core.store.manifest import begun_folder
 from core.text import one_line
 from tasks.crews.crew import Crew
 from tasks.items import Item, Outcome, Stage, item_key
@@ -124,6 +125,7 @@ class StageRun:
             folder = self._store.item_folder(self._stage.task_name, key)
             if not self._resume:
                 shutil.rmtree(folder, ignore_errors=True)
+                shutil.rmtree(begun_folder(folder), ignore_errors=True)
             # `make_item` looks for what is there and valid, in its own thread: Prefect's record alone proves nothing.
             task = make_item.with_options(name=self._stage.name, result_storage=self._results, refresh_cache=True)
             parameters = {
@@ -213,7 +215,7 @@ class StageRun:
                 record = dict(state.result())
                 ran = record.pop("ran", {})
                 mark_used(folder)
-                return Outcome(item, folder, record, state.name == "Cached", None, ran)
+                return Outcome(item, folder, record, state.name == "Cached", None, ran, key)
             error = state.result(raise_on_failure=False) if state.data is not None else None
         except Exception as lost:  # noqa: BLE001 - Prefect's record of it cannot be read
             return Outcome(item, folder, None, False, f"its result cannot be read: {type(lost).__name__}: {lost}")

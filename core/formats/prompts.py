@@ -15,7 +15,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -37,6 +37,7 @@ from core.text import one_line
 from core.validation import expected
 from core.video.video_paths import path_parts
 
+T = TypeVar("T")
 LARGEST_ID = 65_535
 _LONGEST_PLACE = 200
 Pixels = Annotated[float, Field(ge=-100_000, le=100_000, allow_inf_nan=False)]
@@ -150,37 +151,54 @@ def _hint(place: tuple[int | str, ...], kind: str) -> str:
 def prompts_by_video(file: Path, paths: Mapping[str, str]) -> tuple[dict[str, list[PromptEntry]], list[str]]:
     """The prompts of a file by video, and those of its keys that mean no video.
 
-    A key is a video's name or path, or the end of its path, with or without its ending, where only one ends so.
-
     Args:
         file: read by `read_prompts`.
         paths: of each video, by its name in this run.
 
     Raises:
-        RefusedInput: as `read_prompts`; a key could mean several videos; or no key means any.
+        RefusedInput: as `read_prompts` and `of_each_video`.
     """
-    prompts = _read(file)
+    found, unused = of_each_video("prompts", file, _read(file), paths)
+    return {name: _one_video(file, [one for part in parts for one in part]) for name, parts in found.items()}, unused
+
+
+def of_each_video(
+    parameter: str, file: Path, by_key: Mapping[str, T], paths: Mapping[str, str]
+) -> tuple[dict[str, list[T]], list[str]]:
+    """What a file has under its keys, by video, and those of its keys that mean no video.
+
+    A key is a video's name or path, or the end of its path, with or without its ending, where only one ends so.
+
+    Args:
+        parameter: what the file was given as, for messages.
+        file: the file, for messages.
+        by_key: its content.
+        paths: of each video, by its name in this run.
+
+    Raises:
+        RefusedInput: a key could mean several videos; or no key means any.
+    """
     by_end: dict[str, list[str]] = {}
     for name, path in paths.items():
         by_end.setdefault(path_parts(path)[-1], []).append(name)
-    found: dict[str, list[PromptEntry]] = {}
+    found: dict[str, list[T]] = {}
     unused = []
-    for key, entries in prompts.items():
+    for key, value in by_key.items():
         parts = path_parts(key)
         alike = by_end.get(parts[-1], [])
         meant = [key] if key in paths else [one for one in alike if path_parts(paths[one])[-len(parts) :] == parts]
         if len(meant) > 1:
-            raise RefusedInput.of("prompts", key, f"a path of one video; it could be {' or '.join(meant[:5])}")
+            raise RefusedInput.of(parameter, key, f"a path of one video; it could be {' or '.join(meant[:5])}")
         for name in meant:
-            found.setdefault(name, []).extend(entries)
+            found.setdefault(name, []).append(value)
         if not meant:
             unused.append(key)
     if not found:
         first = next(iter(paths))
         raise RefusedInput.of(
-            "prompts", str(file), f"its keys name videos of this run, as {first!r}; none of {keys_of(prompts)} does"
+            parameter, str(file), f"its keys name videos of this run, as {first!r}; none of {keys_of(by_key)} does"
         )
-    return {name: _one_video(file, entries) for name, entries in found.items()}, unused
+    return found, unused
 
 
 def keys_of(prompts: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ On disk: `video.json` (the `VideoHead`) and `frames.jsonl`, one `FrameRecord` a 
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from pydantic import BaseModel, ConfigDict
 
@@ -57,11 +58,10 @@ class VideoHead(BaseModel):
     total_frames: int
 
 
-def write_frames(path: Path, frames: Iterable[FrameRecord]) -> None:
+def write_frames(stream: IO[str], frames: Iterable[FrameRecord]) -> None:
     """Write a line per frame as they come; memory does not grow with their number."""
-    with path.open("w", encoding="utf-8") as stream:
-        for frame in frames:
-            stream.write(frame.model_dump_json() + "\n")
+    for frame in frames:
+        stream.write(frame.model_dump_json() + "\n")
 
 
 def read_frames(folder: Path) -> Iterator[FrameRecord]:
@@ -69,6 +69,14 @@ def read_frames(folder: Path) -> Iterator[FrameRecord]:
     with (folder / FRAMES_FILE).open(encoding="utf-8") as stream:
         for line in stream:
             yield FrameRecord.model_validate_json(line)
+
+
+def read_moments(folder: Path) -> Iterator[tuple[int, float]]:
+    """Source frame and time of each frame of a tracked video's folder, without reading their objects."""
+    with (folder / FRAMES_FILE).open(encoding="utf-8") as stream:
+        for line in stream:
+            moment = json.loads(line[: line.index(',"objects":')] + "}")
+            yield moment["source_frame"], moment["time_s"]
 
 
 def write_head(folder: Path, head: VideoHead) -> None:

@@ -45,6 +45,11 @@ class Draft:
     record: dict[str, Any] = field(default_factory=dict)
 
 
+def begun_folder(folder: Path) -> Path:
+    """Where an item that is not finished keeps what it goes on from after a kill, beside its own folder."""
+    return folder.with_name(f"{folder.name}.begun")
+
+
 @contextmanager
 def commit_item(folder: Path, key: str, inputs: Mapping[str, Any]) -> Iterator[Draft]:
     """Fill an item's folder; it becomes visible together with its manifest, or not at all."""

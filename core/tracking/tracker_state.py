@@ -66,7 +66,13 @@ def save_tracker(tracker: Tracker, folder: Path) -> None:
     write_session(folder / TRACKER_FILE, info, arrays, "np")
 
 
-def restore_tracker(folder: Path, segmenter: VideoSegmenter, detector: DetectorSession | None, every: int) -> Tracker:
+def restore_tracker(
+    folder: Path,
+    segmenter: VideoSegmenter,
+    detector: DetectorSession | None,
+    every: int,
+    max_objects: int | None = None,
+) -> Tracker:
     """The tracker that was saved in `folder`; the next step is the frame after. Raises `UnsafeFile`.
 
     Args:
@@ -74,9 +80,10 @@ def restore_tracker(folder: Path, segmenter: VideoSegmenter, detector: DetectorS
         segmenter: the same model as before.
         detector: a fresh session; it is shown the last frame that its predecessor saw.
         every: as `Tracker.detection_frequency`.
+        max_objects: as of the tracker before.
     """
     info, arrays = read_session(folder / TRACKER_FILE, _Info, _NAME, "np")
-    tracker = Tracker(segmenter.restore(folder / SESSION_FILE), detector, every)
+    tracker = Tracker(segmenter.restore(folder / SESSION_FILE), detector, every, max_objects)
     tracker.frame, tracker.time_s, tracker.next_id = info.frame, info.time_s, info.next_id
     tracker.same_as = dict(info.same_as)
     try:

@@ -1,29 +1,31 @@
 """The work of one item: track one video into a folder. Runs in a device worker; knows nothing of Prefect."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.errors import BadMedia
-from core.formats.objects_csv import TrackedObject
+from core.errors import BadMedia, UnsafeFile
 from core.formats.prompts import PromptEntry
-from core.formats.tracks import FRAMES_FILE, FrameRecord, ObjectRecord, VideoHead, write_frames, write_head
+from core.formats.tracks import FRAMES_FILE, write_frames, write_head
 from core.item import Record, item
 from core.models.registry import DETECTORS, SEGMENTERS
 from core.models.roles import DetectorSession
 from core.models.spec import ModelSpec
 from core.progress import Progress
-from core.prompts import ObjectPrompt
+from core.tracking.checkpoint import EVERY_S, Checkpoint, Checkpoints
+from core.tracking.counting import Counter, Steps
 from core.tracking.given_detections import GivenDetections
-from core.tracking.loop import track_frames
-from core.tracking.prompt_check import PromptProblem, beyond, problem_of, usable_prompts
+from core.tracking.loop import TrackingLoop
+from core.tracking.prompt_check import usable_prompts
 from core.tracking.tracker import Tracker
+from core.tracking.tracker_state import restore_tracker
 from core.video.frames import Frame, FrameSource
-from core.video.sampling import WHOLE, Part
+from core.video.sampling import WHOLE, Part, TimeSampler
 from core.video.source import open_video, read_ahead
 
+_log = logging.getLogger("maskflow.tracking")
 _READ_AHEAD = 4
 
 
@@ -44,13 +46,15 @@ class TrackVideoRequest(BaseModel):
     fps: float | None = Field(default=None, gt=0)
     part: Part = WHOLE
     max_objects: int | None = Field(default=None, ge=1)
+    checkpoint_s: float = Field(default=EVERY_S, ge=0)
 
 
-@item(TrackVideoRequest)
-def track_video(request: TrackVideoRequest, folder: Path, report: Progress) -> Record:
+@item(TrackVideoRequest, resumes=True)
+def track_video(request: TrackVideoRequest, folder: Path, report: Progress, begun: Path | None) -> Record:
     """Track one video; leaves `video.json` and `frames.jsonl` in `folder`.
 
-    A prompt that cannot be used costs only its object; where none can be used, the video has failed.
+    A prompt that cannot be used costs only its object; where none can be used, the video has failed. With `begun` it
+    goes on from the last checkpoint there, to the same bytes; a part of a video is tracked without.
 
     Returns:
         frames, objects, seconds, `summary`: a `TrackedObject` of each, and `problems`: a `PromptProblem` of each.
@@ -58,118 +62,66 @@ def track_video(request: TrackVideoRequest, folder: Path, report: Progress) -> R
     Raises:
         BadMedia: the video cannot be used; the message says why.
     """
-    given = None if request.detections is None else GivenDetections(request.detections, request.min_score)
-    detector: DetectorSession | None = given
-    if request.detector is not None:
-        detector = DETECTORS.load(request.detector).start(request.text_prompt or "")
-    steps = _Steps(report)
+    steps = Steps(report)
+    checkpoints = Checkpoints(folder if begun is None else begun, request.checkpoint_s)
     with open_video(request.video, steps.send) as source:
         prompts, problems = usable_prompts(request.prompts, source.info, request.video, steps.send, request.part)
         if request.prompts and not prompts:
             raise BadMedia(f"none of its prompts can be used: {problems[0].where}: {problems[0].what}")
-        segmenter = SEGMENTERS.load(request.segmenter).start()
-        tracker = Tracker(segmenter, detector, request.detection_frequency, request.max_objects)
-        progress = _Progress(source, request.fps, request.part, steps, prompts)
-        also = frozenset(one.source_frame for one in prompts)
-        frames = source.frames(request.fps, also=also, part=request.part)
-        with read_ahead(frames, min(_READ_AHEAD, request.max_frames)) as ahead:
-            watched = progress.watch_frames(ahead if given is None else given.watch(ahead))
-            records = track_frames(watched, tracker, prompts, request.max_frames)
-            write_frames(folder / FRAMES_FILE, progress.watch_records(records))
-        if progress.frames == 0 and request.part != WHOLE:
+        found, tracker, given = _begin(request, checkpoints)
+        counter = Counter(source, request.fps, request.part, steps, prompts, None if found is None else found.counts)
+        loop = TrackingLoop(tracker, prompts, request.max_frames, None if found is None else found.loop)
+        frames = _frames(source, request, {one.source_frame for one in prompts}, found)
+        with (
+            read_ahead(frames, min(_READ_AHEAD, request.max_frames)) as ahead,
+            checkpoints.open(found) as stream,
+        ):
+
+            def save() -> None:
+                if begun is not None and request.part == WHOLE:
+                    checkpoints.save_if_due(stream, tracker, loop.state, lambda: counter.counts)
+
+            watched = counter.watch_frames(ahead if given is None else given.watch(ahead))
+            write_frames(stream, counter.watch_records(loop.run(watched, save)))
+        if counter.counts.frames == 0 and request.part != WHOLE:
             raise BadMedia(f"no frame is shown {request.part}: the video is shorter")
-        write_head(folder, progress.head())
-    problems += progress.unanswered()
+        checkpoints.frames_file.replace(folder / FRAMES_FILE)
+        write_head(folder, counter.head())
+    objects = counter.counts.objects
+    problems += counter.unanswered()
     return {
-        "frames": progress.frames,
-        "objects": len(progress.objects),
-        "summary": [one.model_dump() for one in progress.objects.values()],
+        "frames": counter.counts.frames,
+        "objects": len(objects),
+        "summary": [one.model_dump() for one in objects.values()],
         "problems": [problem.model_dump() for problem in problems],
     }
 
 
-@dataclass
-class _Steps:
-    """How far the tracking is; reported with every frame read, which may be far apart from those tracked."""
+def _begin(
+    request: TrackVideoRequest, checkpoints: Checkpoints
+) -> tuple[Checkpoint | None, Tracker, GivenDetections | None]:
+    """The tracker, fresh or as it stood at the last checkpoint; the detections of a file, where it is given those."""
+    given = None if request.detections is None else GivenDetections(request.detections, request.min_score)
+    detector: DetectorSession | None = given
+    if request.detector is not None:
+        detector = DETECTORS.load(request.detector).start(request.text_prompt or "")
+    segmenter = SEGMENTERS.load(request.segmenter)
+    every, most = request.detection_frequency, request.max_objects
+    if (latest := checkpoints.latest()) is not None:
+        try:
+            return latest[0], restore_tracker(latest[1], segmenter, detector, every, most), given
+        except UnsafeFile as error:
+            _log.warning("A checkpoint cannot be used, the video is tracked from its start: %s", error)
+            checkpoints.start_anew()
+    return None, Tracker(segmenter.start(), detector, every, most), given
 
-    report: Progress
-    done: int = 0
-    expected: int | None = None
 
-    def send(self) -> None:
-        """Report it."""
-        self.report(self.done, self.expected)
-
-
-class _Progress:
-    """Counts what passes through the loop, and reports it."""
-
-    def __init__(
-        self, source: FrameSource, fps: float | None, part: Part, steps: _Steps, prompts: Sequence[ObjectPrompt]
-    ) -> None:
-        self._source = source
-        self._part = part
-        self._unanswered = {(one.obj_id, one.source_frame): one for one in prompts if one.prompt is not None}
-        self._fps = fps
-        self._steps = steps
-        self.frames = 0
-        self.objects: dict[int, TrackedObject] = {}
-        self._first_s = self._last_s = 0.0
-
-    def _expected(self) -> int | None:
-        info = self._source.info
-        fps = info.fps if self._fps is None else min(self._fps, info.fps)
-        if self._part == WHOLE and fps == info.fps:
-            return info.declared_frames
-        ends = [end_s for end_s in (info.duration_s, self._part.end_s) if end_s is not None]
-        return round((min(ends) - self._part.start_s) * fps) if info.duration_s is not None else None
-
-    def watch_frames(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        for frame in frames:
-            if self.frames == 0:
-                self._first_s = frame.time_s
-            self._last_s = frame.time_s
-            yield frame
-            self.frames += 1
-            self._steps.done, self._steps.expected = self.frames, self._expected()
-            self._steps.send()
-
-    def watch_records(self, records: Iterator[FrameRecord]) -> Iterator[FrameRecord]:
-        for record in records:
-            for one in record.objects:
-                self._note(record, one)
-                self._unanswered.pop((one.obj_id, record.source_frame), None)
-            yield record
-
-    def _note(self, frame: FrameRecord, one: ObjectRecord) -> None:
-        known = self.objects.get(one.obj_id)
-        if known is None:
-            known = self.objects[one.obj_id] = TrackedObject(
-                obj_id=one.obj_id, label=one.label, first_frame=frame.source_frame, last_frame=frame.source_frame,
-                first_s=frame.time_s, last_s=frame.time_s, frames=0, mean_score=0.0,
-                detection_score=one.detection_score,
-            )  # fmt: skip
-        known.frames += 1
-        known.last_frame, known.last_s = frame.source_frame, frame.time_s
-        known.mean_score += (one.score - known.mean_score) / known.frames
-
-    def unanswered(self) -> list[PromptProblem]:
-        """Prompts that came to nothing: beyond the end, or nothing was found where they point."""
-        ended = self._source.frames_read
-        return [
-            problem_of(one, "nothing is found there" if one.source_frame < ended else beyond(ended))
-            for one in self._unanswered.values()
-        ]
-
-    def head(self) -> VideoHead:
-        info = self._source.info
-        declared = 0 if self._part == WHOLE else info.declared_frames or 0  # a part says nothing of the rest
-        span_s = self._last_s - self._first_s
-        rate = (self.frames - 1) / span_s if span_s > 0 else min(self._fps or info.fps, info.fps)
-        return VideoHead(
-            width=info.width,
-            height=info.height,
-            original_fps=round(info.fps, 6),
-            process_fps=round(rate, 6),
-            total_frames=max(self._source.frames_read, declared),
-        )
+def _frames(
+    source: FrameSource, request: TrackVideoRequest, also: Collection[int], found: Checkpoint | None
+) -> Iterator[Frame]:
+    """The frames to process; of a tracking that goes on, those after its last one."""
+    if found is None:
+        return source.frames(request.fps, also=frozenset(also), part=request.part)
+    index, sampler = source.index(), TimeSampler(request.fps)
+    wanted = [frame for frame, time_s in enumerate(index.times_s.tolist()) if sampler.keeps(time_s) or frame in also]
+    return source.frames_at(index, [frame for frame in wanted if frame > found.loop.source_frame])

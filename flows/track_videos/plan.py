@@ -1,24 +1,22 @@
 """The parameters of `track_videos`, checked: everything that can be refused is, before any work begins."""
 
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import MaskflowError, RefusedInput, reason_of
+from core.errors import RefusedInput
+from core.formats.corrections import VideoCorrections, corrections_by_video
 from core.formats.exchange.model import VideoResults
-from core.formats.exchange.registry import read_results
-from core.formats.exchange.sources import Sources
 from core.formats.prompts import PromptEntry, keys_of, prompts_by_video
 from core.formats.results_jsonl import head_of_results
-from core.formats.video_list import named_videos, read_video_list
 from core.models.backend import Backend
 from core.models.roles import Detector, VideoSegmenter
 from core.store.paths import inside
 from core.video.sampling import Part
-from core.video.video_paths import pair_up, path_parts, short_names
+from core.video.video_paths import path_parts, short_names
 from flows.checking import once_a_run
 from flows.options import Devices, Execution, Models, Taken, place
+from flows.track_videos.inputs import given_detections, listed_videos
 from tasks.items import Stage
 from tasks.placement import Placement
 from tasks.store import check_writable
@@ -50,6 +48,7 @@ class Plan:
     text_prompt: str | None
     prompts: dict[str, list[PromptEntry]]
     detections: dict[str, VideoResults]
+    corrections: dict[str, VideoCorrections]
     part: Part
     models: Models
     detector: Backend[Detector] | None
@@ -77,6 +76,7 @@ def check(
     text_prompt: str | None,
     prompts: Path | None,
     detections: Path | None,
+    corrections: Path | None,
     output_video_dir: Path | None,
     recording: Path | None,
     part: Taken,
@@ -85,7 +85,7 @@ def check(
     execution: Execution,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
-    listed = _listed(videos, video_list)[: part.limit]
+    listed = listed_videos(videos, video_list)[: part.limit]
     text = (text_prompt or "").strip() or None
     if sum(source is not None for source in (text, prompts, detections)) != 1:
         raise RefusedInput.of(
@@ -97,8 +97,13 @@ def check(
         by_hand, unused = prompts_by_video(prompts, {video: video for video in listed})
         if unused:
             notes.append(f"Prompts of {keys_of(unused)} are not used: no video of this run is called so")
-    found, more = ({}, []) if detections is None else _detections(detections, listed)
+    found, more = ({}, []) if detections is None else given_detections(detections, listed)
     notes += more
+    corrected: dict[str, VideoCorrections] = {}
+    if corrections is not None:
+        corrected, unused = corrections_by_video(corrections, {video: video for video in listed})
+        if unused:
+            notes.append(f"Corrections of {keys_of(unused)} are not used: no video of this run is called so")
     times = part.part
     finder, follower = models.choose(text)
     for parameter, folder in (
@@ -106,13 +111,15 @@ def check(
     ):  # fmt: skip
         if folder is not None:
             check_writable(parameter, folder)
-    _check_results_file(output_jsonl, [path for path in (video_list, prompts, detections) if path is not None])
+    _check_results_file(
+        output_jsonl, [path for path in (video_list, prompts, detections, corrections) if path is not None]
+    )
     notes += _about_results_before(output_jsonl, text, listed)
     placement = place(devices, execution)
     names = dict(zip(listed, short_names([path_parts(video) for video in listed]), strict=True))
     return Plan(
-        listed, names, text, by_hand, found, times, models, finder, follower, placement, output_jsonl, output_video_dir,
-        recording, notes,
+        listed, names, text, by_hand, found, corrected, times, models, finder, follower, placement, output_jsonl,
+        output_video_dir, recording, notes,
     )  # fmt: skip
 
 
@@ -123,57 +130,6 @@ def _about_results_before(path: Path, text: str | None, videos: Sequence[str]) -
         return []
     what = repr(before.text_prompt or "prompts by hand") if before.text_prompt != text else "other videos"
     return [f"{path} held results of {what} ({before.video_path} …), and is written anew"]
-
-
-def _detections(path: Path, videos: Sequence[str]) -> tuple[dict[str, VideoResults], list[str]]:
-    """The detections of each video, in any format of the field, and what was noted while they were read."""
-    alone = len(videos) == 1
-    sources = Sources(Path(videos[0]).expanduser() if alone else None, known=tuple(videos), alone=alone)
-    try:
-        read = read_results(path, None, sources)
-    except MaskflowError as error:
-        raise RefusedInput.unusable("detections", str(path), str(error)) from None
-    if alone and len(read) == 1:
-        return {videos[0]: read[0]}, sources.notes.summary()
-    pairs = pair_up([path_parts(str(Path(video).absolute())) for video in videos], [one.parts for one in read])
-    if not pairs:
-        named = ", ".join(repr(one.name) for one in read[:3])
-        raise RefusedInput.of("detections", str(path), f"detections of videos of this run; these are of {named}")
-    return {videos[place]: read[other] for place, other in pairs}, sources.notes.summary()
-
-
-def _listed(names: Sequence[str] | None, file: Path | None) -> list[str]:
-    if not names and file is None:
-        accepted = "name videos, folders or patterns, or a text file with one on each line as video_list"
-        raise RefusedInput.of("videos", None, accepted)
-    for name in names or ():
-        if name.lower().endswith((".txt", ".csv", ".json", ".jsonl")):
-            raise RefusedInput.of("videos", name, "videos; a list of them is given as video_list")
-    named = named_videos(names or ())
-    if names and file is None and not any(map(_may_be_there, named)):
-        where = f"looked for in {Path.cwd()} on {socket.gethostname()}"
-        raise RefusedInput.of("videos", names[0], f"a video, folder or pattern that is there ({where})")
-    return list(dict.fromkeys([*named, *([] if file is None else _read_list(file))]))
-
-
-def _may_be_there(video: str) -> bool:
-    """Whether there is something, or it is an address: the item of one that is not there says so."""
-    try:
-        return "://" in video or Path(video).expanduser().exists()
-    except (OSError, ValueError, RuntimeError):
-        return False
-
-
-def _read_list(path: Path) -> list[str]:
-    try:
-        videos = read_video_list(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise RefusedInput.of("video_list", str(path), f"a readable UTF-8 text file ({reason_of(error)})") from None
-    if not videos:
-        raise RefusedInput.of(
-            "video_list", str(path), "a file with the path of a video on each line; this one is empty"
-        )
-    return videos
 
 
 def _check_results_file(path: Path, inputs: Sequence[Path]) -> None:

@@ -16,8 +16,8 @@ from core.report.page import REPORT_FILE, WARNING, fact_of
 from core.store.atomic import write_text
 from core.text import one_line
 from core.tracking.prompt_check import PromptProblem
-from flows.track_videos.plan import PROBLEMS, TRACK, Plan
-from tasks.items import Item, Outcome, Stage, item_key
+from flows.track_videos.plan import PROBLEMS, Plan
+from tasks.items import Item, Outcome, Stage
 from tasks.reporting.delivery import deliver, undelivered
 from tasks.reporting.facts import run_facts
 from tasks.running import ItemRun, run_items
@@ -40,7 +40,7 @@ def review_videos(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[
         if outcome.record is not None:
             name = names[outcome.item.name]
             request = {"name": name, "video": outcome.item.request["video"], "tracks": str(outcome.folder)}
-            inputs = {"name": name, "tracks": item_key(TRACK, outcome.item)}
+            inputs = {"name": name, "tracks": outcome.key}
             items.append(Item(outcome.item.name, inputs, request, outcome.item.cost))
     return run_about(run, REVIEW, items, "review")
 
@@ -110,7 +110,7 @@ def make_report(
     folder = plan.results.parent
     drawn = {v: {w: os.path.relpath(p, folder) for w, p in output_files(plan, v).items()} for v in plan.videos}
     files = [("results", plan.results.name), ("objects", objects_path(plan).name), ("review", REVIEW_FILE)]
-    inputs = [[names[one.item.name], item_key(TRACK, one.item), drawn[one.item.name]] for one in done]
+    inputs = [[names[one.item.name], one.key, drawn[one.item.name]] for one in done]
     videos = [
         {
             "name": names[one.item.name], "video": one.item.request["video"], "tracks": str(one.folder),

@@ -6,6 +6,7 @@ Nothing here, nor anything it calls, imports Prefect.
 import importlib
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 import time
@@ -102,7 +103,7 @@ def make_item(function: str, request: dict[str, Any], folder: str, key: str, inp
 def _make_item(function: str, request: dict[str, Any], folder: str, key: str, inputs: dict[str, Any]) -> dict[str, Any]:
     from core.memory import PeakMemory, take_memory_notes
     from core.store.lock import exclusive
-    from core.store.manifest import commit_item, read_valid
+    from core.store.manifest import begun_folder, commit_item, read_valid
 
     waiting = _reporter(key, PeakMemory())
     with exclusive(Path(folder), lambda: waiting(WAITING, None)):  # two runs on one folder: the second finds it made
@@ -113,12 +114,13 @@ def _make_item(function: str, request: dict[str, Any], folder: str, key: str, in
         started_s, memory = time.monotonic(), PeakMemory()
         take_memory_notes()  # of an item that failed
         with commit_item(Path(folder), key, inputs) as draft:
-            draft.record.update(work(request, draft.folder, _reporter(key, memory)))
+            draft.record.update(work(request, draft.folder, _reporter(key, memory), begun_folder(Path(folder))))
             draft.record["ran"] = {
                 "seconds": round(time.monotonic() - started_s, 3),
                 **memory.record(),
                 **({"out_of_memory": notes} if (notes := take_memory_notes()) else {}),
             }
+        shutil.rmtree(begun_folder(Path(folder)), ignore_errors=True)
         return draft.record
 
 

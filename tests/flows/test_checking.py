@@ -5,7 +5,7 @@ import pytest
 from conftest import MakeVideo
 from running import maskflow
 
-import flows.track_videos.plan
+import flows.track_videos.inputs
 from flows.checking import checked, once_a_run
 
 
@@ -20,13 +20,13 @@ def test_a_plan_that_was_made_is_used_within_and_no_longer() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
 def test_the_command_line_checks_once(tmp_path: Path, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch) -> None:
-    read, calls = flows.track_videos.plan._read_list, []
+    read, calls = flows.track_videos.inputs._read_list, []
 
     def counted(path: Path) -> list[str]:
         calls.append(path)
         return read(path)
 
-    monkeypatch.setattr(flows.track_videos.plan, "_read_list", counted)
+    monkeypatch.setattr(flows.track_videos.inputs, "_read_list", counted)
     make_video(tmp_path / "a.mp4", frames=4)
     (tmp_path / "videos.txt").write_text(f"{tmp_path}/a.mp4\n")
     done = maskflow(

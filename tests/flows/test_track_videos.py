@@ -365,10 +365,10 @@ def test_an_item_that_hangs_is_killed_and_named(tmp_path: Path, make_video: Make
     """One worker's second item never ends; the others are delivered."""
     listed = _list(tmp_path, _clips(tmp_path, make_video, 3))
     hang_at = "core.tracking.video_item:write_head:2"
-    done = _track(tmp_path, listed, "--stall-timeout", "20", hang_at=hang_at)
+    done = _track(tmp_path, listed, "--stall-timeout", "12", hang_at=hang_at)
     assert done.code == 1
     assert len(_results(tmp_path)) == 2
-    assert "no progress for 20 s" in (tmp_path / "out" / "failures.jsonl").read_text()
+    assert "no progress for 12 s" in (tmp_path / "out" / "failures.jsonl").read_text()
 
 
 def test_videos_by_name_a_part_of_them_and_what_comes_out(tmp_path: Path, make_video: MakeVideo) -> None:

@@ -28,7 +28,8 @@ def _folder(folder: Path, video: list[list[ObjectRecord]]) -> Path:
     frames = [
         FrameRecord(frame_idx=i, source_frame=3 * i, time_s=i / 10, objects=objects) for i, objects in enumerate(video)
     ]
-    write_frames(folder / FRAMES_FILE, frames)
+    with (folder / FRAMES_FILE).open("w") as stream:
+        write_frames(stream, frames)
     assert list(read_frames(folder)) == frames
     write_head(folder, VideoHead(width=9, height=8, original_fps=30, process_fps=10, total_frames=18))
     return folder

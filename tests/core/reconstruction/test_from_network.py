@@ -202,9 +202,7 @@ def test_inliers_are_visible_near_and_in_front() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "trackers", [(Tracker(), Tracker()), (_matches_nothing(), _matches_nothing()), (Tracker(), _matches_nothing())]
-)
+@pytest.mark.parametrize("trackers", [(Tracker(), Tracker()), (Tracker(), _matches_nothing())])
 def test_windows_of_different_scale_merge(
     images: list[Path], reference: Path, tmp_path: Path, monkeypatch: Any, trackers: tuple[Tracker, Tracker]
 ) -> None:

@@ -1,0 +1,166 @@
+"""The work of one item: a tracked video's folder as it is with all corrections."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.formats.corrections import Span, VideoCorrections
+from core.formats.objects_csv import TrackedObject
+from core.formats.tracks import FRAMES_FILE, FrameRecord, ObjectRecord, read_frames, read_head, write_frames, write_head
+from core.item import Record, item
+from core.masks import rle
+from core.progress import Progress
+from core.tracking.counting import note_object
+
+
+class Stretch(BaseModel):
+    """A stretch that was tracked again: the folder of its records, and its first and last source frame."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    folder: Path
+    first: int
+    last: int
+
+
+class Retracked(BaseModel):
+    """What was tracked again from one prompt: which frames of the object come from it, and where they are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    obj_id: int
+    owned: list[Span]
+    stretches: list[Stretch]
+
+
+class CorrectRequest(BaseModel):
+    """A tracked video's folder, its corrections, what was tracked again for them, and what its objects are called."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    tracks: Path
+    corrections: VideoCorrections
+    retracked: list[Retracked] = Field(default_factory=list)
+    labels: dict[int, str | None] = Field(default_factory=dict)
+
+
+@item(CorrectRequest)
+def correct_tracks(request: CorrectRequest, folder: Path, report: Progress) -> Record:
+    """Apply corrections; leaves `video.json` and `frames.jsonl`, with the same frames as before, in `folder`.
+
+    Returns:
+        frames, objects, seconds, `summary`: a `TrackedObject` of each.
+    """
+    labels = labels_of(request.corrections, request.labels)
+    pieces = [_Piece(one) for one in request.retracked]
+    objects: dict[int, TrackedObject] = {}
+    done = 0
+
+    def corrected() -> Iterator[FrameRecord]:
+        nonlocal done
+        for record in read_frames(request.tracks):
+            found = correct_frame(record, request.corrections, [one.at(record.source_frame) for one in pieces], labels)
+            for one in found.objects:
+                note_object(objects, found, one)
+            done += 1
+            report(done, None)
+            yield found
+
+    with (folder / FRAMES_FILE).open("w", encoding="utf-8") as stream:
+        write_frames(stream, corrected())
+    write_head(folder, read_head(request.tracks))
+    return {
+        "frames": done,
+        "objects": len(objects),
+        "summary": [objects[obj_id].model_dump() for obj_id in sorted(objects)],
+    }
+
+
+def correct_frame(
+    record: FrameRecord,
+    corrections: VideoCorrections,
+    retracked: "Sequence[Anew | None]",
+    labels: dict[int, str | None],
+) -> FrameRecord:
+    """One frame with everything that a person put right, objects by id.
+
+    Args:
+        record: as it was tracked.
+        corrections: of the video.
+        retracked: what each prompt that owns the frame says of it.
+        labels: of objects that are called otherwise than they were tracked.
+    """
+    frame = record.source_frame
+    anew = {one.obj_id: one for one in retracked if one is not None}
+    found: dict[int, ObjectRecord] = {}
+    for one in record.objects:
+        obj_id = next((r.becomes for r in corrections.ids if r.obj_id == one.obj_id and frame in r), one.obj_id)
+        # Two that are one object have two masks for a moment: the larger stands for it.
+        if obj_id not in anew and (obj_id not in found or rle.area(one.rle) > rle.area(found[obj_id].rle)):
+            found[obj_id] = one
+    found |= {obj_id: one.seen for obj_id, one in anew.items() if one.seen is not None}
+    absent = {one.obj_id for one in corrections.absent if frame in one}
+    objects = [
+        one.model_copy(update={"obj_id": obj_id, "label": labels.get(obj_id, one.label)})
+        for obj_id, one in sorted(found.items())
+        if obj_id not in absent
+    ]
+    return record.model_copy(update={"objects": objects})
+
+
+@dataclass(frozen=True)
+class Anew:
+    """What a prompt says of its object on a frame; `seen` is None where it is not in sight."""
+
+    obj_id: int
+    seen: ObjectRecord | None
+
+
+class _Piece:
+    """Reads what was tracked from a prompt, one stretch at a time."""
+
+    def __init__(self, known: Retracked) -> None:
+        self._known = known
+        self._held: Stretch | None = None
+        self._frames: dict[int, ObjectRecord | None] = {}
+
+    def at(self, frame: int) -> Anew | None:
+        """What it says of a frame; None where the frame does not come from it."""
+        if not any(frame in span for span in self._known.owned):
+            return None
+        stretch = next(one for one in self._known.stretches if one.first <= frame <= one.last)
+        if stretch != self._held:
+            self._frames = {one.source_frame: _only(one.objects) for one in read_frames(stretch.folder)}
+            self._held = stretch
+        return Anew(self._known.obj_id, self._frames.get(frame))
+
+
+def _only(objects: Sequence[ObjectRecord]) -> ObjectRecord | None:
+    return objects[0] if objects else None
+
+
+def labels_of(corrections: VideoCorrections, known: Mapping[int, str | None]) -> dict[int, str | None]:
+    """What each object is called that a person corrected.
+
+    Args:
+        corrections: of the video.
+        known: labels as they were tracked, by id.
+    """
+    renamed = {one.becomes: known.get(one.becomes) or known.get(one.obj_id) for one in corrections.ids}
+    tracked = {one.obj_id: known.get(one.obj_id) or renamed.get(one.obj_id) for one in corrections.prompts}
+    shown = {one.obj_id: one.label for one in corrections.prompts if one.label is not None}
+    return {**renamed, **tracked, **shown, **corrections.labels}
+
+
+def spans_of(frames: Sequence[int], owned: Iterable[int]) -> list[Span]:
+    """The frames `owned` as spans, in which no other of the `frames` that are processed lies."""
+    mine = set(owned)
+    spans: list[list[int]] = []
+    last: int | None = None
+    for frame in frames:
+        if frame in mine:
+            if spans and last is not None and spans[-1][1] == last:
+                spans[-1][1] = frame
+            else:
+                spans.append([frame, frame])
+        last = frame
+    return [Span(first=first, last=end) for first, end in spans]
