@@ -16,7 +16,7 @@ _FAR = 2**62
 Frames = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Anchor:
     """A prompt on a frame of one object.
 
@@ -38,20 +38,14 @@ class Anchor:
 
 @dataclass(frozen=True, eq=False)
 class Reach:
-    """The frames that come from an anchor: source frames, ascending."""
+    """The frames of an object that come from an anchor: source frames, ascending.
+
+    `obj_id`: what it is called there, which need not be what the anchor is called.
+    """
 
     anchor: Anchor
+    obj_id: int
     owned: Frames
-
-    @property
-    def first(self) -> int:
-        """The first frame it is tracked to."""
-        return min(self.anchor.frame, int(self.owned.min(initial=_FAR)))
-
-    @property
-    def last(self) -> int:
-        """The last frame it is tracked to."""
-        return max(self.anchor.frame, int(self.owned.max(initial=-1)))
 
 
 def anchors_of(corrections: VideoCorrections, known: Sequence[tuple[int, int]]) -> list[Anchor]:
@@ -68,33 +62,53 @@ def anchors_of(corrections: VideoCorrections, known: Sequence[tuple[int, int]]) 
 
 def in_accepted(one: CorrectionPrompt, corrections: VideoCorrections) -> bool:
     """Whether a prompt lies on a frame that was accepted before it was made."""
-    return any(one.frame in span for span in _accepted(corrections, one.obj_id, one.round))
+    obj_id = called(corrections, one.obj_id, one.frame)
+    return any(one.frame in span for span in _accepted(corrections, obj_id, one.round))
+
+
+def called(corrections: VideoCorrections, obj_id: int, frame: int) -> int:
+    """What an object is called on a frame that is tracked as `obj_id`."""
+    return next((one.becomes for one in corrections.ids if one.obj_id == obj_id and frame in one), obj_id)
 
 
 def reaches(frames: Frames, corrections: VideoCorrections, anchors: Sequence[Anchor]) -> list[Reach]:
-    """The frames that come from each corrected prompt, by object and frame.
+    """The frames that come from each corrected prompt, by what their object is called, and by frame.
 
     Args:
         frames: source frames that are processed, ascending.
         corrections: of the video.
         anchors: see `anchors_of`; those on accepted frames left out.
     """
+    names = {obj_id: _called_on(frames, obj_id, corrections) for obj_id in {one.obj_id for one in anchors}}
     found = []
-    for obj_id in sorted({one.obj_id for one in anchors if one.prompt is not None}):
-        own = sorted((one for one in anchors if one.obj_id == obj_id), key=lambda one: one.frame)
-        distances = np.stack([_distances(frames, one, corrections) for one in own])
+    for obj_id in sorted({int(name) for of_it in names.values() for name in np.unique(of_it)}):
+        own = sorted((one for one in anchors if (names[one.obj_id] == obj_id).any()), key=lambda one: one.frame)
+        blocks = [_distances(frames, one, obj_id, corrections) for one in own]
+        distances = np.stack(
+            [np.where(names[one.obj_id] == obj_id, d, _FAR) for one, d in zip(own, blocks, strict=True)]
+        )
         nearest, reached = distances.argmin(axis=0), distances.min(axis=0) < _FAR
         found += [
-            Reach(one, frames[reached & (nearest == place)]) for place, one in enumerate(own) if one.prompt is not None
+            Reach(one, obj_id, frames[reached & (nearest == place)])
+            for place, one in enumerate(own)
+            if one.prompt is not None
         ]
     return found
 
 
-def _distances(frames: Frames, anchor: Anchor, corrections: VideoCorrections) -> Frames:
+def _called_on(frames: Frames, obj_id: int, corrections: VideoCorrections) -> Frames:
+    names = np.full(len(frames), obj_id)
+    for one in corrections.ids:
+        if one.obj_id == obj_id:
+            names[(frames >= one.first) & (frames <= (_FAR if one.last is None else one.last))] = one.becomes
+    return names
+
+
+def _distances(frames: Frames, anchor: Anchor, obj_id: int, corrections: VideoCorrections) -> Frames:
     """How far each frame is from an anchor; `_FAR`: it cannot be reached."""
-    absent = [one for one in corrections.absent if one.obj_id == anchor.obj_id]
+    absent = [one for one in corrections.absent if one.obj_id == obj_id]
     first, last = 0, _FAR
-    for span in [*absent, *_accepted(corrections, anchor.obj_id, anchor.round)]:
+    for span in [*absent, *_accepted(corrections, obj_id, anchor.round)]:
         end = _FAR if span.last is None else span.last
         if end < anchor.frame:
             first = max(first, end + 1)

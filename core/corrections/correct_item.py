@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.corrections.anchors import called
 from core.formats.corrections import Span, VideoCorrections
 from core.formats.objects_csv import TrackedObject
 from core.formats.tracks import FRAMES_FILE, FrameRecord, ObjectRecord, read_frames, read_head, write_frames, write_head
@@ -93,7 +94,7 @@ def correct_frame(
     anew = {one.obj_id: one for one in retracked if one is not None}
     found: dict[int, ObjectRecord] = {}
     for one in record.objects:
-        obj_id = next((r.becomes for r in corrections.ids if r.obj_id == one.obj_id and frame in r), one.obj_id)
+        obj_id = called(corrections, one.obj_id, frame)
         # Two that are one object have two masks for a moment: the larger stands for it.
         if obj_id not in anew and (obj_id not in found or rle.area(one.rle) > rle.area(found[obj_id].rle)):
             found[obj_id] = one

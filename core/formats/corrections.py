@@ -10,9 +10,10 @@
 Keys of videos are those of a prompts file; frames are source frames, `last` belongs to a span, and a span without an
 end goes on to the end of the video. Nothing depends on the order in which entries stand.
 
-- `ids`: what the tracker calls `obj_id` is called `is` on these frames. To merge 4 into 1: `{"obj_id": 4, "is": 1}`;
-  to split 2 at frame 300: `{"obj_id": 2, "first": 300, "is": 7}`. All other entries use the ids that come of it.
-- `absent`: the object is not there on these frames; without frames it is deleted.
+- `ids`: what was tracked as `obj_id` is object `is` on these frames. To merge 4 into 1: `{"obj_id": 4, "is": 1}`; to
+  split 2 at frame 300: `{"obj_id": 2, "first": 300, "is": 7}`, and `{"obj_id": 7, "last": 299, "is": 2}` where 7 has
+  prompts. Nothing follows from one of these for another.
+- `absent`: the object, as it is called by then, is not there on these frames; without frames it is deleted.
 - `prompts`: what the object looks like on a frame, as in a prompts file. It is tracked again from there, forward and
   backward, to where another prompt is nearer, to an absence, or to accepted frames.
 - `accepted`: these frames are right (of one object: with its `obj_id`). Prompts of a later `round` than theirs do not

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from core.corrections.anchors import Frames, Reach, anchors_of, in_accepted, reaches
+from core.corrections.anchors import Anchor, Frames, Reach, anchors_of, in_accepted, reaches
 from core.corrections.correct_item import spans_of
 from core.corrections.stretches import Direction, stretches
 from core.formats.corrections import CorrectionPrompt, VideoCorrections
@@ -28,12 +28,13 @@ CORRECT = Stage("correct", "core.corrections.correct_item:correct_tracks", lambd
 
 @dataclass(frozen=True, eq=False)
 class _Corrected:
-    """A tracked video with corrections: what of them can be used, and the items that track again, by prompt."""
+    """A tracked video with corrections: what of them can be used, and the items that track again from each anchor."""
 
     tracked: Outcome
     corrections: VideoCorrections
     frames: Frames
-    chains: list[tuple[Reach, list[Item]]]
+    reaches: list[Reach]
+    chains: dict[Anchor, list[Item]]
 
 
 def correct(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], segmenter: ModelSpec) -> list[Outcome]:
@@ -46,7 +47,7 @@ def correct(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], segmenter: Mod
         corrections = plan.corrections.get(outcome.item.name)
         if corrections is not None and outcome.record is not None:
             changed[place], found[place] = _planned(run, outcome, corrections, segmenter)
-    items = [item for one in changed.values() for _, chain in one.chains for item in chain]
+    items = [item for one in changed.values() for chain in one.chains.values() for item in chain]
     made = {id(one): outcome for one, outcome in zip(items, run_items(run, RETRACK, items), strict=True)}
     failed = {place: _failure(one, made) for place, one in changed.items()}
     whole = [place for place in changed if failed[place] is None]
@@ -64,9 +65,15 @@ def _planned(
     moments = np.array(list(read_moments(tracked.folder)), np.float64).reshape(-1, 2)
     frames, times_s = moments[:, 0].astype(np.int64), moments[:, 1]
     usable, problems = _usable(corrections, tracked, read_head(tracked.folder))
-    reached = reaches(frames, usable, anchors_of(usable, _known(tracked, usable)))
-    chains = [(one, _chain(run, tracked, one, frames, times_s, segmenter)) for one in reached]
-    return _Corrected(tracked, usable, frames, chains), problems
+    reached = reaches(frames, usable, anchors_of(usable, _known(tracked)))
+    owned: dict[Anchor, list[Frames]] = {}
+    for one in reached:
+        owned.setdefault(one.anchor, []).append(one.owned)
+    chains = {
+        anchor: _chain(run, tracked, anchor, np.concatenate(parts), (frames, times_s), segmenter)
+        for anchor, parts in owned.items()
+    }
+    return _Corrected(tracked, usable, frames, reached, chains), problems
 
 
 def _usable(
@@ -103,29 +110,30 @@ def _usable(
     return usable, problems
 
 
-def _known(tracked: Outcome, corrections: VideoCorrections) -> list[tuple[int, int]]:
+def _known(tracked: Outcome) -> list[tuple[int, int]]:
     """Ids and frames from which objects were tracked before: their first sight, and prompts that they were given."""
     firsts = [(one["obj_id"], one["first_frame"]) for one in (tracked.record or {})["summary"]]
     prompts = [(one["obj_id"], one["frame"]) for one in tracked.item.request["prompts"] if not one["gone"]]
-    starts = {*firsts, *prompts} | {(one.obj_id, one.first) for one in corrections.ids if one.first}
-    return sorted({(_renumbered(corrections, obj_id, frame), frame) for obj_id, frame in starts})
-
-
-def _renumbered(corrections: VideoCorrections, obj_id: int, frame: int) -> int:
-    return next((one.becomes for one in corrections.ids if one.obj_id == obj_id and frame in one), obj_id)
+    return sorted({*firsts, *prompts})
 
 
 def _chain(
-    run: ItemRun, tracked: Outcome, reach: Reach, frames: Frames, times_s: "np.ndarray[Any, Any]", segmenter: ModelSpec
+    run: ItemRun,
+    tracked: Outcome,
+    anchor: Anchor,
+    owned: Frames,
+    moments: "tuple[Frames, np.ndarray[Any, Any]]",
+    segmenter: ModelSpec,
 ) -> list[Item]:
     """The items that track an object again from a prompt, forward and backward, each going on from that before."""
-    prompt = reach.anchor.prompt
-    assert prompt is not None
+    assert anchor.prompt is not None
     directions: tuple[Direction, ...] = ("forward", "backward")
     return [
         item
         for direction in directions
-        for item in _one_way(run, tracked, prompt, direction, stretches(reach, direction, frames, times_s), segmenter)
+        for item in _one_way(
+            run, tracked, anchor.prompt, direction, stretches(anchor.frame, owned, direction, *moments), segmenter
+        )
     ]
 
 
@@ -157,7 +165,7 @@ def _one_way(
 
 
 def _failure(one: _Corrected, made: Mapping[int, Outcome]) -> str | None:
-    outcomes = (made[id(item)] for _, chain in one.chains for item in chain)
+    outcomes = (made[id(item)] for chain in one.chains.values() for item in chain)
     failed = next((outcome for outcome in outcomes if outcome.reason is not None), None)
     return None if failed is None else f"a correction could not be tracked ({failed.item.name}): {failed.reason}"
 
@@ -165,15 +173,15 @@ def _failure(one: _Corrected, made: Mapping[int, Outcome]) -> str | None:
 def _correct_item(one: _Corrected, made: Mapping[int, Outcome]) -> Item:
     frames = one.frames.tolist()
     retracked, keys = [], []
-    for reach, chain in one.chains:
+    for reach in one.reaches:
         owned = [span.model_dump(mode="json") for span in spans_of(frames, reach.owned.tolist())]
-        outcomes = [made[id(item)] for item in chain]
+        outcomes = [made[id(item)] for item in one.chains[reach.anchor]]
         parts = [
             {"folder": str(o.folder), "first": o.item.request["frames"][0], "last": o.item.request["frames"][-1]}
             for o in outcomes
         ]
-        retracked.append({"obj_id": reach.anchor.obj_id, "owned": owned, "stretches": parts})
-        keys.append([reach.anchor.obj_id, owned, [outcome.key for outcome in outcomes]])
+        retracked.append({"obj_id": reach.obj_id, "owned": owned, "stretches": parts})
+        keys.append([reach.obj_id, owned, [outcome.key for outcome in outcomes]])
     labels = {one["obj_id"]: one["label"] for one in (one.tracked.record or {})["summary"]}
     what = {"corrections": one.corrections.model_dump(mode="json", by_alias=True), "labels": labels}
     request = {"tracks": str(one.tracked.folder), "retracked": retracked, **what}
@@ -192,7 +200,7 @@ def _outcome(
     if corrected is None or corrected.record is None:
         return replace(tracked, record=None, reason=failure or (corrected and corrected.reason) or "failed")
     before = tracked.record or {}
-    again = sum(len(item.request["frames"]) for _, chain in one.chains for item in chain)
+    again = sum(len(item.request["frames"]) for chain in one.chains.values() for item in chain)
     record = {
         **before, **corrected.record, "seconds": before["seconds"], "retracked": again,
         "problems": [*before["problems"], *(problem.model_dump() for problem in problems)],

@@ -46,6 +46,18 @@ def test_an_absence_parts_what_lies_before_it_from_what_lies_after_it() -> None:
     assert _owned(corrections, [(1, 0)])[1, 99] == list(range(39, 120, 3))
 
 
+def test_what_is_tracked_from_a_prompt_goes_by_the_name_it_has_on_each_frame() -> None:
+    """Object 1 is split at frame 60, after it was corrected on frame 30; then the new one is corrected, too."""
+    prompts = [{"obj_id": 1, "frame": 30, "box": BOX}, {"obj_id": 7, "frame": 90, "box": BOX}]
+    ids = [{"obj_id": 1, "first": 60, "is": 7}, {"obj_id": 7, "last": 59, "is": 1}]
+    corrections = _corrections(prompts=prompts, ids=ids)
+    found = reaches(FRAMES, corrections, anchors_of(corrections, [(1, 0)]))
+    owned = {(one.obj_id, one.anchor.frame): one.owned.tolist() for one in found}
+    assert owned == {
+        (1, 30): list(range(18, 60, 3)), (1, 90): [], (7, 30): [60], (7, 90): list(range(63, 120, 3)),
+    }  # fmt: skip
+
+
 def test_a_prompt_on_accepted_frames_is_known() -> None:
     corrections = _corrections(
         prompts=[{"obj_id": 1, "frame": 3, "box": BOX, "round": 1}], accepted=[{"first": 0, "last": 9, "round": 0}]
@@ -93,8 +105,8 @@ def test_stretches_hold_every_frame_on_the_way_once(frame: int, locked: set[int]
     corrections = _corrections(prompts=[{"obj_id": 1, "frame": frame, "box": BOX}], accepted=accepted)
     (reach,) = reaches(FRAMES, corrections, anchors_of(corrections, []))
     times_s = FRAMES / 1.5
-    forward = stretches(reach, "forward", FRAMES, times_s)
-    backward = stretches(reach, "backward", FRAMES, times_s)
+    forward = stretches(frame, reach.owned, "forward", FRAMES, times_s)
+    backward = stretches(frame, reach.owned, "backward", FRAMES, times_s)
     assert forward[0][0] == frame
     walked = [one for part in forward for one in part] + [one for part in reversed(backward) for one in part][:-1]
     assert set(reach.owned.tolist()) <= set(walked)
