@@ -28,7 +28,7 @@ class _Edit(BaseModel):
 
 
 class Show(_Edit):
-    """The object looks so on a frame; what was said of it there before is replaced."""
+    """The object looks so on a frame; what was said of it there before is replaced, and an absence ends there."""
 
     op: Literal["show"]
     prompt: CorrectionPrompt
@@ -143,8 +143,14 @@ def apply_edit(known: VideoCorrections, edit: Edit) -> VideoCorrections:
 def _with_prompt(known: VideoCorrections, edit: Show | Unshow) -> VideoCorrections:
     place = edit.prompt if isinstance(edit, Show) else edit
     others = [one for one in known.prompts if (one.obj_id, one.frame) != (place.obj_id, place.frame)]
-    shown = [edit.prompt] if isinstance(edit, Show) else []
-    return known.model_copy(update={"prompts": [*others, *shown]})
+    if isinstance(edit, Unshow):
+        return known.model_copy(update={"prompts": others})
+    obj_id = called(known, place.obj_id, place.frame)
+    hides = [one for one in known.absent if one.obj_id == obj_id and place.frame in one]
+    absent = [one for one in known.absent if one not in hides]
+    for one in hides:
+        absent += _without([one], obj_id, Span(first=place.frame))
+    return known.model_copy(update={"prompts": [*others, edit.prompt], "absent": absent})
 
 
 def _with_absence(known: VideoCorrections, edit: Hide | Unhide) -> VideoCorrections:
@@ -188,7 +194,7 @@ def _merged(known: VideoCorrections, edit: Merge) -> VideoCorrections:
 
 
 def _split(known: VideoCorrections, edit: Split) -> VideoCorrections:
-    used = {one.obj_id for one in (*known.prompts, *known.ids)} | {one.becomes for one in known.ids}
+    used = {one.obj_id for one in known.prompts} | {obj_id for one in known.ids for obj_id in (one.obj_id, one.becomes)}
     if edit.new_id in used or edit.new_id == edit.obj_id:
         raise ValueError(f"there is an object {edit.new_id} already")
     later = Span(first=edit.frame)

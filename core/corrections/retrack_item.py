@@ -65,7 +65,7 @@ def retrack(request: RetrackRequest, folder: Path, report: Progress) -> Record:
 
     def records(frames: Iterator[Frame]) -> Iterator[FrameRecord]:
         nonlocal done
-        shown = _shown(request.prompt) if request.before is None else None
+        shown = shown_by(request.prompt) if request.before is None else None
         for frame, upcoming in with_next(frames):
             tracker.step(frame.image, frame.time_s, shown, None if upcoming is None else upcoming.image)
             shown = None
@@ -83,7 +83,8 @@ def retrack(request: RetrackRequest, folder: Path, report: Progress) -> Record:
     return {"frames": done}
 
 
-def _shown(prompt: PromptEntry) -> dict[int, tuple[str | None, Prompt | None]]:
+def shown_by(prompt: PromptEntry) -> dict[int, tuple[str | None, Prompt | None]]:
+    """A prompt in the tracker's terms."""
     one = prompt.object_prompt()
     return {one.obj_id: (one.label, one.prompt)}
 

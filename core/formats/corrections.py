@@ -168,6 +168,11 @@ def write_corrections(path: Path, corrections: Corrections) -> None:
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
+def used_corrections(results: Path) -> Path:
+    """Where the corrections stand that results were made with."""
+    return results.with_name(f"{results.stem}_corrections.json")
+
+
 def _entries(one: VideoCorrections) -> dict[str, object]:
     return one.model_dump(mode="json", exclude_defaults=True, by_alias=True)
 
@@ -183,14 +188,16 @@ def corrections_by_video(file: Path, paths: Mapping[str, str]) -> tuple[dict[str
         RefusedInput: as `read_corrections`; keys as in `prompts_by_video`; or entries that contradict each other.
     """
     found, unused = of_each_video("corrections", file, read_corrections(file).videos, paths)
-    joined = {}
-    for name, several in found.items():
-        try:
-            joined[name] = _together(several).joined()
-        except ValueError as error:
-            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise RefusedInput.unusable("corrections", str(file), f"{one_line(name)}: {reason}") from None
-    return joined, unused
+    return {name: joined(file, name, several) for name, several in found.items()}, unused
+
+
+def joined(file: Path, video: str, several: Iterable[VideoCorrections]) -> VideoCorrections:
+    """What several keys of a file have about one video, in one order. Raises `RefusedInput` for contradictions."""
+    try:
+        return _together(several).joined()
+    except ValueError as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise RefusedInput.unusable("corrections", str(file), f"{one_line(video)}: {reason}") from None
 
 
 def _together(several: Iterable[VideoCorrections]) -> VideoCorrections:

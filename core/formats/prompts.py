@@ -165,18 +165,32 @@ def prompts_by_video(file: Path, paths: Mapping[str, str]) -> tuple[dict[str, li
 def of_each_video(
     parameter: str, file: Path, by_key: Mapping[str, T], paths: Mapping[str, str]
 ) -> tuple[dict[str, list[T]], list[str]]:
-    """What a file has under its keys, by video, and those of its keys that mean no video.
+    """What a file has under its keys, by video, and those of its keys that mean no video, see `meant_by`.
+
+    Raises:
+        RefusedInput: a key could mean several videos; or no key means any.
+    """
+    found, unused = meant_by(parameter, by_key, paths)
+    if not found:
+        first = next(iter(paths))
+        raise RefusedInput.of(
+            parameter, str(file), f"its keys name videos of this run, as {first!r}; none of {keys_of(by_key)} does"
+        )
+    return found, unused
+
+
+def meant_by(parameter: str, by_key: Mapping[str, T], paths: Mapping[str, str]) -> tuple[dict[str, list[T]], list[str]]:
+    """Values by the video that their key means, and the keys that mean none.
 
     A key is a video's name or path, or the end of its path, with or without its ending, where only one ends so.
 
     Args:
         parameter: what the file was given as, for messages.
-        file: the file, for messages.
         by_key: its content.
         paths: of each video, by its name in this run.
 
     Raises:
-        RefusedInput: a key could mean several videos; or no key means any.
+        RefusedInput: a key could mean several videos.
     """
     by_end: dict[str, list[str]] = {}
     for name, path in paths.items():
@@ -193,11 +207,6 @@ def of_each_video(
             found.setdefault(name, []).append(value)
         if not meant:
             unused.append(key)
-    if not found:
-        first = next(iter(paths))
-        raise RefusedInput.of(
-            parameter, str(file), f"its keys name videos of this run, as {first!r}; none of {keys_of(by_key)} does"
-        )
     return found, unused
 
 

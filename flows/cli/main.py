@@ -45,6 +45,7 @@ for _name, _where, _text in (
     ("export", "exchange:export_results", "Write results as COCO, YouTube-VIS, DAVIS, MOT, MOTS, YOLO, CVAT or Rerun."),
     ("import", "exchange:import_annotations", "Make annotations of any of these into prompts, results or scenes."),
     ("evaluate", "evaluate:evaluate_results", "Judge results by the truth: J&F, HOTA, IDF1, MOTA, average precision."),
+    ("label", "label:label", "Point at objects in the browser, see them tracked, and correct what is wrong."),
     ("review", "review:review_results", "Look through results for signs of trouble: the frames a person should see."),
     ("rgbd-to-clip", "clips:rgbd_to_clip", "Make a clip for track-mask-points from RGB-D folders and masks."),
 ):

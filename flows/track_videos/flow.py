@@ -33,6 +33,7 @@ from flows.track_videos.results import (
     prompt_problems,
     review_videos,
     write_problems,
+    write_provenance,
 )
 from flows.track_videos.summary import summary
 from tasks.cancellation import how_to_cancel
@@ -165,4 +166,5 @@ def _write_results(
         write_objects(objects_path(plan), summaries)
         write_review(folder / REVIEW_FILE, doubtful_frames(reviewed))
         write_problems(folder / PROBLEMS, problems)
+        write_provenance(plan)
         write_failures(folder / FAILURES, ((v, failures[v]) for v in plan.videos if v in failures))

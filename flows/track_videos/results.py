@@ -9,7 +9,9 @@ from pathlib import Path
 
 from prefect.logging import get_run_logger
 
+from core.formats.corrections import Corrections, used_corrections, write_corrections
 from core.formats.review_jsonl import ReviewEntry, read_review
+from core.formats.run_command import RunCommand, write_command
 from core.quality.review import worst_first
 from core.quality.review_item import REVIEW_FILE
 from core.report.page import REPORT_FILE, WARNING, fact_of
@@ -19,7 +21,7 @@ from core.tracking.prompt_check import PromptProblem
 from flows.track_videos.plan import PROBLEMS, Plan
 from tasks.items import Item, Outcome, Stage
 from tasks.reporting.delivery import deliver, undelivered
-from tasks.reporting.facts import run_facts
+from tasks.reporting.facts import command_words, run_facts
 from tasks.running import ItemRun, run_items
 
 REVIEW = Stage("review", "core.quality.review_item:review_video", lambda done: [f"{done['entries']} frames to look at"])
@@ -137,6 +139,16 @@ def report_path(plan: Plan) -> Path:
 def objects_path(plan: Plan) -> Path:
     """Where the table of all objects goes."""
     return plan.results.with_name(f"{plan.results.stem}_objects.csv")
+
+
+def write_provenance(plan: Plan) -> None:
+    """Beside the results, for who corrects them: the command that made them, and the corrections that are in them."""
+    write_command(plan.results, RunCommand(words=command_words(), folder=Path.cwd()))
+    used = used_corrections(plan.results)
+    if plan.corrections:
+        write_corrections(used, Corrections(videos=plan.corrections))
+    else:
+        used.unlink(missing_ok=True)
 
 
 def output_files(plan: Plan, video: str) -> dict[str, str]:

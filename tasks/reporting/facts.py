@@ -24,7 +24,7 @@ def run_facts(made: Sequence[tuple[Stage, Outcome]]) -> dict[str, Any]:
     """
     facts = RunFacts(
         items=[_item(stage, outcome) for stage, outcome in made],
-        command=_command(),
+        command=shlex.join(command_words()),
         parameters=list(_parameters()),
         made_with=[*_models(outcome for _, outcome in made), *_versions()],
     )
@@ -51,7 +51,7 @@ def _parameters() -> Iterator[tuple[str, str]]:
             yield parameter, " ".join(map(str, one)) if isinstance(one, list | tuple) else str(one)
 
 
-def _command() -> str:
+def command_words() -> list[str]:
     """The command line of this run: what differs from the defaults."""
     flow = flow_run.flow_name
     defaults = dict(_flat(_defaults()))
@@ -64,7 +64,7 @@ def _command() -> str:
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
             words += [f"--{flag}", *(map(str, value) if isinstance(value, list | tuple) else [str(value)])]
-    return shlex.join(words)
+    return words
 
 
 def _defaults() -> dict[str, Any]:

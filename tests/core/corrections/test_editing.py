@@ -41,6 +41,11 @@ def test_absences_are_cut_and_take_prompts_with_them() -> None:
     assert _after({"op": "hide", "obj_id": 3}).absent[0].last is None
 
 
+def test_what_is_shown_ends_an_absence() -> None:
+    known = _after({"op": "hide", "obj_id": 1, "first": 3, "last": 9}, {"op": "hide", "obj_id": 2}, _show(1, 5))
+    assert [(one.obj_id, one.first, one.last) for one in known.absent] == [(1, 3, 4), (2, 0, None)]
+
+
 def test_accepting_again_replaces_what_was_accepted() -> None:
     known = _after({"op": "accept", "first": 0, "last": 9}, {"op": "accept", "first": 5, "last": 20, "round": 1})
     assert [(one.first, one.last, one.round) for one in known.accepted] == [(0, 4, 0), (5, 20, 1)]
@@ -58,7 +63,6 @@ def test_a_merged_object_loses_its_name() -> None:
     [
         ([{"op": "merge", "obj_id": 1, "into": 1}], "object 1 is itself already"),
         ([_show(7, 3), {"op": "split", "obj_id": 1, "frame": 5, "new_id": 7}], "there is an object 7 already"),
-        ([{"op": "hide", "obj_id": 1, "first": 3, "last": 9}, _show(1, 5)], "where it is said to be absent"),
     ],
 )
 def test_what_contradicts_itself_is_refused(edits: list[dict[str, Any]], what: str) -> None:

@@ -1,0 +1,73 @@
+"""Flow runs that the page starts, and exports of their results."""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.errors import RefusedInput
+from core.formats.exchange.exporting import export
+from core.formats.exchange.registry import FORMATS, read_results
+from flows.label.commands import command_of
+from flows.label.routes.needs import Needs
+
+router = APIRouter(prefix="/api")
+
+
+class RunRequest(BaseModel):
+    """A run: with a text where nothing is pointed at, and how many frames a second, where it is the first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    text_prompt: str | None = None
+    fps: float | None = Field(default=None, gt=0, le=1000)
+
+
+class ExportRequest(BaseModel):
+    """Results in another format."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    to: str
+
+
+@router.post("/run")
+def start(body: RunRequest, state: Needs) -> dict[str, Any]:
+    """Start a run."""
+    words, folder = command_of(state.session, body.text_prompt, body.fps)
+    state.runs.start(words, folder)
+    return state.runs.state()
+
+
+@router.get("/run")
+def running(state: Needs) -> dict[str, Any]:
+    """How the run is."""
+    return state.runs.state()
+
+
+@router.delete("/run")
+def cancel(state: Needs) -> dict[str, Any]:
+    """Cancel it: what is finished is kept."""
+    state.runs.cancel()
+    return state.runs.state()
+
+
+@router.post("/export")
+def export_results(body: ExportRequest, state: Needs) -> dict[str, Any]:
+    """Write the results in another format, into a new folder beside them."""
+    results = state.session.places.results
+    if body.to not in FORMATS:
+        raise RefusedInput.of("to", body.to, ", ".join(sorted(FORMATS)))
+    if not results.exists():
+        raise ValueError("there are no results yet: run first")
+    output = _unused(results.parent / "exports" / body.to)
+    done = export(read_results(results), body.to, output)
+    return {"output": str(output), "videos": done.videos, "frames": done.frames, "objects": done.objects}
+
+
+def _unused(folder: Path) -> Path:
+    """A folder that is not there yet, called as this one, or with a number behind."""
+    found, number = folder, 1
+    while found.exists():
+        number += 1
+        found = folder.with_name(f"{folder.name}_{number}")
+    return found

@@ -1,0 +1,174 @@
+"""What the page is about: the videos, what was found in them, and what a person says of it."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from core.corrections.editing import Edit, Split
+from core.errors import MaskflowError, RefusedInput
+from core.formats.corrections import (
+    VideoCorrections,
+    corrections_by_video,
+    used_corrections,
+)
+from core.formats.exchange.registry import read_results
+from core.formats.review_jsonl import ReviewEntry, read_review
+from core.models.spec import ModelSpec
+from core.quality.review_item import REVIEW_FILE
+from flows.label.documents import CorrectionsDocument, Editor, PromptsDocument
+from flows.label.results import ShownResults, find_video
+from flows.label.video import LabelVideo
+
+_OPEN_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where everything is: results (there, or to be made), the prompts file, the corrections file."""
+
+    results: Path
+    prompts: Path
+    corrections: Path
+
+
+@dataclass
+class _Open:
+    video: LabelVideo
+    shown: ShownResults | None = None
+    made_ns: int | None = None
+    lock: Lock = field(default_factory=Lock)
+
+
+class Session:
+    """The videos of a page, opened when somebody looks at them.
+
+    Args:
+        videos: their paths, as the flows are given them.
+        places: see `Places`.
+        segmenter: for previews and looking ahead.
+    """
+
+    def __init__(self, videos: Sequence[str], places: Places, segmenter: ModelSpec) -> None:
+        self.videos = list(videos)
+        self.places = places
+        self.segmenter = segmenter
+        paths = {video: video for video in videos}
+        self.prompts = Editor(PromptsDocument(places.prompts, paths))
+        self.corrections = Editor(CorrectionsDocument(places.corrections, paths))
+        self._paths = paths
+        self._open: OrderedDict[str, _Open] = OrderedDict()
+        self._lock = Lock()
+
+    def video(self, number: int) -> LabelVideo:
+        """A video by its place in the list. Raises `IndexError`, `BadMedia`."""
+        return self._opened(number).video
+
+    def shown(self, number: int) -> ShownResults | None:
+        """The results of a video, as they are on disk now; None where there are none."""
+        opened = self._opened(number)
+        with opened.lock:
+            made_ns = self._made_ns()
+            if opened.made_ns != made_ns:
+                if opened.shown is not None:
+                    opened.shown.close()
+                opened.shown, opened.made_ns = self._results_of(self.videos[number]), made_ns
+            return opened.shown
+
+    def editor(self, number: int) -> Editor:
+        """Where edits go: corrections where there are results, else prompts."""
+        return self.prompts if self.shown(number) is None else self.corrections
+
+    def document(self, number: int) -> dict[str, Any]:
+        """Everything that a person said of a video, with the file's revision and what the results were made with."""
+        editor, shown = self.editor(number), self.shown(number)
+        revision = editor.revision()
+        known = editor.document.read(self.videos[number])
+        return {
+            "kind": "prompts" if shown is None else "corrections",
+            "file": str(editor.document.path),
+            "revision": revision,
+            "known": known.model_dump(mode="json", by_alias=True),
+            "round": 0 if shown is None else shown.round,
+            "lanes": [] if shown is None else [lane.__dict__ for lane in shown.lanes(known)],
+            "free_id": self._free_id(known, shown),
+        }
+
+    def edit(self, number: int, edit: Edit, revision: str) -> None:
+        """Apply an edit. Raises as `Editor.edit`."""
+        if isinstance(edit, Split):
+            shown = self.shown(number)
+            if shown is not None and edit.new_id in shown.ids:
+                raise ValueError(f"there is an object {edit.new_id} already")
+        self.editor(number).edit(self.videos[number], edit, revision)
+
+    def known(self, number: int) -> VideoCorrections:
+        """What a person said of a video."""
+        return self.editor(number).document.read(self.videos[number])
+
+    def review(self, number: int) -> list[ReviewEntry]:
+        """The frames of a video to look at, the most suspicious first."""
+        path = self.places.results.parent / REVIEW_FILE
+        names = {self.videos[number], Path(self.videos[number]).name, Path(self.videos[number]).stem}
+        return [one for one in read_review(path) if one.video in names] if path.is_file() else []
+
+    def close(self) -> None:
+        """Close all files."""
+        for one in self._open.values():
+            _close(one)
+
+    def _opened(self, number: int) -> _Open:
+        name = self.videos[number]
+        with self._lock:
+            if name not in self._open:
+                self._open[name] = _Open(LabelVideo(Path(name).expanduser()))
+                while len(self._open) > _OPEN_AT_ONCE:
+                    _, old = self._open.popitem(last=False)
+                    _close(old)
+            self._open.move_to_end(name)
+            return self._open[name]
+
+    def _made_ns(self) -> int | None:
+        try:
+            return self.places.results.stat().st_mtime_ns
+        except OSError:
+            return None
+
+    def _results_of(self, video: str) -> ShownResults | None:
+        if not self.places.results.exists():
+            return None
+        found = find_video(read_results(self.places.results), Path(video).expanduser())
+        if found is None:
+            return None
+        used, made_with = used_corrections(self.places.results), VideoCorrections()
+        if used.exists():
+            with suppress(RefusedInput):  # of other videos
+                made_with = corrections_by_video(used, self._paths)[0].get(video, made_with)
+        return ShownResults(found, made_with)
+
+    def _free_id(self, known: VideoCorrections, shown: ShownResults | None) -> int:
+        used = {one.obj_id for one in known.prompts} | set(known.labels)
+        used |= {obj_id for one in known.ids for obj_id in (one.obj_id, one.becomes)}
+        return max(used | (set() if shown is None else shown.ids), default=0) + 1
+
+
+def _close(one: _Open) -> None:
+    one.video.close()
+    if one.shown is not None:
+        one.shown.close()
+
+
+def check_results(results: Path, videos: Sequence[str]) -> None:
+    """Raise `RefusedInput` where a file that is there holds no results, or none of these videos."""
+    if not results.exists():
+        return
+    try:
+        found = read_results(results)
+    except MaskflowError as error:
+        raise RefusedInput.unusable("results", str(results), str(error)) from None
+    if not any(find_video(found, Path(video).expanduser()) for video in videos):
+        named = ", ".join(repr(one.path or one.name) for one in found[:3])
+        raise RefusedInput.of("results", str(results), f"results of these videos; it holds those of {named}")

@@ -1,0 +1,108 @@
+"""Frames, masks at once, tracking ahead, review and export, over HTTP."""
+
+import io
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import MakeVideo, moving_square
+from labelling import document, page, write_results
+from PIL import Image
+from starlette.testclient import TestClient
+
+from core.formats.exchange.registry import read_results
+from core.formats.review_jsonl import ReviewEntry, write_review
+from core.masks import rle
+from core.video.source import open_video
+from core.video.writer import write_video
+
+SQUARE = {"obj_id": 1, "frame": 5, "box": [18, 22, 38, 42]}
+
+
+@pytest.fixture
+def video(tmp_path: Path, make_video: MakeVideo) -> Path:
+    return make_video(tmp_path / "a.mp4", frames=20, fps=10)
+
+
+def _picture(client: TestClient, frame: int) -> np.ndarray:
+    answer = client.get(f"/api/videos/0/frames/{frame}.jpg")
+    assert answer.status_code == 200, answer.text
+    return np.asarray(Image.open(io.BytesIO(answer.content)), np.int16)
+
+
+def test_every_frame_is_the_one_that_its_number_says(tmp_path: Path) -> None:
+    """In any order, with a rate that varies."""
+    path = tmp_path / "vfr.mp4"
+    with write_video(path, 25, 96, 64) as written:
+        for number, image in enumerate(moving_square(30)):
+            written.write(image, number / 10 + (number > 12) * 0.7)
+    with open_video(path) as source:
+        frames = list(source.frames())
+    with page(path, folder=tmp_path) as client:
+        about = client.get("/api/videos/0").json()
+        assert about["times_s"] == [round(frame.time_s, 6) for frame in frames]
+        for number in (17, 3, 4, 5, 29, 0, 12, 13):
+            found = _picture(client, number)
+            distances = [np.abs(found - frame.image.astype(np.int16)).mean() for frame in frames]
+            assert int(np.argmin(distances)) == number
+        assert client.get("/api/videos/0/frames/30.jpg").json()["detail"] == "the video has frames 0 to 29"
+        small = client.get("/api/videos/0/thumbnails/20.jpg")
+        assert max(Image.open(io.BytesIO(small.content)).size) <= 160
+
+
+def test_the_mask_of_a_box_comes_at_once_and_is_the_one_that_is_tracked(tmp_path: Path, video: Path) -> None:
+    with page(video, folder=tmp_path) as client:
+        answer = client.post("/api/videos/0/preview", json=SQUARE).json()
+        mask = rle.decode(answer["mask"])
+        x = 18
+        assert mask[22:42, x : x + 20].mean() > 0.9
+        assert mask.sum() < 1.2 * 400
+        client.post("/api/videos/0/look-ahead", json={"prompts": [SQUARE], "seconds": 1})
+        deadline_s, look = time.monotonic() + 30, {"running": True}
+        while look["running"] and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+            look = client.get("/api/videos/0/look-ahead?since=0").json()
+        assert look["error"] is None
+        frames = look["frames"]
+        assert [one["frame"] for one in frames] == list(range(5, 16))
+        assert frames[0]["objects"][0]["mask"] == answer["mask"]
+        last = rle.decode(frames[-1]["objects"][0]["mask"])
+        assert last[22:42, 38:58].mean() > 0.8
+        assert client.delete("/api/videos/0/look-ahead").status_code == 200
+        assert client.get("/api/videos/0/look-ahead").status_code == 404
+
+
+def test_what_to_look_at_and_export(tmp_path: Path, video: Path, make_video: MakeVideo) -> None:
+    write_results(tmp_path / "results.jsonl", video)
+    entries = [
+        ReviewEntry(
+            video=name, obj_id="1", label="red", source_frame=n, time_s=n / 10, suspicion=0.9, why="it jumps", signs={}
+        )
+        for name, n in (("a.mp4", 7), ("other.mp4", 3))
+    ]
+    write_review(tmp_path / "review.jsonl", entries)
+    with page(video, make_video(tmp_path / "b.mp4"), folder=tmp_path) as client:
+        assert [one["source_frame"] for one in client.get("/api/videos/0/review").json()] == [7]
+        assert client.get("/api/videos/1/review").json() == []
+        assert document(client, 1)["kind"] == "prompts", "there are no results of this one"
+        done = client.post("/api/export", json={"to": "mot"}).json()
+        assert (done["objects"], done["output"]) == (40, str(tmp_path / "exports" / "mot"))
+        assert len(read_results(Path(done["output"]))) == 1
+        again = client.post("/api/export", json={"to": "mot"}).json()
+        assert again["output"].endswith("mot_2")
+        assert "coco, coco-video" in client.post("/api/export", json={"to": "avi"}).json()["detail"]
+
+
+def test_a_video_that_cannot_be_read_says_why(tmp_path: Path, video: Path) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    with page(tmp_path / "bad.mp4", video, folder=tmp_path) as client:
+        assert "bad.mp4: not a video file" in client.get("/api/videos/0").json()["detail"]
+        assert client.get("/api/videos/1").status_code == 200
+
+
+def test_a_run_without_anything_to_track_is_refused(tmp_path: Path, video: Path) -> None:
+    with page(video, folder=tmp_path) as client:
+        assert client.get("/api/run").json()["state"] == "none"
+        assert "nothing is pointed at yet" in client.post("/api/run", json={}).json()["detail"]
+        assert client.post("/api/export", json={"to": "mot"}).json()["detail"] == "there are no results yet: run first"
