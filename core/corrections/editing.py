@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.corrections.anchors import called
+from core.corrections.anchors import called, in_accepted
 from core.formats.corrections import (
     Absence,
     Acceptance,
@@ -145,6 +145,8 @@ def _with_prompt(known: VideoCorrections, edit: Show | Unshow) -> VideoCorrectio
     others = [one for one in known.prompts if (one.obj_id, one.frame) != (place.obj_id, place.frame)]
     if isinstance(edit, Unshow):
         return known.model_copy(update={"prompts": others})
+    if in_accepted(edit.prompt, known):
+        raise ValueError(f"frame {place.frame} is accepted, and is not changed: take that back first")
     obj_id = called(known, place.obj_id, place.frame)
     hides = [one for one in known.absent if one.obj_id == obj_id and place.frame in one]
     absent = [one for one in known.absent if one not in hides]

@@ -1,5 +1,6 @@
 """What the page is about: the videos, what was found in them, and what a person says of it."""
 
+import json
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from core.quality.review_item import REVIEW_FILE
 from flows.label.documents import CorrectionsDocument, Editor, PromptsDocument
 from flows.label.results import ShownResults, find_video
 from flows.label.video import LabelVideo
+from flows.track_videos.plan import PROBLEMS
 
 _OPEN_AT_ONCE = 8
 
@@ -95,6 +97,7 @@ class Session:
             "round": 0 if shown is None else shown.round,
             "lanes": [] if shown is None else [lane.__dict__ for lane in shown.lanes(known)],
             "free_id": self._free_id(known, shown),
+            "problems": [] if shown is None else self._problems(self.videos[number]),
         }
 
     def edit(self, number: int, edit: Edit, revision: str) -> None:
@@ -112,8 +115,17 @@ class Session:
     def review(self, number: int) -> list[ReviewEntry]:
         """The frames of a video to look at, the most suspicious first."""
         path = self.places.results.parent / REVIEW_FILE
-        names = {self.videos[number], Path(self.videos[number]).name, Path(self.videos[number]).stem}
+        video = self.videos[number]
+        names = {video, _absolute(video), Path(video).name, Path(video).stem}
         return [one for one in read_review(path) if one.video in names] if path.is_file() else []
+
+    def _problems(self, video: str) -> list[str]:
+        """Prompts and corrections that the last run could not use, in words."""
+        path = self.places.results.parent / PROBLEMS
+        if not path.is_file():
+            return []
+        found = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+        return [f"{one['where']}: {one['what']}" for one in found if one["video"] in (video, _absolute(video))]
 
     def close(self) -> None:
         """Close all files."""
@@ -153,6 +165,10 @@ class Session:
         used = {one.obj_id for one in known.prompts} | set(known.labels)
         used |= {obj_id for one in known.ids for obj_id in (one.obj_id, one.becomes)}
         return max(used | (set() if shown is None else shown.ids), default=0) + 1
+
+
+def _absolute(video: str) -> str:
+    return str(Path(video).expanduser().absolute())
 
 
 def _close(one: _Open) -> None:

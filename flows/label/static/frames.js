@@ -6,7 +6,8 @@ import { changed, promptsHere, say, state } from "./state.js";
 
 const pictures = new Map(); // by frame: promises of pictures, of this video, those used last at the end
 const KEPT = 60;
-let wanted = 0;
+let turns = 0;
+let goal = 0; // the frame that was wanted last: keys may come faster than pictures
 
 export const path = (rest) => `/api/videos/${state.number}/${rest}`;
 
@@ -36,10 +37,11 @@ export async function show(frame, next = 0) {
   if (!state.about) return;
   const last = state.about.frames - 1;
   const target = Math.min(Math.max(0, Math.round(frame)), last);
-  const turn = ++wanted;
+  const turn = ++turns;
+  goal = target;
   try {
     const [image, found] = await Promise.all([picture(target), objectsOn(target)]);
-    if (turn !== wanted) return;
+    if (turn !== turns) return;
     state.frame = target;
     state.picture = image;
     state.found = found;
@@ -76,12 +78,12 @@ export async function loadPreviews() {
   }
 }
 
-export const step = (frames) => show(state.frame + frames, frames > 0 ? 3 : 0);
+export const step = (frames) => show(goal + frames, frames > 0 ? 3 : 0);
 
 export function stepSeconds(seconds) {
   const { times_s } = state.about;
-  const target = times_s[state.frame] + seconds;
-  let frame = state.frame;
+  const target = times_s[goal] + seconds;
+  let frame = goal;
   while (seconds > 0 && frame < times_s.length - 1 && times_s[frame] < target - 1e-6) frame++;
   while (seconds < 0 && frame > 0 && times_s[frame] > target + 1e-6) frame--;
   return show(frame);
@@ -89,7 +91,7 @@ export function stepSeconds(seconds) {
 
 export function stepKey(direction) {
   const { keys } = state.about;
-  const target = direction > 0 ? keys.find((key) => key > state.frame) : keys.findLast((key) => key < state.frame);
+  const target = direction > 0 ? keys.find((key) => key > goal) : keys.findLast((key) => key < goal);
   return target === undefined ? say("There is no further key frame.") : show(target);
 }
 

@@ -21,6 +21,7 @@ async function open(number) {
   Object.assign(state, { frame: 0, selected: null, isNew: true, found: [], span: { first: null, last: null } });
   forgetPictures();
   forget();
+  useTool("box");
   say("Reading the video …");
   state.about = await get(`/api/videos/${number}`);
   byId("frame").max = state.about.frames - 1;
@@ -34,7 +35,7 @@ async function open(number) {
     state.isNew = false;
     panel.select(state.document.lanes[0]?.obj_id ?? state.document.known.prompts[0].obj_id);
   }
-  useTool("box");
+  say("Drag a box around an object. K draws it with the arrow keys; ? lists all keys.");
 }
 
 function clock(seconds) {

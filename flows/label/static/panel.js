@@ -63,8 +63,16 @@ function span(toEnd) {
   return { first: Math.min(first ?? 0, last ?? Infinity), last: last ?? (first === null ? state.frame : null) };
 }
 
+const acceptedHere = () =>
+  known().accepted.find((one) => one.first <= state.frame && (one.last == null || state.frame <= one.last));
+
 export async function accept() {
   if (state.document.kind === "prompts") return say("There is nothing to accept before a run.");
+  const accepted = acceptedHere();
+  if (accepted && state.span.first === null && state.span.last === null) {
+    await edit({ op: "unaccept", obj_id: accepted.obj_id ?? null, first: accepted.first, last: accepted.last });
+    return say("These frames may be changed again.");
+  }
   const { first, last } = span(false);
   await edit({ op: "accept", first, last, round: state.document.round });
   say(first === last ? `Frame ${first} is accepted and will not change.` : "The span is accepted and will not change.");
@@ -121,6 +129,12 @@ export function draw() {
   const words = first === null && last === null ? "" : `span ${first ?? 0} to ${last ?? "the end"}`;
   byId("span-words").textContent = words;
   byId("span-clear").hidden = !words;
+  const taken = acceptedHere() && !words;
+  byId("accept").textContent = taken ? "Not accepted" : "Accept";
+  byId("accept").title = taken ? "These frames may be changed again (A)" : "These frames are right, and stay as they are (A)";
+  byId("problems").replaceChildren(
+    ...state.document.problems.map((text) => Object.assign(document.createElement("li"), { textContent: text })),
+  );
   byId("saved").textContent = `Saved in ${state.document.file}`;
   const corrections = state.document.kind === "corrections";
   byId("accept").hidden = byId("split").hidden = !corrections;
