@@ -47,6 +47,10 @@ EXAMPLES = {
         ("Boxes to track from", "maskflow import gt.txt --to prompts --output prompts.json"),
         ("Masks to refine", "maskflow import coco.json --to scenes --output scenes --videos walks"),
     ),
+    "label": _examples(
+        ("Point at objects in a video", "maskflow label street.mp4"),
+        ("Correct results", "maskflow label --results outputs/tracks/results.jsonl"),
+    ),
     "evaluate": _examples(
         ("Boxes, by MOT's measures", "maskflow evaluate results.jsonl --truth gt.txt"),
         ("Masks, by J&F, with a page", "maskflow evaluate results.jsonl --truth Annotations --output judged"),

@@ -28,7 +28,6 @@ _LISTS = (".txt", ".csv")
 
 def label(
     videos: list[str] | None = None,
-    /,
     *,
     results: HomePath = Path("outputs/tracks/results.jsonl"),
     prompts: HomePath | None = None,

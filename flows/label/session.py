@@ -184,7 +184,8 @@ def check_results(results: Path, videos: Sequence[str]) -> None:
     try:
         found = read_results(results)
     except MaskflowError as error:
-        raise RefusedInput.unusable("results", str(results), str(error)) from None
+        reason = str(error).partition("; --format")[0]  # a flag of other commands
+        raise RefusedInput.unusable("results", str(results), reason) from None
     if not any(find_video(found, Path(video).expanduser()) for video in videos):
         named = ", ".join(repr(one.path or one.name) for one in found[:3])
         raise RefusedInput.of("results", str(results), f"results of these videos; it holds those of {named}")

@@ -73,3 +73,8 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_file_is_fine() -> None:
     assert Corrections().videos == {}
+
+
+def test_the_schema_in_the_documentation_is_that_of_the_model() -> None:
+    schema = Path(__file__).parents[3] / "docs" / "corrections.schema.json"
+    assert json.loads(schema.read_text()) == Corrections.model_json_schema(by_alias=True)

@@ -23,6 +23,9 @@ PROMPTS: dict[str, object] = {
     "entry.json": {"a.mp4": {"box": [5, 4, 20, 10]}},
     "gone.json": {"a.mp4": [{"frame": 5, "gone": True}]},
     "nothing.json": {"a.mp4": [{"frame": 3}]},
+    "corrections_typo.json": {"version": 1, "videos": {"a.mp4": {"deleted": [1]}}},
+    "corrections_other.json": {"version": 1, "videos": {"b.mp4": {}}},
+    "corrections_swap.json": {"version": 1, "videos": {"a.mp4": {"absent": [{"obj_id": 1, "first": 9, "last": 3}]}}},
     "point.json": {"a.mp4": [{"points": [[5, 4]]}]},
 }
 # Words of the libraries underneath, which say nothing to a person.
