@@ -69,10 +69,8 @@ def measure(video: Path, folder: Path, gop: int) -> None:
             rng = np.random.default_rng(0)
             shown, decoded = [], []
             for number in rng.integers(0, len(reader), _JUMPS).tolist():
-                decoded.append(_ms(lambda number=number: reader.frame(number)))
-                shown.append(
-                    _ms(lambda number=number: page.get(f"/api/videos/0/frames/{number}.jpg").raise_for_status())
-                )
+                decoded.append(_ms(partial(reader.frame, number)))
+                shown.append(_ms(partial(page.get, f"/api/videos/0/frames/{number}.jpg")))
             first = len(reader) // 2
             page.get(f"/api/videos/0/frames/{first}.jpg")
             took_s = (

@@ -1,13 +1,17 @@
 """`maskflow export` and `maskflow import`: results in other formats, and other formats as input."""
 
+from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
 
 from core.errors import RefusedInput
+from core.formats.corrections import Corrections, write_corrections
+from core.formats.exchange.differences import corrections_of, pair_videos
 from core.formats.exchange.exporting import export
 from core.formats.exchange.importing import write_prompts, write_results, write_scenes
+from core.formats.exchange.model import VideoResults
 from core.formats.exchange.registry import FORMATS, read_results
 from core.formats.exchange.selecting import Choice
 from core.formats.exchange.sources import Sources
@@ -75,8 +79,9 @@ def export_results(
 def import_annotations(
     annotations: HomePath,
     *,
-    to: Literal["prompts", "results", "scenes"] = "prompts",
+    to: Literal["prompts", "results", "scenes", "corrections"] = "prompts",
     output: HomePath,
+    results: HomePath | None = None,
     every: int | None = None,
     videos: HomePath | None = None,
     labels: list[str] | None = None,
@@ -88,11 +93,14 @@ def import_annotations(
     prompts: a JSON file for track-videos or annotate-long-video (--prompts), a mask or box for each object.
     results: a results.jsonl, to export, to evaluate against, or to look at.
     scenes: a folder for refine-masks (--data-root), pictures and id maps; takes --videos.
+    corrections: of results that were exported and corrected elsewhere, what was changed, for track-videos
+    (--corrections); takes --results.
 
     Args:
         annotations: file or folder: coco, coco-video, cvat, davis, mot, mots, rerun, yolo, or results of a flow.
-        to: prompts, results or scenes.
-        output: file (prompts, results) or folder (scenes) to make.
+        to: prompts, results, scenes or corrections.
+        output: file (prompts, results, corrections) or folder (scenes) to make.
+        results: of corrections: the results as they were.
         every: of prompts: one also on every so many frames after an object's first; only there when left out.
         videos: the videos, or the folder they are in.
         labels: new names of labels, as in "pedestrian=person"; "pedestrian=" leaves it out.
@@ -104,6 +112,9 @@ def import_annotations(
         raise RefusedInput.of("every", every, "1 or more frames")
     if every is not None and to != "prompts":
         raise RefusedInput.of("every", every, "only where --to is prompts")
+    if (results is None) == (to == "corrections"):
+        wanted = "the results as they were before they were corrected" if results is None else "only for corrections"
+        raise RefusedInput.of("results", None if results is None else str(results), wanted)
     sources = Sources(existing(videos))
     lost_marks = 0
     if to != "scenes" and output.is_dir():
@@ -119,6 +130,8 @@ def import_annotations(
             prompts, unknown = write_prompts(found, output, sources, every)
             made = ", ".join(f"{count(number, 'prompt')} for {key}" for key, number in list(prompts.items())[:5])
             made += f" and {len(prompts) - 5} more" if len(prompts) > 5 else ""
+        elif results is not None:
+            made = _write_differences(found, results, output)
         elif to == "results":
             lost_marks = write_results(found, output)
             made = count(len(found), "video")
@@ -134,6 +147,20 @@ def import_annotations(
         console.print(lost, style="yellow", soft_wrap=True)
     print_notes(console, sources.notes)
     return 0
+
+
+def _write_differences(edited: list[VideoResults], results: Path, output: Path) -> str:
+    """Write what was changed in results; what that is, in words."""
+    pairs = pair_videos(edited, read_results(results))
+    changed = {was.path or was.name: corrections_of(now, was) for now, was in pairs}
+    write_corrections(output, Corrections(videos=changed))
+    every = list(changed.values())
+    numbers = {
+        "changed shape": sum(len(one.prompts) for one in every),
+        "absence": sum(len(one.absent) for one in every),
+        "label": sum(len(one.labels) for one in every),
+    }
+    return ", ".join(count(number, what) for what, number in numbers.items())
 
 
 def _print_lost_marks(console: Console, lost: int, to: str) -> None:

@@ -7,6 +7,7 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 
+from core.formats.corrections import read_corrections
 from core.formats.exchange import results_lines
 from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
 from core.formats.exchange.registry import FORMATS, read_results
@@ -217,3 +218,35 @@ def test_review_lists_what_a_person_should_look_at(
     assert run(["review", str(results), "--output", str(tmp_path / "blind")]) == 0
     assert "the video was not found (--videos): one" in capsys.readouterr().out
     assert read_review(tmp_path / "blind" / "review.jsonl")[0].source_frame in (6, 7)
+
+
+@pytest.mark.parametrize("to", ["coco", "coco-video", "cvat", "davis", "mot", "mots", "results"])
+def test_what_nobody_changed_elsewhere_is_no_correction(results: Path, tmp_path: Path, to: str) -> None:
+    assert run(["export", str(results), "--to", to, "--output", str(tmp_path / to)]) == 0
+    output = tmp_path / "corrections.json"
+    arguments = ["--to", "corrections", "--results", str(results), "--output", str(output)]
+    assert run(["import", str(tmp_path / to), *arguments]) == 0
+    every = read_corrections(output).videos.values()
+    assert len(every) == 2
+    assert [one for one in every if one.prompts or one.absent or one.labels] == []
+
+
+def test_corrections_of_a_file_that_was_changed(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["export", str(results), "--to", "mot", "--output", str(tmp_path / "mot")])
+    rows = tmp_path / "mot" / "train" / "one" / "gt" / "gt.txt"
+    rows = (
+        rows
+        if rows.exists()
+        else next((tmp_path / "mot").rglob("one*/**/gt.txt"), next((tmp_path / "mot").rglob("*.txt")))
+    )
+    lines = rows.read_text().splitlines()
+    rows.write_text("\n".join(lines[:4] + lines[6:]) + "\n")
+    output = tmp_path / "corrections.json"
+    arguments = ["--to", "corrections", "--results", str(results), "--output", str(output)]
+    assert run(["import", str(tmp_path / "mot"), *arguments]) == 0
+    assert "0 changed shapes, 1 absence, 0 labels" in capsys.readouterr().out
+    assert "--results: missing: the results as they were" in _refused(
+        capsys, "import", tmp_path / "mot", "--to", "corrections", "--output", output
+    )
