@@ -30,8 +30,9 @@ def item(kind: type[Request], resumes: bool = False) -> Callable[[Callable[..., 
     """Make a function an item: it gets a request of this kind, an empty folder for its outputs, and reports progress.
 
     The request comes as JSON-able values and is validated; the item's `request` is its kind. A record that is a dict
-    gets `seconds`, unless it has them; one that is a model is made JSON-able. One that `resumes` gets `begun`, too: a
-    folder for what it needs to go on after a kill, or None where there is no such place.
+    gets `seconds`, unless it has them; one that is a model is made JSON-able. One that `resumes` (it says so in its
+    attribute of that name) gets `begun`, too: a folder for what it needs to go on after a kill, or None where there is
+    no such place.
     """
 
     def decorate(work: Callable[..., Record | BaseModel]) -> ItemFunction:
@@ -47,6 +48,7 @@ def item(kind: type[Request], resumes: bool = False) -> Callable[[Callable[..., 
             return {"seconds": round(time.monotonic() - started_s, 3), **record}
 
         made.request = kind  # type: ignore[attr-defined]
+        made.resumes = resumes  # type: ignore[attr-defined]
         return made
 
     return decorate

@@ -1,8 +1,9 @@
 """What goes into a detector or a tracker, and what comes out: prompts, detections, masks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 
+import cv2
 import numpy as np
 
 from core.masks import Box, Mask
@@ -60,6 +61,20 @@ class Prompt:
             raise ValueError("a point's x and y are numbers of pixels")
         if self.mask is not None and (self.mask.ndim != 2 or self.mask.dtype != np.bool_):
             raise ValueError(f"a mask is bool [H, W], not {self.mask.dtype} {self.mask.shape}")
+
+
+def scaled(prompt: Prompt, size: tuple[int, int], target: tuple[int, int]) -> Prompt:
+    """A prompt in pixels of a picture that was resized from `size` to `target`, each width and height."""
+    across, down = target[0] / size[0], target[1] / size[1]
+    box, mask = prompt.box, prompt.mask
+    if mask is not None:
+        mask = np.asarray(cv2.resize(mask.astype(np.float32), target, interpolation=cv2.INTER_AREA) >= 0.5, np.bool_)
+    return replace(
+        prompt,
+        box=None if box is None else (box[0] * across, box[1] * down, box[2] * across, box[3] * down),
+        points=tuple((x * across, y * down, positive) for x, y, positive in prompt.points),
+        mask=mask,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,8 @@ ORDER = [
     "core/refining",
     "tasks/server", "tasks/cancellation", "tasks/store", "tasks/items", "tasks/reporting", "tasks/devices",
     "tasks/placement", "tasks/making", "tasks/crews", "tasks/stage_run", "tasks/hashing", "tasks/running",
-    "flows/options", "flows/checking", "flows/track_videos", "flows/annotate_long_video", "flows/refine_masks",
+    "flows/options", "flows/checking", "flows/correcting", "flows/track_videos", "flows/annotate_long_video",
+    "flows/refine_masks",
     "flows/reconstruct_windows", "flows/track_mask_points", "flows/label", "flows/cli",
     "maskflow/results", "maskflow/running", "maskflow",
 ]  # fmt: skip

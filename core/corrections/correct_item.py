@@ -1,8 +1,9 @@
 """The work of one item: a tracked video's folder as it is with all corrections."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +15,8 @@ from core.item import Record, item
 from core.masks import rle
 from core.progress import Progress
 from core.tracking.counting import note_object
+
+T = TypeVar("T")
 
 
 class Stretch(BaseModel):
@@ -52,7 +55,7 @@ def correct_tracks(request: CorrectRequest, folder: Path, report: Progress) -> R
         frames, objects, seconds, `summary`: a `TrackedObject` of each.
     """
     labels = labels_of(request.corrections, request.labels)
-    pieces = [_Piece(one) for one in request.retracked]
+    pieces = [RetrackedFrames(one) for one in request.retracked]
     objects: dict[int, TrackedObject] = {}
     done = 0
 
@@ -90,22 +93,44 @@ def correct_frame(
         retracked: what each prompt that owns the frame says of it.
         labels: of objects that are called otherwise than they were tracked.
     """
-    frame = record.source_frame
-    anew = {one.obj_id: one for one in retracked if one is not None}
-    found: dict[int, ObjectRecord] = {}
-    for one in record.objects:
-        obj_id = called(corrections, one.obj_id, frame)
-        # Two that are one object have two masks for a moment: the larger stands for it.
-        if obj_id not in anew and (obj_id not in found or rle.area(one.rle) > rle.area(found[obj_id].rle)):
-            found[obj_id] = one
-    found |= {obj_id: one.seen for obj_id, one in anew.items() if one.seen is not None}
-    absent = {one.obj_id for one in corrections.absent if frame in one}
+    found = corrected_objects(
+        record.source_frame,
+        [(one.obj_id, one) for one in record.objects],
+        corrections,
+        {one.obj_id: one.seen for one in retracked if one is not None},
+        lambda one: rle.area(one.rle),
+    )
     objects = [
-        one.model_copy(update={"obj_id": obj_id, "label": labels.get(obj_id, one.label)})
-        for obj_id, one in sorted(found.items())
-        if obj_id not in absent
+        one.model_copy(update={"obj_id": obj_id, "label": labels.get(obj_id, one.label)}) for obj_id, one in found
     ]
     return record.model_copy(update={"objects": objects})
+
+
+def corrected_objects(
+    frame: int,
+    tracked: Iterable[tuple[int, T]],
+    corrections: VideoCorrections,
+    anew: Mapping[int, T | None],
+    area: Callable[[T], int],
+) -> list[tuple[int, T]]:
+    """The objects of a frame by what they are called by now, in that order.
+
+    Args:
+        frame: source frame.
+        tracked: what was tracked there, by id.
+        corrections: of the video.
+        anew: what was tracked again, by what it is called; None: it is not in sight.
+        area: of an object's mask.
+    """
+    found: dict[int, T] = {}
+    for tracked_id, one in tracked:
+        obj_id = called(corrections, tracked_id, frame)
+        # Two that are one object have two masks for a moment: the larger stands for it.
+        if obj_id not in anew and (obj_id not in found or area(one) > area(found[obj_id])):
+            found[obj_id] = one
+    found |= {obj_id: seen for obj_id, seen in anew.items() if seen is not None}
+    absent = {one.obj_id for one in corrections.absent if frame in one}
+    return [(obj_id, found[obj_id]) for obj_id in sorted(found) if obj_id not in absent]
 
 
 @dataclass(frozen=True)
@@ -116,7 +141,7 @@ class Anew:
     seen: ObjectRecord | None
 
 
-class _Piece:
+class RetrackedFrames:
     """Reads what was tracked from a prompt, one stretch at a time."""
 
     def __init__(self, known: Retracked) -> None:

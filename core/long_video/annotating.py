@@ -1,15 +1,33 @@
 """From the best sightings on a frame to its annotations, in pixels of the source."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
-from core.formats.dense_annotations import DenseFrame, DenseObject
+from core.formats.dense_annotations import DenseObject
 from core.formats.exchange.model import SeenFrame, SeenObject
 from core.formats.tracks import FrameRecord, ObjectRecord
 from core.long_video.merge import Identity, Sighting
 from core.long_video.names import Names
 from core.masks import rle
 from core.masks.boxes import documented_xywh
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """An object on a frame.
+
+    Attributes:
+        number: of the object, for pictures, recordings and corrections.
+        dense: its annotation, in pixels of the source.
+        rle: its mask at the size at which objects were followed.
+    """
+
+    number: int
+    dense: DenseObject
+    rle: rle.RLE
 
 
 class Annotator:
@@ -28,57 +46,69 @@ class Annotator:
         self._masks = masks
         self._carried = carried
 
-    def annotate(self, frame: int, best: dict[Identity, Sighting]) -> DenseFrame:
+    def annotate(self, best: dict[Identity, Sighting]) -> list[Annotated]:
         """All objects on a frame, by id."""
-        objects = [
-            self._object(*self._names.named(identity, seen.found.label), seen) for identity, seen in best.items()
-        ]
-        return DenseFrame(frame_number=frame, objects=sorted(objects, key=lambda one: one.assoc_id))
+        objects = []
+        for identity, seen in best.items():
+            assoc_id, name = self._names.named(identity, seen.found.label)
+            dense = self.dense(
+                assoc_id, name, seen.found.rle, seen.found.score, seen.found.anchored,
+                None if self._carried else seen.shard.window, seen.distance_s,
+            )  # fmt: skip
+            objects.append(Annotated(self._names.number(identity, seen.found.label), dense, seen.found.rle))
+        return sorted(objects, key=lambda one: one.dense.assoc_id)
 
-    def _object(self, assoc_id: str, name: str, seen: Sighting) -> DenseObject:
-        height, width = seen.found.rle["size"]
+    def dense(
+        self,
+        assoc_id: str,
+        name: str,
+        mask: rle.RLE,
+        score: float,
+        anchored: bool,
+        window: int | None,
+        distance_s: float,
+    ) -> DenseObject:
+        """An object's annotation from its mask at any size."""
+        height, width = mask["size"]
         across, down = self._size[0] / width, self._size[1] / height
-        x0, y0, x1, y1 = rle.box_xyxy(seen.found.rle)
+        x0, y0, x1, y1 = rle.box_xyxy(mask)
         return DenseObject(
             assoc_id=assoc_id,
             assoc_name=name,
             bbox=(round(x0 * across, 2), round(y0 * down, 2), round(x1 * across, 2), round(y1 * down, 2)),
-            score=seen.found.score,
-            source="prompt" if seen.found.anchored else "propagated",
-            window=None if self._carried else seen.shard.window,
-            prompt_distance_s=round(seen.distance_s, 3),
-            segmentation=enlarged(seen.found.rle, *self._size) if self._masks else None,
+            score=score,
+            source="prompt" if anchored else "propagated",
+            window=window,
+            prompt_distance_s=round(distance_s, 3),
+            segmentation=enlarged(mask, *self._size) if self._masks else None,
         )
 
-    def seen(self, frame: int, time_s: float, best: dict[Identity, Sighting]) -> SeenFrame:
-        """The same in the neutral model, at the size at which objects were followed."""
-        objects = []
-        for identity, sighting in best.items():
-            found = sighting.found
-            assoc_id, name = self._names.named(identity, found.label)
-            number = self._names.number(identity, found.label)
-            box = rle.box_xyxy(found.rle)
-            objects.append(SeenObject(number, name, box, found.score, found.rle, name=assoc_id))
-        return SeenFrame(frame, time_s, tuple(objects))
 
-    def record(self, frame: int, time_s: float, frame_idx: int, best: dict[Identity, Sighting]) -> FrameRecord:
-        """The same for a recording, at the size at which objects were followed."""
-        objects = []
-        for identity, seen in best.items():
-            assoc_id, name = self._names.named(identity, seen.found.label)
-            x, y, width, height = documented_xywh(rle.box_xyxy(seen.found.rle))
-            number = self._names.number(identity, seen.found.label)
-            objects.append(
-                ObjectRecord(
-                    obj_id=number,
-                    bbox=(x, y, width, height),
-                    label=name if assoc_id == str(number) else f"{name} {assoc_id}",
-                    score=seen.found.score,
-                    detection_score=None,
-                    rle=seen.found.rle,
-                )
+def seen_frame(frame: int, time_s: float, objects: Sequence[Annotated]) -> SeenFrame:
+    """A frame in the neutral model, at the size at which objects were followed."""
+    seen = (
+        SeenObject(
+            one.number, one.dense.assoc_name, rle.box_xyxy(one.rle), one.dense.score, one.rle, name=one.dense.assoc_id
+        )
+        for one in objects
+    )
+    return SeenFrame(frame, time_s, tuple(seen))
+
+
+def frame_record(frame: int, time_s: float, frame_idx: int, objects: Sequence[Annotated]) -> FrameRecord:
+    """A frame for a recording, at the size at which objects were followed."""
+    records = []
+    for one in objects:
+        assoc_id, name = one.dense.assoc_id, one.dense.assoc_name
+        x, y, width, height = documented_xywh(rle.box_xyxy(one.rle))
+        label = name if assoc_id == str(one.number) else f"{name} {assoc_id}"
+        records.append(
+            ObjectRecord(
+                obj_id=one.number, bbox=(x, y, width, height), label=label, score=one.dense.score,
+                detection_score=None, rle=one.rle,
             )
-        return FrameRecord(frame_idx=frame_idx, source_frame=frame, time_s=time_s, objects=objects)
+        )  # fmt: skip
+    return FrameRecord(frame_idx=frame_idx, source_frame=frame, time_s=time_s, objects=records)
 
 
 def enlarged(small: rle.RLE, width: int, height: int) -> rle.RLE:

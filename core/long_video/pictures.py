@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from core.long_video.merge import Identity, Sighting
-from core.long_video.names import Names
+from core.long_video.annotating import Annotated
 from core.masks import rle
 from core.masks.draw import Drawn, draw_objects
 from core.report.page import Picture
@@ -19,26 +18,23 @@ class Chosen:
 
     def __init__(self, frames: int) -> None:
         self._places = [(2 * turn + 1) * frames // (2 * _COUNT) for turn in range(_COUNT)]
-        self.kept: dict[int, dict[Identity, Sighting]] = {}
+        self.kept: dict[int, list[Annotated]] = {}
 
-    def offer(self, frame: int, best: dict[Identity, Sighting]) -> None:
+    def offer(self, frame: int, objects: list[Annotated]) -> None:
         """An annotated frame; ascending."""
         if self._places and frame >= self._places[0]:
             self._places = [place for place in self._places if place > frame]
-            self.kept[frame] = best
+            self.kept[frame] = objects
 
 
-def draw_chosen(chosen: Chosen, video: Path, index: FrameIndex, names: Names) -> list[Picture]:
+def draw_chosen(chosen: Chosen, video: Path, index: FrameIndex) -> list[Picture]:
     """The frames kept, with their objects drawn in. Raises `BadMedia` where the video cannot be read."""
     pictures = []
-    for frame, best in chosen.kept.items():
-        side = max(max(seen.found.rle["size"]) for seen in best.values())
+    for frame, objects in chosen.kept.items():
+        side = max(max(one.rle["size"]) for one in objects)
         with open_video(video) as source:
             (shown,) = source.frames_at(index, [frame], side)
-        drawn = [
-            Drawn(names.number(identity), rle.decode(seen.found.rle), names.named(identity)[1])
-            for identity, seen in best.items()
-        ]
-        caption = f"frame {frame}, {clock(shown.time_s)}: {len(best)} object{'s' if len(best) > 1 else ''}"
+        drawn = [Drawn(one.number, rle.decode(one.rle), one.dense.assoc_name) for one in objects]
+        caption = f"frame {frame}, {clock(shown.time_s)}: {len(objects)} object{'s' if len(objects) > 1 else ''}"
         pictures.append(Picture(draw_objects(shown.image, drawn), caption))
     return pictures

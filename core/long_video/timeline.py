@@ -1,8 +1,9 @@
 """When each object was annotated: the few stretches of time that thousands of frames come down to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from core.long_video.annotating import Annotated
 from core.long_video.merge import Identity, Sighting
 from core.long_video.names import Names
 from core.report.page import note_presence
@@ -30,11 +31,10 @@ class Timeline:
         self._step_s = step_s
         self.objects: dict[str, Presence] = {}
 
-    def add(self, time_s: float, best: Mapping[Identity, Sighting], names: Names) -> None:
+    def add(self, time_s: float, objects: Sequence[Annotated]) -> None:
         """Note who is annotated at a time."""
-        for identity, seen in best.items():
-            assoc_id, name = names.named(identity, seen.found.label)
-            presence = self.objects.setdefault(assoc_id, Presence(names.number(identity), name))
+        for one in objects:
+            presence = self.objects.setdefault(one.dense.assoc_id, Presence(one.number, one.dense.assoc_name))
             note_presence(presence.stretches, time_s, self._step_s)
 
     def anchor(self, time_s: float, best: Mapping[Identity, Sighting], names: Names) -> None:

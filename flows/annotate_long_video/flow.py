@@ -14,6 +14,7 @@ from core.errors import reason_of
 from core.formats.failures_jsonl import write_failures
 from core.store.paths import UserPath
 from core.video.index import load_index
+from flows.annotate_long_video.correcting import Corrected
 from flows.annotate_long_video.follow import follow
 from flows.annotate_long_video.options import Windows
 from flows.annotate_long_video.plan import FAILURES, Plan, check
@@ -61,6 +62,7 @@ def annotate_long_video(
     visor: Annotated[UserPath | None, INPUT] = None,
     prompts: Annotated[UserPath | None, INPUT] = None,
     text_prompt: Annotated[str | None, INPUT] = None,
+    corrections: Annotated[UserPath | None, INPUT] = None,
     output_dir: Annotated[UserPath, OUTPUT] = Path("outputs/dense_annotations"),
     masks: Annotated[bool, OUTPUT] = False,
     annotated_video: Annotated[bool, OUTPUT] = False,
@@ -89,6 +91,7 @@ def annotate_long_video(
         visor: VISOR file with polygons, instead of HD-EPIC's files.
         prompts: JSON file with boxes, points or masks on frames of each video, instead.
         text_prompt: What to find and annotate, as in "red cup. plate", instead.
+        corrections: JSON file with what a person put right in earlier results of these videos; only that is done again.
         output_dir: Folder for the results; the state of the run goes below it.
         masks: Put each mask into the results, as COCO RLE.
         annotated_video: Write an MP4 of each video's annotated frames too.
@@ -107,7 +110,7 @@ def annotate_long_video(
     log = get_run_logger()
     log.info(how_to_cancel())
     plan = check(
-        video_path, video_id, assoc_info, mask_info, visor, prompts, text_prompt, output_dir, hold_out,
+        video_path, video_id, assoc_info, mask_info, visor, prompts, text_prompt, corrections, output_dir, hold_out,
         windows, models, devices, execution,
     )  # fmt: skip
     notes = models.notes(plan.detector, plan.segmenter)
@@ -133,10 +136,15 @@ def annotate_long_video(
             for video in videos:
                 failures |= not_followed(video, followed[video.video_id].made)
             outcomes = assemble(run, videos, followed, settings, specs, notes, masks, wanted)
+            corrected = None
+            if plan.corrections:
+                corrected = Corrected(run, videos, outcomes, settings, specs.segmenter)
+                failures |= corrected.failures
+                outcomes = assemble(run, videos, followed, settings, specs, notes, masks, wanted, corrected)
             drawn = draw(run, videos, followed, outcomes, settings, wanted)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))
-    failures |= deliver_results(store, videos, outcomes, drawn, output_dir, settings.interval)
+    failures |= deliver_results(store, videos, outcomes, drawn, output_dir, settings.interval, corrected)
     with deliverable(output_dir):
         write_failures(output_dir / FAILURES, ((one, failures[one]) for one in plan.videos if one in failures))
     return publish(summary(plan, videos, followed, outcomes, failures, notes, output_dir, wanted), run.pages)

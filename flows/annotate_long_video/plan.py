@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import RefusedInput
+from core.formats.corrections import VideoCorrections, corrections_by_video
 from core.formats.hd_epic import HdEpic
 from core.formats.prompts import keys_of, prompts_by_video
 from core.formats.sparse_annotations import SparseAnnotations, from_prompts
@@ -39,6 +40,7 @@ class Plan:
     annotations: ReadAnnotations | None
     source: str
     text_prompt: str | None
+    corrections: dict[str, VideoCorrections]
     models: Models
     detector: Backend[Detector] | None
     segmenter: Backend[VideoSegmenter]
@@ -54,6 +56,7 @@ def check(
     visor: Path | None,
     prompts: Path | None,
     text_prompt: str | None,
+    corrections: Path | None,
     output_dir: Path,
     hold_out: float,
     windows: Windows,
@@ -70,10 +73,15 @@ def check(
     if text is not None and hold_out > 0:
         raise RefusedInput.of("hold_out", hold_out, "0 with a text prompt: there are no annotations to hold out")
     annotations, source = _annotations(assoc_info, mask_info, visor, prompts, text, found)
+    corrected: dict[str, VideoCorrections] = {}
+    if corrections is not None:
+        corrected, unused = corrections_by_video(corrections, {one: str(path or one) for one, path in found.items()})
+        source += f"; corrections {corrections}"
+        source += f", without {keys_of(unused)}: no video is called so" if unused else ""
     finder, follower = models.choose(text)
     check_writable("output_dir", output_dir)
     placement = place(devices, execution)
-    return Plan(video_path, found, annotations, source, text, models, finder, follower, placement)
+    return Plan(video_path, found, annotations, source, text, corrected, models, finder, follower, placement)
 
 
 def _annotations(

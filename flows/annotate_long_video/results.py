@@ -7,20 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import RefusedInput
-from core.formats.exchange.dense import info_file
+from core.formats.corrections import Corrections, used_corrections, write_corrections
+from core.formats.exchange.dense import DenseInfo, info_file
+from core.formats.run_command import RunCommand, write_command
 from core.formats.sparse_annotations import Problem
 from core.formats.tracks import VideoHead
 from core.long_video import assemble_item as assembled
+from core.long_video.correcting import read_known
 from core.long_video.draw_item import RECORDING_FILE, VIDEO_FILE
 from core.masks.draw import Style
 from core.report.page import REPORT_FILE, fact_of
 from core.store.atomic import write_text
+from flows.annotate_long_video.correcting import Corrected
 from flows.annotate_long_video.follow import FOLLOW, Following, Made
 from flows.annotate_long_video.plan import FAILURES, Plan
 from flows.annotate_long_video.videos import ModelSpecs, Settings, Video
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.reporting.delivery import deliver, undelivered
-from tasks.reporting.facts import run_facts
+from tasks.reporting.facts import command_words, run_facts
 from tasks.reporting.summary import Row, Summary
 from tasks.running import ItemRun, run_items
 from tasks.store import RunStore
@@ -30,7 +34,7 @@ ASSEMBLE = Stage(
     "core.long_video.assemble_item:assemble_video",
     lambda done: [f"{done['boxes']} boxes of {done['objects']} objects on {done['frames']} frames"],
     page=True,
-    version=2,
+    version=3,
 )
 DRAW = Stage(
     "draw",
@@ -66,8 +70,9 @@ def assemble(
     notes: Sequence[str],
     masks: bool,
     drawn: "Drawn",
+    corrected: Corrected | None = None,
 ) -> list[Outcome]:
-    """Put every video together."""
+    """Put every video together, with what was corrected."""
     items = []
     for video in videos:
         done = [one for one in followed[video.video_id].made if one.outcome.record is not None]
@@ -87,6 +92,9 @@ def assemble(
         }
         files = {word: name.format(video.video_id) for word, name in drawn.files}
         about = {**_report(video, done, settings, notes), "files": files, "run": run_facts(run.made)}
+        correct = None if corrected is None else corrected.request(video)
+        if corrected is not None:
+            about["problems"] += [(one.where, one.what) for one in corrected.problems(video)]
         inputs = {
             "video": video.content,
             "shards": [
@@ -94,6 +102,7 @@ def assemble(
             ],
             "report": {name: value for name, value in about.items() if name not in ("windows", "run")},  # timings
             **what,
+            **({} if correct is None else {"correct": correct[1]}),
         }
         request = {
             "video": str(video.path),
@@ -102,6 +111,7 @@ def assemble(
             "shards": [one.shard().model_dump(mode="json") for one in done],
             "report": about,
             **what,
+            **({} if correct is None else {"correct": correct[0]}),
         }
         items.append(Item(f"{video.video_id} (assemble)", inputs, request, float(len(video.index))))
     return run_items(run, ASSEMBLE, items)
@@ -190,6 +200,7 @@ def deliver_results(
     drawn: dict[str, Outcome],
     folder: Path,
     interval: int,
+    corrected: Corrected | None,
 ) -> dict[str, str]:
     """Put the results where they belong; the reason for each video that has none, or not all."""
     failures = {}
@@ -198,7 +209,8 @@ def deliver_results(
             failures[video.video_id] = outcome.reason or "failed"
         else:
             try:
-                _deliver(store, video, outcome, folder, interval)
+                problems = video.problems if corrected is None else [*video.problems, *corrected.problems(video)]
+                _deliver(store, video, outcome, folder, interval, problems)
             except (OSError, RefusedInput) as error:
                 failures[video.video_id] = undelivered(error)
     for video_id, outcome in drawn.items():
@@ -216,8 +228,9 @@ def deliver_results(
     return failures
 
 
-def _write_info(folder: Path, video: Video, interval: int) -> None:
-    """Write `video_info_{video_id}.json`: what annotations do not say of their video, for those who convert them."""
+def _write_info(folder: Path, video: Video, outcome: Outcome, interval: int) -> None:
+    """Write `video_info_{video_id}.json`: what annotations do not say of their video, for those who convert or correct
+    them."""
     head = VideoHead(
         width=video.info["width"],
         height=video.info["height"],
@@ -225,16 +238,32 @@ def _write_info(folder: Path, video: Video, interval: int) -> None:
         process_fps=round(video.info["fps"] / interval, 6),
         total_frames=len(video.index),
     )
-    write_text(folder / info_file(video.video_id), head.model_dump_json() + "\n")
+    known = read_known(outcome.folder / assembled.OBJECTS_FILE)
+    info = DenseInfo(**head.model_dump(), numbers={one.assoc_id: number for number, one in known.items()})
+    write_text(folder / info_file(video.video_id), info.model_dump_json() + "\n")
 
 
-def _deliver(store: RunStore, video: Video, outcome: Outcome, folder: Path, interval: int) -> None:
+def _write_provenance(folder: Path, video: Video) -> None:
+    """Beside the annotations, for who corrects them: the command that made them, and the corrections in them."""
+    results = folder / f"dense_annotations_{video.video_id}.jsonl"
+    write_command(results, RunCommand(words=command_words(), folder=Path.cwd()))
+    used = used_corrections(results)
+    if video.corrections is None:
+        used.unlink(missing_ok=True)
+    else:
+        write_corrections(used, Corrections(videos={video.video_id: video.corrections}))
+
+
+def _deliver(
+    store: RunStore, video: Video, outcome: Outcome, folder: Path, interval: int, problems: Sequence[Problem]
+) -> None:
     for made, wanted in _DELIVERED:
         deliver(outcome.folder / made, folder / wanted.format(video.video_id), store.digests)
-    _write_info(folder, video, interval)
+    _write_info(folder, video, outcome, interval)
+    _write_provenance(folder, video)
     if video.held_out:
         deliver(outcome.folder / assembled.HOLD_OUT_FILE, folder / f"hold_out_{video.video_id}.jsonl", store.digests)
-    write_problems(folder, video.video_id, video.problems)
+    write_problems(folder, video.video_id, problems)
     if video.stationary is not None:
         names = "".join(f"{name}\n" for name in video.stationary)
         write_text(folder / f"stationary_objects_{video.video_id}.txt", names)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import MaskflowError
+from core.formats.corrections import VideoCorrections
 from core.formats.hd_epic import scene_graph_file, stationary_objects
 from core.formats.sparse_annotations import Problem, SparseAnnotations, SparsePrompt, fit, held_out
 from core.long_video.plan import Plausible, Window, carried, cut, plausible, segments
@@ -63,6 +64,7 @@ class Video:
         held_out: annotations that are not shown to the tracker, by number of the object.
         stationary: names of objects that never move; None without a scene graph.
         segments: windows in segments: only one where they are carried on.
+        corrections: what a person put right in earlier annotations; None: nothing.
     """
 
     video_id: str
@@ -77,6 +79,7 @@ class Video:
     problems: list[Problem]
     stationary: list[str] | None
     segments: list[list[Window]]
+    corrections: VideoCorrections | None = None
 
     def max_side(self, scale: float) -> int:
         """The longer side at which frames are processed, in pixels."""
@@ -133,6 +136,7 @@ def prepare(
         problems=[*problems, *unread],
         stationary=stationary,
         segments=_segments(settings, len(index), info["fps"]),
+        corrections=plan.corrections.get(video_id),
     )
 
 

@@ -114,7 +114,8 @@ def _make_item(function: str, request: dict[str, Any], folder: str, key: str, in
         started_s, memory = time.monotonic(), PeakMemory()
         take_memory_notes()  # of an item that failed
         with commit_item(Path(folder), key, inputs) as draft:
-            draft.record.update(work(request, draft.folder, _reporter(key, memory), begun_folder(Path(folder))))
+            begun = (begun_folder(Path(folder)),) if getattr(work, "resumes", False) else ()
+            draft.record.update(work(request, draft.folder, _reporter(key, memory), *begun))
             draft.record["ran"] = {
                 "seconds": round(time.monotonic() - started_s, 3),
                 **memory.record(),

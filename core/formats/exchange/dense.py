@@ -6,6 +6,8 @@ Beside it `video_info_ID.json`, the video's size and rate; where it is missing, 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pydantic import Field
+
 from core.errors import BadMedia
 from core.formats.dense_annotations import DenseFrame, DenseObject, dense_line, read_dense
 from core.formats.exchange.material import Format, Material
@@ -16,6 +18,13 @@ from core.formats.tracks import VideoHead
 from core.store.paths import distinct, slugify, visible
 
 _PREFIX, _INFO = "dense_annotations_", "video_info_{}.json"
+
+
+class DenseInfo(VideoHead):
+    """What `video_info_ID.json` holds: the video's size and rate, and by `assoc_id` the numbers by which corrections
+    name objects."""
+
+    numbers: dict[str, int] = Field(default_factory=dict)
 
 
 def info_file(video_id: str) -> str:
@@ -46,25 +55,26 @@ def _video(file: Path, name: str, sources: Sources) -> VideoResults:
     )
 
 
-def _head(path: Path, video_id: str, sources: Sources) -> tuple[VideoHead, str | None, int | None]:
+def _head(path: Path, video_id: str, sources: Sources) -> tuple[DenseInfo, str | None, int | None]:
     """Size and rate of the video, where it is, and how many frames lie between those processed, where known."""
     beside = path.with_name(info_file(video_id))
     found = sources.find(video_id)
     if beside.is_file():
         with telling(str(beside)):
-            head = VideoHead.model_validate_json(beside.read_bytes())
+            head = DenseInfo.model_validate_json(beside.read_bytes())
             interval = max(1, round(head.original_fps / head.process_fps))
             return head, None if found is None else str(found), interval
     info = sources.need(video_id, "its size and rate (no video_info file beside the annotations)")
     frames = info.declared_frames or round((info.duration_s or 0) * info.fps)
-    head = VideoHead(
+    head = DenseInfo(
         width=info.width, height=info.height, original_fps=info.fps, process_fps=info.fps, total_frames=frames
     )  # fmt: skip
     return head, str(found), None
 
 
-def _frames(path: Path, head: VideoHead, grid: range) -> Iterator[SeenFrame]:
-    """Frames with objects, and those of the grid without; objects are numbered in the order of first sight."""
+def _frames(path: Path, head: DenseInfo, grid: range) -> Iterator[SeenFrame]:
+    """Frames with objects, and those of the grid without; objects have the numbers that are known, else those
+    of the order of first sight."""
     numbers = iter(grid)
     number = next(numbers, None)
     for frame in _objects(path, head):
@@ -78,16 +88,19 @@ def _frames(path: Path, head: VideoHead, grid: range) -> Iterator[SeenFrame]:
         number = next(numbers, None)
 
 
-def _objects(path: Path, head: VideoHead) -> Iterator[SeenFrame]:
-    numbers: dict[str, int] = {}
+def _objects(path: Path, head: DenseInfo) -> Iterator[SeenFrame]:
+    numbers = dict(head.numbers)
     for frame in _lines(path):
         with telling(f"{path}, frame {frame.frame_number}"):
-            objects = tuple(
-                _seen(one, numbers.setdefault(one.assoc_id, len(numbers) + 1), head) for one in frame.objects
-            )
+            objects = tuple(_seen(one, _number(one.assoc_id, numbers), head) for one in frame.objects)
             if len({one.obj_id for one in objects}) < len(objects):
                 raise BadResults("two objects of one assoc_id")
             yield SeenFrame(frame.frame_number, frame.frame_number / head.original_fps, objects)
+
+
+def _number(assoc_id: str, numbers: dict[str, int]) -> int:
+    """An object's number: the one that is known, or the next one."""
+    return numbers.setdefault(assoc_id, max(numbers.values(), default=0) + 1)
 
 
 def _lines(path: Path) -> Iterator[DenseFrame]:

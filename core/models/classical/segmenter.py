@@ -16,7 +16,7 @@ from core.models.classical.filters import crop_around, grab_cut, guided_filter, 
 from core.models.classical.motion import Grey, Motion, MotionEstimator
 from core.models.classical.prompted import prompted_mask
 from core.models.session_file import SessionInfo, read_session, write_session
-from core.prompts import Prompt, TrackedMask
+from core.prompts import Prompt, TrackedMask, scaled
 from core.video.frames import RGB
 
 _WORKING_SIDE = 480
@@ -102,8 +102,7 @@ class ClassicalSession:
         if self._image is None:
             raise RuntimeError("add() needs a frame: call advance() first")
         height, width = self._grey.shape
-        scale_x, scale_y = width / self._shape[1], height / self._shape[0]
-        mask = prompted_mask(self._image, _scaled(prompt, scale_x, scale_y, (width, height)))
+        mask = prompted_mask(self._image, scaled(prompt, self._shape[::-1], (width, height)))
         probability = mask.astype(np.float32)
         colours = self._colours(probability)
         self._objects[obj_id] = _Object(probability, colours, colours)
@@ -182,17 +181,6 @@ class ClassicalSession:
         probability = np.clip(guided_filter(guide, sigmoid(np.asarray(logits, np.float32)), 2, 1e-3), 0, 1)
         probability = _connected_to(np.asarray(probability, np.float32), mask)
         return _settle(np.ascontiguousarray(image[region]), probability)
-
-
-def _scaled(prompt: Prompt, scale_x: float, scale_y: float, size: tuple[int, int]) -> Prompt:
-    box = prompt.box and (
-        prompt.box[0] * scale_x, prompt.box[1] * scale_y, prompt.box[2] * scale_x, prompt.box[3] * scale_y
-    )  # fmt: skip
-    points = tuple((x * scale_x, y * scale_y, positive) for x, y, positive in prompt.points)
-    mask = prompt.mask
-    if mask is not None:
-        mask = np.asarray(cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) >= 0.5, np.bool_)
-    return Prompt(box, points, mask)
 
 
 def _motion_ratio(own: Floats, mask: Mask, size: float) -> Floats:
