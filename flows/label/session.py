@@ -17,15 +17,18 @@ from core.formats.corrections import (
     used_corrections,
 )
 from core.formats.exchange.registry import read_results
+from core.formats.exchange.sources import Sources
 from core.formats.review_jsonl import ReviewEntry, read_review
 from core.models.spec import ModelSpec
 from core.quality.review_item import REVIEW_FILE
+from core.store.paths import slugify
 from flows.label.documents import CorrectionsDocument, Editor, PromptsDocument
 from flows.label.results import ShownResults, find_video
 from flows.label.video import LabelVideo
 from flows.track_videos.plan import PROBLEMS
 
 _OPEN_AT_ONCE = 8
+_DENSE = "dense_annotations_"
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,17 @@ class Places:
     prompts: Path
     corrections: Path
 
+    def results_of(self, video: str) -> list[Path]:
+        """Where there may be results of a video: those that were named, or annotations of a long video beside them."""
+        return [self.results, self.results.with_name(f"{_DENSE}{slugify(Path(video).stem)}.jsonl")]
+
 
 @dataclass
 class _Open:
     video: LabelVideo
     shown: ShownResults | None = None
-    made_ns: int | None = None
+    path: Path | None = None  # of the results that are shown
+    made_ns: tuple[int | None, ...] = ()
     lock: Lock = field(default_factory=Lock)
 
 
@@ -73,12 +81,22 @@ class Session:
         """The results of a video, as they are on disk now; None where there are none."""
         opened = self._opened(number)
         with opened.lock:
-            made_ns = self._made_ns()
+            candidates = self.places.results_of(self.videos[number])
+            made_ns = tuple(map(_made_ns, candidates))
             if opened.made_ns != made_ns:
                 if opened.shown is not None:
                     opened.shown.close()
-                opened.shown, opened.made_ns = self._results_of(self.videos[number]), made_ns
+                opened.shown = opened.path = None
+                for path in candidates:
+                    if opened.shown is None and path.exists():
+                        opened.shown, opened.path = self._results_of(self.videos[number], path), path
+                opened.made_ns = made_ns
             return opened.shown
+
+    def results(self, number: int) -> Path:
+        """The file of a video's results; where there are none, that in which a first run would put them."""
+        shown, path = self.shown(number), self._opened(number).path
+        return self.places.results if shown is None or path is None else path
 
     def editor(self, number: int) -> Editor:
         """Where edits go: corrections where there are results, else prompts."""
@@ -97,7 +115,7 @@ class Session:
             "round": 0 if shown is None else shown.round,
             "lanes": [] if shown is None else [lane.__dict__ for lane in shown.lanes(known)],
             "free_id": self._free_id(known, shown),
-            "problems": [] if shown is None else self._problems(self.videos[number]),
+            "problems": [] if shown is None else self._problems(number),
         }
 
     def edit(self, number: int, edit: Edit, revision: str) -> None:
@@ -114,18 +132,30 @@ class Session:
 
     def review(self, number: int) -> list[ReviewEntry]:
         """The frames of a video to look at, the most suspicious first."""
-        path = self.places.results.parent / REVIEW_FILE
-        video = self.videos[number]
-        names = {video, _absolute(video), Path(video).name, Path(video).stem}
-        return [one for one in read_review(path) if one.video in names] if path.is_file() else []
+        path = self._beside(number, REVIEW_FILE)
+        return [one for one in read_review(path) if one.video in self._names(number)] if path.is_file() else []
 
-    def _problems(self, video: str) -> list[str]:
+    def _problems(self, number: int) -> list[str]:
         """Prompts and corrections that the last run could not use, in words."""
-        path = self.places.results.parent / PROBLEMS
+        path = self._beside(number, PROBLEMS)
         if not path.is_file():
             return []
-        found = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-        return [f"{one['where']}: {one['what']}" for one in found if one["video"] in (video, _absolute(video))]
+        found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        names = self._names(number)
+        return [f"{one['where']}: {one['what']}" for one in found if one.get("video") in (None, *names)]
+
+    def _beside(self, number: int, name: str) -> Path:
+        """A file about a video beside its results; of annotations of a long video it is called after that."""
+        results = self.results(number)
+        if results.name.startswith(_DENSE):
+            stem, suffix = name.split(".")
+            return results.with_name(f"{stem}_{results.stem.removeprefix(_DENSE)}.{suffix}")
+        return results.with_name(name)
+
+    def _names(self, number: int) -> set[str]:
+        video = self.videos[number]
+        path = Path(video)
+        return {video, str(path.expanduser().absolute()), path.name, path.stem, slugify(path.stem)}
 
     def close(self) -> None:
         """Close all files."""
@@ -143,19 +173,12 @@ class Session:
             self._open.move_to_end(name)
             return self._open[name]
 
-    def _made_ns(self) -> int | None:
-        try:
-            return self.places.results.stat().st_mtime_ns
-        except OSError:
-            return None
-
-    def _results_of(self, video: str) -> ShownResults | None:
-        if not self.places.results.exists():
-            return None
-        found = find_video(read_results(self.places.results), Path(video).expanduser())
+    def _results_of(self, video: str, path: Path) -> ShownResults | None:
+        sources = Sources(known=tuple(self.videos), alone=len(self.videos) == 1)
+        found = find_video(read_results(path, None, sources), Path(video).expanduser())
         if found is None:
             return None
-        used, made_with = used_corrections(self.places.results), VideoCorrections()
+        used, made_with = used_corrections(path), VideoCorrections()
         if used.exists():
             with suppress(RefusedInput):  # of other videos
                 made_with = corrections_by_video(used, self._paths)[0].get(video, made_with)
@@ -167,8 +190,11 @@ class Session:
         return max(used | (set() if shown is None else shown.ids), default=0) + 1
 
 
-def _absolute(video: str) -> str:
-    return str(Path(video).expanduser().absolute())
+def _made_ns(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _close(one: _Open) -> None:
@@ -182,7 +208,7 @@ def check_results(results: Path, videos: Sequence[str]) -> None:
     if not results.exists():
         return
     try:
-        found = read_results(results)
+        found = read_results(results, None, Sources(known=tuple(videos), alone=len(videos) == 1))
     except MaskflowError as error:
         reason = str(error).partition("; --format")[0]  # a flag of other commands
         raise RefusedInput.unusable("results", str(results), reason) from None

@@ -31,10 +31,15 @@ def _state(request: Request) -> State:
 Needs = Annotated[State, Depends(_state)]
 
 
-def _video(number: int, state: Needs) -> LabelVideo:
+def numbered(number: int, state: State) -> int:
+    """The number of a video, where there is one of this number. Raises `HTTPException`."""
     if not 0 <= number < len(state.session.videos):
         raise HTTPException(404, "there is no such video")
-    return state.session.video(number)
+    return number
+
+
+def _video(number: int, state: Needs) -> LabelVideo:
+    return state.session.video(numbered(number, state))
 
 
 Video = Annotated[LabelVideo, Depends(_video)]

@@ -9,31 +9,36 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.errors import RefusedInput
 from core.formats.exchange.exporting import export
 from core.formats.exchange.registry import FORMATS, read_results
-from flows.label.commands import command_of
-from flows.label.routes.needs import Needs
+from core.formats.exchange.sources import Sources
+from flows.label.commands import FirstRun, Flow, command_of
+from flows.label.routes.needs import Needs, numbered
 
 router = APIRouter(prefix="/api")
 
 
 class RunRequest(BaseModel):
-    """A run: with a text where nothing is pointed at, and how many frames a second, where it is the first."""
+    """A run: with the video that is shown; and where it has no results, see `FirstRun`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    video: int = Field(default=0, ge=0)
+    flow: Flow = "track-videos"
     text_prompt: str | None = None
     fps: float | None = Field(default=None, gt=0, le=1000)
 
 
 class ExportRequest(BaseModel):
-    """Results in another format."""
+    """The results of the video that is shown, with those that are in the same file, in another format."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    video: int = Field(default=0, ge=0)
     to: str
 
 
 @router.post("/run")
 def start(body: RunRequest, state: Needs) -> dict[str, Any]:
     """Start a run."""
-    words, folder = command_of(state.session, body.text_prompt, body.fps)
+    number = numbered(body.video, state)
+    words, folder = command_of(state.session, number, FirstRun(body.flow, body.text_prompt, body.fps))
     state.runs.start(words, folder)
     return state.runs.state()
 
@@ -54,13 +59,14 @@ def cancel(state: Needs) -> dict[str, Any]:
 @router.post("/export")
 def export_results(body: ExportRequest, state: Needs) -> dict[str, Any]:
     """Write the results in another format, into a new folder beside them."""
-    results = state.session.places.results
+    results = state.session.results(numbered(body.video, state))
     if body.to not in FORMATS:
         raise RefusedInput.of("to", body.to, ", ".join(sorted(FORMATS)))
     if not results.exists():
         raise ValueError("there are no results yet: run first")
     output = _unused(results.parent / "exports" / body.to)
-    done = export(read_results(results), body.to, output)
+    sources = Sources(known=tuple(state.session.videos), alone=len(state.session.videos) == 1)
+    done = export(read_results(results, None, sources), body.to, output)
     return {"output": str(output), "videos": done.videos, "frames": done.frames, "objects": done.objects}
 
 

@@ -44,7 +44,8 @@ export async function show(frame, next = 0) {
     if (turn !== turns) return;
     state.frame = target;
     state.picture = image;
-    state.found = found;
+    state.found = found ?? [];
+    if (found === null) say("This frame is not in the results; what is drawn here counts all the same.");
     changed();
     loadPreviews();
     for (let ahead = 1; ahead <= next && target + ahead <= last; ahead++) picture(target + ahead).catch(() => {});
@@ -58,7 +59,7 @@ async function objectsOn(frame) {
 }
 
 export async function refreshObjects() {
-  state.found = await objectsOn(state.frame);
+  state.found = (await objectsOn(state.frame)) ?? [];
   changed();
 }
 

@@ -95,6 +95,7 @@ on("split", panel.split);
 on("look", lookAhead);
 on("run", startRun);
 on("cancel", cancelRun);
+on("flow", changed, "change");
 on("next", review.next);
 on("export", exportResults);
 on("play", togglePlay);

@@ -140,4 +140,5 @@ export function draw() {
   byId("accept").hidden = byId("split").hidden = !corrections;
   byId("first-run").hidden = corrections;
   byId("exports").hidden = !corrections;
+  byId("fps").placeholder = byId("flow").value === "track-videos" ? "all" : "1";
 }

@@ -39,9 +39,8 @@ export async function startRun() {
   byId("run").disabled = true;
   looking++;
   try {
-    const body = { text_prompt: byId("words").value.trim() || null, fps: +byId("fps").value || null };
-    if (byId("first-run").hidden) Object.assign(body, { text_prompt: null, fps: null });
-    await post("/api/run", body);
+    const first = { flow: byId("flow").value, text_prompt: byId("words").value.trim() || null, fps: +byId("fps").value || null };
+    await post("/api/run", { video: state.number, ...(byId("first-run").hidden ? {} : first) });
     await followRun();
   } catch (error) {
     byId("run-state").textContent = "";
@@ -95,7 +94,7 @@ export async function exportResults() {
   const to = byId("format").value;
   byId("exported").textContent = "Writing …";
   try {
-    const done = await post("/api/export", { to });
+    const done = await post("/api/export", { video: state.number, to });
     byId("exported").textContent = `${done.objects} objects on ${done.frames} frames: ${done.output}`;
   } catch (error) {
     byId("exported").textContent = error.message;

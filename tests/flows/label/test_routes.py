@@ -3,11 +3,12 @@
 import io
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import MakeVideo, moving_square
-from labelling import document, page, write_results
+from labelling import document, edit, page, show, write_results
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -106,3 +107,52 @@ def test_a_run_without_anything_to_track_is_refused(tmp_path: Path, video: Path)
         assert client.get("/api/run").json()["state"] == "none"
         assert "nothing is pointed at yet" in client.post("/api/run", json={}).json()["detail"]
         assert client.post("/api/export", json={"to": "mot"}).json()["detail"] == "there are no results yet: run first"
+
+
+def _ended(client: TestClient) -> dict[str, Any]:
+    """The run, once it has ended."""
+    found: dict[str, Any] = {"state": "running"}
+    deadline_s = time.monotonic() + 90
+    while found["state"] == "running" and time.monotonic() < deadline_s:
+        time.sleep(0.3)
+        found = client.get("/api/run").json()
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+def test_a_long_video_is_annotated_and_corrected_from_the_page(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "a.mp4", frames=70, fps=10, width=192)
+    with page(video, folder=tmp_path) as client:
+        show(client, obj_id=3, frame=0, box=[8, 22, 28, 42], label="brick")
+        started = client.post("/api/run", json={"flow": "annotate-long-video", "fps": 2})
+        assert started.status_code == 200, started.text
+        assert client.post("/api/run", json={}).json()["detail"].startswith("a run is at work")
+        assert _ended(client)["code"] == 0
+        found = document(client)
+        assert (found["kind"], [lane["runs"][0][:2] for lane in found["lanes"]]) == ("corrections", [[0, 65]])
+        (number,) = (lane["obj_id"] for lane in found["lanes"])
+        assert client.get("/api/videos/0/objects/31").json()["objects"] is None
+        edit(client, op="hide", obj_id=number, first=30)
+        show(client, obj_id=found["free_id"], frame=60, box=[128, 22, 148, 42], round=1)
+        client.post("/api/run", json={})
+        assert _ended(client)["code"] == 0, client.get("/api/run").json()
+        lanes = {lane["obj_id"]: [run[:2] for run in lane["runs"]] for lane in document(client)["lanes"]}
+        assert lanes == {number: [[0, 25]], found["free_id"]: [[0, 65]]}
+        done = client.post("/api/export", json={"to": "coco"}).json()
+        assert done["objects"] == 20
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+def test_a_run_is_cancelled_and_says_so(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "a.mp4", frames=400, fps=10)
+    with page(video, folder=tmp_path) as client:
+        show(client, obj_id=1, frame=0, box=[8, 22, 28, 42])
+        client.post("/api/run", json={})
+        deadline_s = time.monotonic() + 60
+        while "Processing" not in str(client.get("/api/run").json()["lines"]) and time.monotonic() < deadline_s:
+            time.sleep(0.2)
+        assert client.delete("/api/run").status_code == 200
+        assert _ended(client)["code"] == 130
+        assert document(client)["kind"] == "prompts"
