@@ -32,11 +32,12 @@ class ItemFacts(BaseModel):
 
 
 class RunFacts(BaseModel):
-    """A run: its items, the command that runs it again, the parameters that were given, versions and digests."""
+    """A run: its items, the commands that run it again and correct it, its parameters, versions and digests."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     items: list[ItemFacts] = Field(default_factory=list)
     command: str = ""
+    correct: str = ""
     parameters: list[tuple[str, str]] = Field(default_factory=list)
     made_with: list[tuple[str, str]] = Field(default_factory=list)
 
@@ -52,6 +53,11 @@ def run_sections(run: RunFacts) -> Iterator[Section]:
         yield Section(
             "Items: speed and memory", note, table=Table(heads, [_row(one) for one in run.items[:_MOST_ROWS]])
         )
+    if run.correct:
+        note = (
+            "Point at what is wrong; only what changes is computed again. Where it is served, Prefect's UI links to it."
+        )
+        yield Section("How to correct it in the browser", note, command=run.correct)
     if run.command:
         note = "The same command goes on where a run was interrupted, and makes again what has changed."
         yield Section("How to run it again", note, command=run.command)

@@ -135,12 +135,12 @@ def annotate_long_video(
             followed = follow(run, videos, settings, specs)
             for video in videos:
                 failures |= not_followed(video, followed[video.video_id].made)
-            outcomes = assemble(run, videos, followed, settings, specs, notes, masks, wanted)
+            outcomes = assemble(run, videos, followed, settings, specs, notes, masks, wanted, output_dir)
             corrected = None
             if plan.corrections:
                 corrected = Corrected(run, videos, outcomes, settings, specs.segmenter)
                 failures |= corrected.failures
-                outcomes = assemble(run, videos, followed, settings, specs, notes, masks, wanted, corrected)
+                outcomes = assemble(run, videos, followed, settings, specs, notes, masks, wanted, output_dir, corrected)
             drawn = draw(run, videos, followed, outcomes, settings, wanted)
     except RunCancelled as cancelled:
         return Cancelled(message=str(cancelled))

@@ -70,6 +70,7 @@ def assemble(
     notes: Sequence[str],
     masks: bool,
     drawn: "Drawn",
+    folder: Path,
     corrected: Corrected | None = None,
 ) -> list[Outcome]:
     """Put every video together, with what was corrected."""
@@ -91,7 +92,11 @@ def assemble(
             "tracks": drawn.annotated_video or drawn.recording,
         }
         files = {word: name.format(video.video_id) for word, name in drawn.files}
-        about = {**_report(video, done, settings, notes), "files": files, "run": run_facts(run.made)}
+        about = {
+            **_report(video, done, settings, notes),
+            "files": files,
+            "run": run_facts(run.made, folder / f"dense_annotations_{video.video_id}.jsonl"),
+        }
         correct = None if corrected is None else corrected.request(video)
         if corrected is not None:
             about["problems"] += [(one.where, one.what) for one in corrected.problems(video)]
@@ -239,7 +244,8 @@ def _write_info(folder: Path, video: Video, outcome: Outcome, interval: int) -> 
         total_frames=len(video.index),
     )
     known = read_known(outcome.folder / assembled.OBJECTS_FILE)
-    info = DenseInfo(**head.model_dump(), numbers={one.assoc_id: number for number, one in known.items()})
+    numbers = {one.assoc_id: number for number, one in known.items()}
+    info = DenseInfo(**head.model_dump(), video_path=str(video.path), numbers=numbers)
     write_text(folder / info_file(video.video_id), info.model_dump_json() + "\n")
 
 

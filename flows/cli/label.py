@@ -8,7 +8,6 @@ import uvicorn
 
 from core.errors import RefusedInput
 from core.formats.corrections import read_corrections
-from core.formats.exchange.registry import read_results
 from core.formats.prompts import read_prompts
 from core.formats.video_list import named_videos, read_video_list
 from core.models.options import ModelOptions
@@ -19,7 +18,7 @@ from flows.cli.console import open_console
 from flows.cli.paths import HomePath
 from flows.label.app import label_app
 from flows.label.guard import Guard, kept_token
-from flows.label.session import Places, Session, check_results
+from flows.label.session import Places, Session, check_results, videos_of
 from tasks.server.address import is_loopback, server_password
 
 _MINE = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -96,11 +95,7 @@ def _videos(names: list[str], results: Path) -> list[str]:
         return there
     if not results.exists():
         raise RefusedInput.of("videos", None, "name videos or folders to point at objects in, or results to correct")
-    found = [one.path for one in read_results(results) if one.path is not None]
-    there = [one for one in found if Path(one).expanduser().exists()]
-    if not there:
-        raise RefusedInput.of("results", str(results), "results whose videos are where they say; name the videos, too")
-    return there
+    return videos_of(results)
 
 
 def _check_files(places: Places, videos: list[str]) -> None:

@@ -60,7 +60,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200, files_port: int | None =
         status.update("Registering deployments and device limits …")
         _tell_set_up(console)
         slots = _register_own_limits(console)
-        files = open_.enter_context(serving.files(host, files_port, url))
+        files = open_.enter_context(serving.files("flows.label.hub", host, files_port, url))
         with serving.worker(setting_up.POOL, limit or slots) as worker:
             status.stop()
             needed = f"PREFECT_API_URL={url}" + (" PREFECT_API_AUTH_STRING=USER:PASSWORD" if password else "")

@@ -38,12 +38,12 @@ class Guard:
 
     Args:
         app: what is guarded.
-        token: whoever has it may use it.
+        token: whoever has it may use it; None: everybody may.
         hosts: names, without port, that the page may be called by (against DNS rebinding); None: any.
         password: `USER:PASSWORD` that is needed besides; None: none.
     """
 
-    def __init__(self, app: App, token: str, hosts: frozenset[str] | None, password: str | None) -> None:
+    def __init__(self, app: App, token: str | None, hosts: frozenset[str] | None, password: str | None) -> None:
         self._app = app
         self._token = token
         self._hosts = hosts
@@ -71,17 +71,24 @@ class Guard:
             return PlainTextResponse(f"more than {MOST_BYTES:,} bytes", 413)
         if self._password is not None and not _equal(_basic(request), self._password):
             return PlainTextResponse("a password is needed", 401, {"WWW-Authenticate": 'Basic realm="maskflow"'})
-        given = parse_qs(request.url.query).get("token", [""])[0]
-        if request.url.path == "/" and _equal(given, self._token):
-            page = RedirectResponse("/", 303)
-            page.set_cookie(_COOKIE, self._token, httponly=True, samesite="strict")
-            return page
-        if not _equal(request.cookies.get(_COOKIE, ""), self._token):
-            return PlainTextResponse("open the address that `maskflow label` printed, with its token", 403)
+        if self._token is not None and (answer := _without_token(request, self._token)) is not None:
+            return answer
         origin = request.headers.get("origin")
         if request.method != "GET" and origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
             return PlainTextResponse("another site's page may change nothing here", 403)
         return None
+
+
+def _without_token(request: Request, token: str) -> Response | None:
+    """What a request gets that does not know the token yet; None: it does."""
+    given = parse_qs(request.url.query).get("token", [""])[0]
+    if request.url.path == "/" and _equal(given, token):
+        page = RedirectResponse("/", 303)
+        page.set_cookie(_COOKIE, token, httponly=True, samesite="strict")
+        return page
+    if not _equal(request.cookies.get(_COOKIE, ""), token):
+        return PlainTextResponse("open the address that `maskflow label` printed, with its token", 403)
+    return None
 
 
 def kept_token(path: Path) -> str:

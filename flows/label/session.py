@@ -203,6 +203,18 @@ def _close(one: _Open) -> None:
         one.shown.close()
 
 
+def videos_of(results: Path) -> list[str]:
+    """The videos that results are about. Raises `RefusedInput` where they are not where the results say."""
+    try:
+        found = [one.path for one in read_results(results) if one.path is not None]
+    except MaskflowError as error:
+        raise RefusedInput.unusable("results", str(results), str(error)) from None
+    there = [one for one in found if Path(one).expanduser().exists()]
+    if not there:
+        raise RefusedInput.of("results", str(results), "results whose videos are where they say; name the videos, too")
+    return there
+
+
 def check_results(results: Path, videos: Sequence[str]) -> None:
     """Raise `RefusedInput` where a file that is there holds no results, or none of these videos."""
     if not results.exists():

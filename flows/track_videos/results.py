@@ -120,7 +120,7 @@ def make_report(
         }
         for one in done
     ]  # fmt: skip
-    request = {"videos": videos, "files": files, **about, "run": run_facts(run.made)}
+    request = {"videos": videos, "files": files, **about, "run": run_facts(run.made, plan.results)}
     (made,) = run_items(run, MAKE_REPORT, [Item("report", {"videos": inputs, "files": files, **about}, request, 1.0)])
     if made.reason is not None:
         return made.reason

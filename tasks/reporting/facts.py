@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 from prefect.context import FlowRunContext
@@ -17,14 +18,15 @@ from tasks.items import Outcome, Stage
 _PACKAGES = ("maskflow", "prefect", "torch", "sam2", "transformers", "numpy", "opencv-python", "av", "pycolmap")
 
 
-def run_facts(made: Sequence[tuple[Stage, Outcome]]) -> dict[str, Any]:
-    """A `RunFacts` of the items made so far, each with its stage, as JSON-able values.
+def run_facts(made: Sequence[tuple[Stage, Outcome]], results: Path | None = None) -> dict[str, Any]:
+    """A `RunFacts` of the items made so far, each with its stage, as JSON-able values; `results` can be corrected.
 
     No input of a page: a page that is there already shows the run that made it.
     """
     facts = RunFacts(
         items=[_item(stage, outcome) for stage, outcome in made],
         command=shlex.join(command_words()),
+        correct="" if results is None else shlex.join(["maskflow", "label", "--results", str(results.absolute())]),
         parameters=list(_parameters()),
         made_with=[*_models(outcome for _, outcome in made), *_versions()],
     )

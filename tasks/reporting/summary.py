@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,10 +13,11 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from core.errors import MaskflowError, reason_of
+from core.formats.run_command import command_file
 from core.report.page import read_pictures
 from core.text import one_line
 from tasks.reporting.artifacts import flush_artifacts, record_markdown, record_table
-from tasks.server.outputs import address_of, note_output
+from tasks.server.outputs import address_of, label_address_of, note_output
 
 _log = logging.getLogger("maskflow.reporting")
 _MOST_PICTURES = 4
@@ -156,6 +157,9 @@ def _markdown(summary: Summary, folders: Iterable[Path]) -> str:
     lines = [f"# {_cell(summary.title)}", "", f"**{summary.sentence}**", ""]
     lines += [f"- {_cell(note)}" for note in summary.notes]
     lines += [f"- {word}: {_linked(path)}" for word, path in summary.outputs]
+    lines += [
+        f"- [Correct {_cell(Path(path).name)} in the browser]({address})" for path, address in _correctable(summary)
+    ]
     heads = ["item", "status", *summary.columns]
     lines += ["", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in summary.rows:
@@ -167,6 +171,13 @@ def _markdown(summary: Summary, folders: Iterable[Path]) -> str:
         lines += ["", "## Failed", ""]
         lines += [f"- **{_cell(row.name)}**: {_cell(row.reason)}" for row in failures]
     return "\n".join([*lines, *_pictures(folders)]) + "\n"
+
+
+def _correctable(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Results that can be corrected on a page, with its address."""
+    for path in (path for _, path in [*summary.outputs, *(file for row in summary.rows for file in row.files)]):
+        if command_file(Path(path)).is_file() and (address := label_address_of(Path(path))) is not None:
+            yield path, address
 
 
 def _pictures(folders: Iterable[Path]) -> list[str]:

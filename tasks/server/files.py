@@ -1,16 +1,15 @@
-"""A read-only file server for what runs have made: reports, videos, recordings. `maskflow serve` runs it.
+"""A read-only file server for what runs have made: reports, videos, recordings. `maskflow serve` runs it, in
+`flows.label.hub`.
 
 It gives out files of a few kinds that stand in `tasks.server.outputs`, to those who know the server's password, where
 it has one.
 """
 
-import argparse
 import base64
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -18,9 +17,6 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
-
-from tasks.server.address import is_loopback, server_password
-from tasks.server.outputs import is_output
 
 _KINDS = {
     ".html": "text/html",
@@ -39,7 +35,8 @@ _HEADERS = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; media-src 'self'",
 }
-_MINE = ["127.0.0.1", "localhost", "[::1]"]
+MINE = ["127.0.0.1", "localhost", "[::1]"]
+"""What this machine is called by itself."""
 
 
 def files_app(is_known: Callable[[Path], bool], password: str | None, hosts: list[str]) -> Starlette:
@@ -76,18 +73,3 @@ def _knows(request: Request, password: str) -> bool:
     given = request.headers.get("Authorization", "")
     expected = "Basic " + base64.b64encode(password.encode()).decode()
     return secrets.compare_digest(given.encode(), expected.encode())
-
-
-def main() -> None:
-    """Serve until the process is ended."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--host", required=True)
-    parser.add_argument("--port", type=int, required=True)
-    given = parser.parse_args()
-    hosts = [*_MINE, given.host] if is_loopback(given.host) else ["*"]  # others than this machine's have a password
-    app = files_app(is_output, server_password(), hosts)
-    uvicorn.run(app, host=given.host, port=given.port, log_level="warning")
-
-
-if __name__ == "__main__":
-    main()

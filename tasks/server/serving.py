@@ -69,9 +69,9 @@ def server(host: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 @contextmanager
-def files(host: str, port: int, api_url: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A server of the files that runs make, see `tasks.server.files`; runs link to it from their artifacts."""
-    command = [sys.executable, "-m", "tasks.server.files", "--host", host, "--port", str(port)]
+def files(module: str, host: str, port: int, api_url: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server of what runs make, a `module` that takes host and port; runs link to it from their artifacts."""
+    command = [sys.executable, "-m", module, "--host", host, "--port", str(port)]
     shown = base_url(host, port) if is_loopback(host) else f"http://{socket.getfqdn()}:{port}"
     with _child("files", command, dict(os.environ)) as (process, _):
         announce_files(shown, api_url)

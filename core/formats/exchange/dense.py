@@ -21,9 +21,10 @@ _PREFIX, _INFO = "dense_annotations_", "video_info_{}.json"
 
 
 class DenseInfo(VideoHead):
-    """What `video_info_ID.json` holds: the video's size and rate, and by `assoc_id` the numbers by which corrections
-    name objects."""
+    """What `video_info_ID.json` holds: the video's size and rate, its path, and by `assoc_id` the numbers by which
+    corrections name objects."""
 
+    video_path: str | None = None
     numbers: dict[str, int] = Field(default_factory=dict)
 
 
@@ -63,7 +64,7 @@ def _head(path: Path, video_id: str, sources: Sources) -> tuple[DenseInfo, str |
         with telling(str(beside)):
             head = DenseInfo.model_validate_json(beside.read_bytes())
             interval = max(1, round(head.original_fps / head.process_fps))
-            return head, None if found is None else str(found), interval
+            return head, head.video_path if found is None else str(found), interval
     info = sources.need(video_id, "its size and rate (no video_info file beside the annotations)")
     frames = info.declared_frames or round((info.duration_s or 0) * info.fps)
     head = DenseInfo(

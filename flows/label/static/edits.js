@@ -7,7 +7,7 @@ const undone = [];
 const done = [];
 let queue = Promise.resolve();
 
-const path = (rest) => `/api/videos/${state.number}/${rest}`;
+const path = (rest) => `api/videos/${state.number}/${rest}`;
 
 export async function loadDocument() {
   state.document = await get(path("document"));

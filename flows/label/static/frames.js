@@ -9,7 +9,7 @@ const KEPT = 60;
 let turns = 0;
 let goal = 0; // the frame that was wanted last: keys may come faster than pictures
 
-export const path = (rest) => `/api/videos/${state.number}/${rest}`;
+export const path = (rest) => `api/videos/${state.number}/${rest}`;
 
 async function fetchPicture(frame) {
   const answer = await fetch(path(`frames/${frame}.jpg`));

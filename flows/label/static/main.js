@@ -23,7 +23,7 @@ async function open(number) {
   forget();
   useTool("box");
   say("Reading the video …");
-  state.about = await get(`/api/videos/${number}`);
+  state.about = await get(`api/videos/${number}`);
   byId("frame").max = state.about.frames - 1;
   picture.fitNext();
   await loadDocument();
@@ -59,7 +59,7 @@ function drawAll() {
 }
 
 async function start() {
-  const about = await get("/api/videos");
+  const about = await get("api/videos");
   state.videos = about.videos;
   byId("video").append(...about.videos.map((one, number) => new Option(one.name, number)));
   byId("video-choice").hidden = about.videos.length < 2;

@@ -40,7 +40,7 @@ export async function startRun() {
   looking++;
   try {
     const first = { flow: byId("flow").value, text_prompt: byId("words").value.trim() || null, fps: +byId("fps").value || null };
-    await post("/api/run", { video: state.number, ...(byId("first-run").hidden ? {} : first) });
+    await post("api/run", { video: state.number, ...(byId("first-run").hidden ? {} : first) });
     await followRun();
   } catch (error) {
     byId("run-state").textContent = "";
@@ -50,7 +50,7 @@ export async function startRun() {
   }
 }
 
-export const cancelRun = () => remove("/api/run");
+export const cancelRun = () => remove("api/run");
 
 function showRun(run) {
   const at = [...run.lines].reverse().find((line) => line.trim()) ?? "";
@@ -68,11 +68,11 @@ function ended(run) {
 }
 
 export async function followRun() {
-  let run = await get("/api/run");
+  let run = await get("api/run");
   while (run.state === "running") {
     showRun(run);
     await pause(700);
-    run = await get("/api/run");
+    run = await get("api/run");
   }
   showRun(run);
   if (run.state !== "ended") return;
@@ -86,7 +86,7 @@ export async function followRun() {
 
 // A run that was started before this page was opened.
 export async function resumeRun() {
-  const run = await get("/api/run");
+  const run = await get("api/run");
   if (run.state === "running") followRun();
 }
 
@@ -94,7 +94,7 @@ export async function exportResults() {
   const to = byId("format").value;
   byId("exported").textContent = "Writing …";
   try {
-    const done = await post("/api/export", { video: state.number, to });
+    const done = await post("api/export", { video: state.number, to });
     byId("exported").textContent = `${done.objects} objects on ${done.frames} frames: ${done.output}`;
   } catch (error) {
     byId("exported").textContent = error.message;
