@@ -56,4 +56,5 @@ def demo(*, output: HomePath = Path("demo")) -> int:
     console.print(f"Look at: {output}/results_report.html, {output}/tracked/*.mp4, and")
     console.print(f"{output}/recordings/*.rrd with `rerun FILE`. Judge them in full:")
     console.print(f"maskflow evaluate {results} --truth {output}/truth.jsonl", soft_wrap=True)
+    console.print(f"Correct them in the browser: maskflow label --results {results}", soft_wrap=True)
     return 0

@@ -17,6 +17,7 @@ from core.video.source import open_video
 
 _QUALITY = 88
 _THUMBNAIL = 160  # pixels of the longer side
+_GLANCES = 30  # about as many as there are side by side
 _KEPT_BYTES = 96_000_000
 
 
@@ -78,10 +79,12 @@ class LabelVideo:
         return self._cached((number, False)) or self._keep((number, False), self.frame(number))
 
     def thumbnail(self, number: int) -> bytes:
-        """The key frame before a frame, small."""
+        """A frame, small: the key frame before it, which is cheap, where that is not far away."""
         index = self._reader.index
-        key = index.key_before(min(number, len(index) - 1))
-        return self._cached((key, True)) or self._keep((key, True), self._glance(key))
+        wanted = min(number, len(index) - 1)
+        key = index.key_before(wanted)
+        shown = key if wanted - key <= len(index) / _GLANCES else wanted
+        return self._cached((shown, True)) or self._keep((shown, True), self._glance(shown))
 
     def _glance(self, number: int) -> Frame:
         with self._lock:

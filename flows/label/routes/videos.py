@@ -49,7 +49,7 @@ def picture(video: Video, frame: int) -> Response:
 
 @router.get("/{number}/thumbnails/{frame}.jpg")
 def thumbnail(video: Video, frame: int) -> Response:
-    """The key frame before a frame, small."""
+    """A frame or one shortly before it, small."""
     return Response(video.thumbnail(frame), media_type="image/jpeg", headers=_PICTURE)
 
 
