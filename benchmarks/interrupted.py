@@ -20,7 +20,7 @@ from benchmarks.common import environment
 from benchmarks.long_scene import LongScene, make_scene, write_video
 from core.tracking.video_item import track_video
 
-_KILLED_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
+_KILLED_AT = (0.1, 0.25, 0.4, 0.55, 0.7)
 _LENGTHS = 5
 
 

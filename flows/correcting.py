@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.corrections.anchors import Anchor, Frames, Reach, anchors_of, in_accepted, reaches
+from core.corrections.anchors import Frames, Reach, in_accepted, reaches
 from core.corrections.correct_item import spans_of
 from core.corrections.stretches import Direction, stretches
 from core.formats.corrections import CorrectionPrompt, VideoCorrections
@@ -37,7 +37,7 @@ class Correctable:
         length: frames of the source.
         frames: those that are in the results, ascending; `times_s`: when each is shown.
         labels: of its objects, by id.
-        starts: id and source frame from which objects were tracked.
+        starts: id and source frame from which objects were tracked; `both_ways`: backward, too.
         max_side: at which frames are processed; None: as they are.
         cost: of one frame, in the unit of the flow's items.
     """
@@ -51,19 +51,21 @@ class Correctable:
     times_s: npt.NDArray[np.float64]
     labels: Mapping[int, str | None]
     starts: Sequence[tuple[int, int]]
+    both_ways: bool
     max_side: int | None
     cost: float
 
 
 @dataclass(frozen=True, eq=False)
 class Retracking:
-    """What corrections come to: those that can be used, which frames come from which prompt, and the items for that."""
+    """What corrections come to: those that can be used, which frames come from which prompt, and the items that track
+    from it, by the `id` of the prompt; none where the prompt's own mask is all that is needed."""
 
     video: Correctable
     corrections: VideoCorrections
     problems: list[PromptProblem]
     reaches: list[Reach]
-    chains: dict[Anchor, list[Item]]
+    chains: dict[int, list[Item]]
 
     @property
     def items(self) -> list[Item]:
@@ -74,12 +76,21 @@ class Retracking:
 def planned(store: RunStore, video: Correctable, corrections: VideoCorrections, segmenter: ModelSpec) -> Retracking:
     """What has to be tracked again for corrections."""
     usable, problems = _usable(video, corrections)
-    reached = reaches(video.frames, usable, anchors_of(usable, video.starts))
-    owned: dict[Anchor, list[Frames]] = {}
+    reached = reaches(video.frames, usable, video.starts, video.both_ways)
+    owned: dict[int, list[Frames]] = {}
     for one in reached:
-        owned.setdefault(one.anchor, []).append(one.owned)
-    chains = {anchor: _chain(store, video, anchor, np.concatenate(parts), segmenter) for anchor, parts in owned.items()}
+        owned.setdefault(id(one.prompt), []).append(one.owned)
+    prompts = {id(one.prompt): one.prompt for one in reached}
+    chains: dict[int, list[Item]] = {}
+    for key, parts in owned.items():
+        whole = np.concatenate(parts)
+        chains[key] = [] if _is_shown(prompts[key], whole) else _chain(store, video, prompts[key], whole, segmenter)
     return Retracking(video, usable, problems, reached, chains)
+
+
+def _is_shown(prompt: CorrectionPrompt, owned: Frames) -> bool:
+    """Whether a prompt is a mask of all frames that come from it: its own."""
+    return prompt.mask is not None and owned.tolist() == [prompt.frame]
 
 
 def track_again(run: ItemRun, every: Sequence[Retracking]) -> dict[int, Outcome]:
@@ -94,19 +105,34 @@ def failure_of(one: Retracking, made: Mapping[int, Outcome]) -> str | None:
     return None if failed is None else f"a correction could not be tracked ({failed.item.name}): {failed.reason}"
 
 
+def unanswered(one: Retracking, made: Mapping[int, Outcome]) -> list[PromptProblem]:
+    """The prompts at which nothing was found."""
+    silent = [
+        item.request["prompt"]
+        for chain in one.chains.values()
+        for item in chain[:1]
+        if not (made[id(item)].record or {"answered": True})["answered"]
+    ]
+    return [
+        PromptProblem(where=f"correction of object {p['obj_id']}, frame {p['frame']}", what="nothing is found there")
+        for p in silent
+    ]
+
+
 def retracked(one: Retracking, made: Mapping[int, Outcome]) -> tuple[list[dict[str, Any]], list[Any]]:
     """What was tracked again, as a `core.corrections.correct_item.Retracked` each; and the same by keys."""
     frames = one.video.frames.tolist()
     requests, keys = [], []
     for reach in one.reaches:
         owned = [span.model_dump(mode="json") for span in spans_of(frames, reach.owned.tolist())]
-        outcomes = [made[id(item)] for item in one.chains[reach.anchor]]
+        outcomes = [made[id(item)] for item in one.chains[id(reach.prompt)]]
         parts = [
             {"folder": str(o.folder), "first": o.item.request["frames"][0], "last": o.item.request["frames"][-1]}
             for o in outcomes
         ]
-        requests.append({"obj_id": reach.obj_id, "owned": owned, "stretches": parts})
-        keys.append([reach.obj_id, owned, [outcome.key for outcome in outcomes]])
+        shown = None if outcomes else reach.prompt.mask
+        requests.append({"obj_id": reach.obj_id, "owned": owned, "stretches": parts, "shown": shown})
+        keys.append([reach.obj_id, owned, [outcome.key for outcome in outcomes], shown])
     return requests, keys
 
 
@@ -114,6 +140,9 @@ def _usable(video: Correctable, corrections: VideoCorrections) -> tuple[VideoCor
     """The corrections that can be used, and what there is to say of the others, and of those that are odd."""
     prompts, problems = [], []
     for one in corrections.prompts:
+        if one.until is not None:  # what has come of it was accepted
+            prompts.append(one)
+            continue
         wrong = misfit(one, *video.size)
         if one.frame >= video.length:
             wrong = beyond(video.length)
@@ -146,16 +175,17 @@ def _unknown(corrections: VideoCorrections, known: set[int]) -> list[PromptProbl
     ]
 
 
-def _chain(store: RunStore, video: Correctable, anchor: Anchor, owned: Frames, segmenter: ModelSpec) -> list[Item]:
+def _chain(
+    store: RunStore, video: Correctable, prompt: CorrectionPrompt, owned: Frames, segmenter: ModelSpec
+) -> list[Item]:
     """The items that track an object again from a prompt, forward and backward, each going on from that before."""
-    assert anchor.prompt is not None
     directions: tuple[Direction, ...] = ("forward", "backward")
     return [
         item
         for direction in directions
         for item in _one_way(
-            store, video, anchor.prompt, direction,
-            stretches(anchor.frame, owned, direction, video.frames, video.times_s), segmenter,
+            store, video, prompt, direction,
+            stretches(prompt.frame, owned, direction, video.frames, video.times_s), segmenter,
         )
     ]  # fmt: skip
 
@@ -169,7 +199,7 @@ def _one_way(
     segmenter: ModelSpec,
 ) -> list[Item]:
     items: list[Item] = []
-    shown = prompt.model_dump(mode="json", exclude={"round", "label"})
+    shown = prompt.model_dump(mode="json", exclude={"round", "until", "label"})
     for part in parts:
         before = items[-1] if items else None
         key = None if before is None else item_key(RETRACK, before)

@@ -1,128 +1,127 @@
 """How far each prompt of a person counts: which frames of its object come from it.
 
 A frame belongs to the nearest prompt from which it can be reached: not through an absence of the object, and not
-through frames that were accepted before the prompt was made. What belongs to none stays as it was tracked.
+through frames that were accepted before the prompt was made. What belongs to none stays as it was tracked. A frame that
+was accepted belongs to what it belonged to in the results that were accepted, whatever was done since.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from core.formats.corrections import Acceptance, CorrectionPrompt, Span, VideoCorrections
+from core.formats.corrections import CorrectionPrompt, Span, VideoCorrections, counts_in
 
 _FAR = 2**62
 Frames = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Anchor:
-    """A prompt on a frame of one object.
-
-    Attributes:
-        obj_id: of the object.
-        frame: source frame.
-        prompt: what was corrected; None: the object was already tracked from here.
-    """
-
-    obj_id: int
-    frame: int
-    prompt: CorrectionPrompt | None = None
-
-    @property
-    def round(self) -> int:
-        """Of corrections; 0: what was there before."""
-        return 0 if self.prompt is None else self.prompt.round
+_Owners = npt.NDArray[np.intp]
+_BEFORE = -1  # the frame is as it was tracked
 
 
 @dataclass(frozen=True, eq=False)
 class Reach:
-    """The frames of an object that come from an anchor: source frames, ascending.
+    """The frames of an object that come from a prompt: source frames, ascending.
 
-    `obj_id`: what it is called there, which need not be what the anchor is called.
+    `obj_id`: what it is called there, which need not be what it is called on the frame of the prompt.
     """
 
-    anchor: Anchor
+    prompt: CorrectionPrompt
     obj_id: int
     owned: Frames
 
 
-def anchors_of(corrections: VideoCorrections, known: Sequence[tuple[int, int]]) -> list[Anchor]:
-    """All anchors of a video.
-
-    Args:
-        corrections: of the video.
-        known: id and source frame from which objects were tracked before: of each its first, and those of its prompts.
-    """
-    corrected = {(one.obj_id, one.frame) for one in corrections.prompts}
-    before = [Anchor(obj_id, frame) for obj_id, frame in known if (obj_id, frame) not in corrected]
-    return [*before, *(Anchor(one.obj_id, one.frame, one) for one in corrections.prompts)]
-
-
 def in_accepted(one: CorrectionPrompt, corrections: VideoCorrections) -> bool:
     """Whether a prompt lies on a frame that was accepted before it was made."""
-    obj_id = called(corrections, one.obj_id, one.frame)
-    return any(one.frame in span for span in _accepted(corrections, obj_id, one.round))
+    accepted = corrections.accepted_in(corrections.called(one.obj_id, one.frame), one.frame)
+    return accepted is not None and accepted < one.round
 
 
-def called(corrections: VideoCorrections, obj_id: int, frame: int) -> int:
-    """What an object is called on a frame that is tracked as `obj_id`."""
-    return next((one.becomes for one in corrections.ids if one.obj_id == obj_id and frame in one), obj_id)
-
-
-def reaches(frames: Frames, corrections: VideoCorrections, anchors: Sequence[Anchor]) -> list[Reach]:
+def reaches(
+    frames: Frames, corrections: VideoCorrections, starts: Sequence[tuple[int, int]], both_ways: bool = False
+) -> list[Reach]:
     """The frames that come from each corrected prompt, by what their object is called, and by frame.
 
     Args:
         frames: source frames that are processed, ascending.
-        corrections: of the video.
-        anchors: see `anchors_of`; those on accepted frames left out.
+        corrections: of the video; prompts on accepted frames left out.
+        starts: id and source frame from which objects were tracked before: of each its first, and those of its prompts.
+        both_ways: they were tracked backward from there, too.
     """
-    names = {obj_id: _called_on(frames, obj_id, corrections) for obj_id in {one.obj_id for one in anchors}}
-    found = []
-    for obj_id in sorted({int(name) for of_it in names.values() for name in np.unique(of_it)}):
-        own = sorted((one for one in anchors if (names[one.obj_id] == obj_id).any()), key=lambda one: one.frame)
-        blocks = [_distances(frames, one, obj_id, corrections) for one in own]
-        distances = np.stack(
-            [np.where(names[one.obj_id] == obj_id, d, _FAR) for one, d in zip(own, blocks, strict=True)]
-        )
-        nearest, reached = distances.argmin(axis=0), distances.min(axis=0) < _FAR
-        found += [
-            Reach(one, obj_id, frames[reached & (nearest == place)])
-            for place, one in enumerate(own)
-            if one.prompt is not None
+    return list(_Reaching(frames, corrections, starts, both_ways).all())
+
+
+class _Reaching:
+    def __init__(
+        self, frames: Frames, corrections: VideoCorrections, starts: Sequence[tuple[int, int]], both_ways: bool
+    ) -> None:
+        self._frames = frames
+        self._corrections = corrections
+        self._starts = starts
+        self._both_ways = both_ways
+        tracked = {obj_id for obj_id, _ in starts} | {one.obj_id for one in corrections.prompts}
+        self._names = {obj_id: self._called(obj_id) for obj_id in tracked}
+
+    def all(self) -> Iterator[Reach]:
+        prompts = self._corrections.prompts
+        for obj_id in sorted({int(name) for of_it in self._names.values() for name in np.unique(of_it)}):
+            owners = self._owners(obj_id, None)
+            for place in np.unique(owners[owners != _BEFORE]).tolist():
+                yield Reach(prompts[place], obj_id, self._frames[owners == place])
+
+    def _owners(self, obj_id: int, results_round: int | None) -> _Owners:
+        """Of each frame the place of its prompt among all, in results of a round; None: in those to be made."""
+        view = self._corrections.in_results(results_round)
+        nearest = np.full(len(self._frames), _FAR)
+        owners = np.full(len(self._frames), _BEFORE)
+        candidates = [
+            (one.frame, one.obj_id, one.round, place)
+            for place, one in enumerate(self._corrections.prompts)
+            if counts_in(one, results_round)
         ]
-    return found
+        candidates += [(frame, tracked, 0, _BEFORE) for tracked, frame in self._starts]
+        # Of two that are equally near the earlier counts; on one frame what was corrected.
+        for frame, tracked, made_in, place in sorted(candidates, key=lambda one: (one[0], -one[3], one[1])):
+            distance = self._distance(view, obj_id, frame, tracked, made_in)
+            if place == _BEFORE and not self._both_ways:
+                distance[self._frames < frame] = _FAR
+            nearer = distance < nearest
+            nearest[nearer], owners[nearer] = distance[nearer], place
+        for accepted in sorted({one.round for one in view.accepted}, reverse=True):  # the first acceptance counts
+            own = np.zeros(len(self._frames), np.bool_)
+            for span in view.accepted:
+                if span.round == accepted and span.obj_id in (None, obj_id):
+                    own |= self._inside(span)
+            if own.any():
+                owners[own] = self._owners(obj_id, accepted)[own]
+        return owners
+
+    def _distance(self, view: VideoCorrections, obj_id: int, frame: int, tracked: int, made_in: int) -> Frames:
+        """How far each frame is from one at which an object is known; `_FAR`: it cannot be reached."""
+        first, last = 0, _FAR
+        for span in _barriers(view, obj_id, made_in):
+            end = _FAR if span.last is None else span.last
+            if end < frame:
+                first = max(first, end + 1)
+            elif span.first > frame:
+                last = min(last, span.first - 1)
+            else:  # it lies in it
+                first, last = 0, -1
+        reached = (self._frames >= first) & (self._frames <= last) & (self._names[tracked] == obj_id)
+        return np.where(reached, np.abs(self._frames - frame), _FAR)
+
+    def _called(self, obj_id: int) -> Frames:
+        names = np.full(len(self._frames), obj_id)
+        for one in self._corrections.ids:
+            if one.obj_id == obj_id:
+                names[self._inside(one)] = one.becomes
+        return names
+
+    def _inside(self, span: Span) -> npt.NDArray[np.bool_]:
+        return (self._frames >= span.first) & (self._frames <= (_FAR if span.last is None else span.last))
 
 
-def _called_on(frames: Frames, obj_id: int, corrections: VideoCorrections) -> Frames:
-    names = np.full(len(frames), obj_id)
-    for one in corrections.ids:
-        if one.obj_id == obj_id:
-            names[(frames >= one.first) & (frames <= (_FAR if one.last is None else one.last))] = one.becomes
-    return names
-
-
-def _distances(frames: Frames, anchor: Anchor, obj_id: int, corrections: VideoCorrections) -> Frames:
-    """How far each frame is from an anchor; `_FAR`: it cannot be reached."""
-    absent = [one for one in corrections.absent if one.obj_id == obj_id]
-    first, last = 0, _FAR
-    for span in [*absent, *_accepted(corrections, obj_id, anchor.round)]:
-        end = _FAR if span.last is None else span.last
-        if end < anchor.frame:
-            first = max(first, end + 1)
-        elif span.first > anchor.frame:
-            last = min(last, span.first - 1)
-        else:  # it lies in it
-            first, last = 0, -1
-    return np.where((frames >= first) & (frames <= last), np.abs(frames - anchor.frame), _FAR)
-
-
-def _accepted(corrections: VideoCorrections, obj_id: int, made_in: int) -> list[Span]:
-    """The frames of an object that were accepted before a round."""
-
-    def holds(one: Acceptance) -> bool:
-        return one.obj_id in (None, obj_id) and one.round < made_in
-
-    return [one for one in corrections.accepted if holds(one)]
+def _barriers(view: VideoCorrections, obj_id: int, made_in: int) -> list[Span]:
+    """Spans that a prompt of a round does not pass: the object is absent, or was accepted before."""
+    absent: list[Span] = [one for one in view.absent if one.obj_id == obj_id]
+    return absent + [one for one in view.accepted if one.obj_id in (None, obj_id) and one.round < made_in]

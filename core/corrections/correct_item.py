@@ -7,12 +7,12 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.corrections.anchors import called
 from core.formats.corrections import Span, VideoCorrections
 from core.formats.objects_csv import TrackedObject
 from core.formats.tracks import FRAMES_FILE, FrameRecord, ObjectRecord, read_frames, read_head, write_frames, write_head
 from core.item import Record, item
 from core.masks import rle
+from core.masks.boxes import documented_xywh
 from core.progress import Progress
 from core.tracking.counting import note_object
 
@@ -29,12 +29,14 @@ class Stretch(BaseModel):
 
 
 class Retracked(BaseModel):
-    """What was tracked again from one prompt: which frames of the object come from it, and where they are."""
+    """What comes of one prompt: which frames of the object, and where they were tracked, or else the mask that is
+    shown on them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     obj_id: int
     owned: list[Span]
-    stretches: list[Stretch]
+    stretches: list[Stretch] = Field(default_factory=list)
+    shown: rle.RLE | None = None
 
 
 class CorrectRequest(BaseModel):
@@ -124,13 +126,12 @@ def corrected_objects(
     """
     found: dict[int, T] = {}
     for tracked_id, one in tracked:
-        obj_id = called(corrections, tracked_id, frame)
+        obj_id = corrections.called(tracked_id, frame)
         # Two that are one object have two masks for a moment: the larger stands for it.
         if obj_id not in anew and (obj_id not in found or area(one) > area(found[obj_id])):
             found[obj_id] = one
     found |= {obj_id: seen for obj_id, seen in anew.items() if seen is not None}
-    absent = {one.obj_id for one in corrections.absent if frame in one}
-    return [(obj_id, found[obj_id]) for obj_id in sorted(found) if obj_id not in absent]
+    return [(obj_id, found[obj_id]) for obj_id in sorted(found) if not corrections.is_absent(obj_id, frame)]
 
 
 @dataclass(frozen=True)
@@ -153,11 +154,20 @@ class RetrackedFrames:
         """What it says of a frame; None where the frame does not come from it."""
         if not any(frame in span for span in self._known.owned):
             return None
+        if self._known.shown is not None:
+            return Anew(self._known.obj_id, _as_shown(self._known.obj_id, self._known.shown))
         stretch = next(one for one in self._known.stretches if one.first <= frame <= one.last)
         if stretch != self._held:
             self._frames = {one.source_frame: _only(one.objects) for one in read_frames(stretch.folder)}
             self._held = stretch
         return Anew(self._known.obj_id, self._frames.get(frame))
+
+
+def _as_shown(obj_id: int, mask: rle.RLE) -> ObjectRecord:
+    x, y, width, height = documented_xywh(rle.box_xyxy(mask))
+    return ObjectRecord(
+        obj_id=obj_id, bbox=(x, y, width, height), label=None, score=1.0, detection_score=None, rle=mask
+    )
 
 
 def _only(objects: Sequence[ObjectRecord]) -> ObjectRecord | None:
@@ -171,9 +181,10 @@ def labels_of(corrections: VideoCorrections, known: Mapping[int, str | None]) ->
         corrections: of the video.
         known: labels as they were tracked, by id.
     """
+    counting = [one for one in corrections.prompts if one.until is None]
     renamed = {one.becomes: known.get(one.becomes) or known.get(one.obj_id) for one in corrections.ids}
     tracked = {one.obj_id: known.get(one.obj_id) or renamed.get(one.obj_id) for one in corrections.prompts}
-    shown = {one.obj_id: one.label for one in corrections.prompts if one.label is not None}
+    shown = {one.obj_id: one.label for one in counting if one.label is not None}
     return {**renamed, **tracked, **shown, **corrections.labels}
 
 

@@ -1,6 +1,7 @@
 """What a person can do to the corrections of a video, one edit at a time. Each gives new corrections.
 
-Edits speak of objects as they are called at that moment; corrections say what becomes of what was tracked.
+Edits speak of objects as they are called at that moment; corrections say what becomes of what was tracked. `round` is
+that of the results to be made. What is taken back stays in the corrections for frames that were accepted with it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,7 +9,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.corrections.anchors import called, in_accepted
+from core.corrections.anchors import in_accepted
 from core.formats.corrections import (
     Absence,
     Acceptance,
@@ -19,7 +20,7 @@ from core.formats.corrections import (
     VideoCorrections,
 )
 
-S = TypeVar("S", Absence, Acceptance)
+S = TypeVar("S", CorrectionPrompt, Absence)
 _END = 2**40
 
 
@@ -40,6 +41,7 @@ class Unshow(_Edit):
     op: Literal["unshow"]
     obj_id: ObjId
     frame: int = Field(ge=0)
+    round: int = Field(default=1, ge=1)
 
 
 class Hide(_Edit):
@@ -49,6 +51,7 @@ class Hide(_Edit):
     obj_id: ObjId
     first: int = Field(default=0, ge=0)
     last: int | None = None
+    round: int = Field(default=1, ge=1)
 
 
 class Unhide(_Edit):
@@ -58,6 +61,7 @@ class Unhide(_Edit):
     obj_id: ObjId
     first: int = Field(default=0, ge=0)
     last: int | None = None
+    round: int = Field(default=1, ge=1)
 
 
 class Rename(_Edit):
@@ -126,9 +130,10 @@ def apply_edit(known: VideoCorrections, edit: Edit) -> VideoCorrections:
         case Restore():
             changed = edit.corrections
         case Show() | Unshow():
-            changed = _with_prompt(known, edit)
+            made_in = (edit.prompt if isinstance(edit, Show) else edit).round
+            changed = _without_forgotten(_with_prompt(known, edit), made_in)
         case Hide() | Unhide():
-            changed = _with_absence(known, edit)
+            changed = _without_forgotten(_with_absence(known, edit), edit.round)
         case Rename():
             changed = known.model_copy(update={"labels": {**known.labels, edit.obj_id: edit.label}})
         case Merge():
@@ -140,49 +145,81 @@ def apply_edit(known: VideoCorrections, edit: Edit) -> VideoCorrections:
     return VideoCorrections.model_validate(changed.model_dump(by_alias=True)).joined()
 
 
+def _taken_back(one: S, made_in: int) -> list[S]:
+    """What stays of an entry that does not count any more in results of a round: those that there are have it."""
+    return [one.model_copy(update={"until": made_in})] if one.round < made_in else []
+
+
+def _without_forgotten(known: VideoCorrections, made_in: int) -> VideoCorrections:
+    """Without entries that were taken back before the last results, and that nothing accepted goes back to."""
+
+    def is_needed(one: CorrectionPrompt | Absence) -> bool:
+        if one.until is None or one.until >= made_in:
+            return True
+        return any(one.round <= accepted.round < one.until for accepted in known.accepted)
+
+    return known.model_copy(
+        update={
+            "prompts": [one for one in known.prompts if is_needed(one)],
+            "absent": [one for one in known.absent if is_needed(one)],
+        }
+    )
+
+
 def _with_prompt(known: VideoCorrections, edit: Show | Unshow) -> VideoCorrections:
     place = edit.prompt if isinstance(edit, Show) else edit
-    others = [one for one in known.prompts if (one.obj_id, one.frame) != (place.obj_id, place.frame)]
+    prompts: list[CorrectionPrompt] = []
+    for one in known.prompts:
+        same = one.until is None and (one.obj_id, one.frame) == (place.obj_id, place.frame)
+        prompts += _taken_back(one, place.round) if same else [one]
     if isinstance(edit, Unshow):
-        return known.model_copy(update={"prompts": others})
+        return known.model_copy(update={"prompts": prompts})
     if in_accepted(edit.prompt, known):
         raise ValueError(f"frame {place.frame} is accepted, and is not changed: take that back first")
-    obj_id = called(known, place.obj_id, place.frame)
-    hides = [one for one in known.absent if one.obj_id == obj_id and place.frame in one]
-    absent = [one for one in known.absent if one not in hides]
-    for one in hides:
-        absent += _without([one], obj_id, Span(first=place.frame))
-    return known.model_copy(update={"prompts": [*others, edit.prompt], "absent": absent})
+    absent: list[Absence] = []
+    for span in known.absent:
+        hides = span.until is None and span.obj_id == known.called(place.obj_id, place.frame) and place.frame in span
+        absent += _cut(span, Span(first=place.frame), place.round) if hides else [span]
+    return known.model_copy(update={"prompts": [*prompts, edit.prompt], "absent": absent})
+
+
+def _cut(one: Absence, span: Span, made_in: int) -> list[Absence]:
+    """An absence without the frames of `span`."""
+    if not one.meets(span):
+        return [one]
+    kept = [one.model_copy(update={"first": part.first, "last": part.last}) for part in _minus(one, span)]
+    before = _taken_back(one, made_in)
+    return [*before, *(part.model_copy(update={"round": made_in}) for part in kept)] if before else kept
 
 
 def _with_absence(known: VideoCorrections, edit: Hide | Unhide) -> VideoCorrections:
     span = Span(first=edit.first, last=edit.last)
+    absent: list[Absence] = []
+    for one in known.absent:
+        own = one.until is None and one.obj_id == edit.obj_id
+        absent += _cut(one, span, edit.round) if own else [one]
     if isinstance(edit, Unhide):
-        return known.model_copy(update={"absent": list(_without(known.absent, edit.obj_id, span))})
-    kept = [
-        one for one in known.prompts if called(known, one.obj_id, one.frame) != edit.obj_id or one.frame not in span
-    ]
-    absent = [*_without(known.absent, edit.obj_id, span), Absence(obj_id=edit.obj_id, first=span.first, last=span.last)]
-    return known.model_copy(update={"absent": absent, "prompts": kept})
+        return known.model_copy(update={"absent": absent})
+    prompts: list[CorrectionPrompt] = []
+    for prompt in known.prompts:
+        hidden = known.called(prompt.obj_id, prompt.frame) == edit.obj_id and prompt.frame in span
+        gone = prompt.until is None and hidden
+        prompts += _taken_back(prompt, edit.round) if gone else [prompt]
+    more = Absence(obj_id=edit.obj_id, first=span.first, last=span.last, round=edit.round)
+    return known.model_copy(update={"absent": [*absent, more], "prompts": prompts})
 
 
 def _with_acceptance(known: VideoCorrections, edit: Accept | Unaccept) -> VideoCorrections:
+    """Earlier acceptances stay: what was accepted first is what frames remain."""
     span = Span(first=edit.first, last=edit.last)
-    others = list(_without(known.accepted, edit.obj_id, span))
-    if isinstance(edit, Unaccept):
-        return known.model_copy(update={"accepted": others})
-    more = Acceptance(obj_id=edit.obj_id, first=span.first, last=span.last, round=edit.round)
-    return known.model_copy(update={"accepted": [*others, more]})
-
-
-def _without(known: Iterable[S], obj_id: int | None, span: Span) -> Iterator[S]:
-    """Entries of an object without the frames of `span`; those of others as they are."""
-    for one in known:
-        if one.obj_id != obj_id:
-            yield one
-            continue
-        for part in _minus(one, span):
-            yield one.model_copy(update={"first": part.first, "last": part.last})
+    if isinstance(edit, Accept):
+        more = Acceptance(obj_id=edit.obj_id, first=span.first, last=span.last, round=edit.round)
+        return known.model_copy(update={"accepted": [*known.accepted, more]})
+    others: list[Acceptance] = []
+    for one in known.accepted:
+        parts = _minus(one, span) if one.obj_id == edit.obj_id else [one]
+        others += [one.model_copy(update={"first": part.first, "last": part.last}) for part in parts]
+    return known.model_copy(update={"accepted": others})
 
 
 def _merged(known: VideoCorrections, edit: Merge) -> VideoCorrections:
@@ -196,18 +233,29 @@ def _merged(known: VideoCorrections, edit: Merge) -> VideoCorrections:
 
 
 def _split(known: VideoCorrections, edit: Split) -> VideoCorrections:
-    used = {one.obj_id for one in known.prompts} | {obj_id for one in known.ids for obj_id in (one.obj_id, one.becomes)}
+    used = {one.obj_id for one in known.prompts}
+    used |= {obj_id for one in known.ids for obj_id in (one.obj_id, one.becomes)}
     if edit.new_id in used or edit.new_id == edit.obj_id:
         raise ValueError(f"there is an object {edit.new_id} already")
-    later = Span(first=edit.frame)
+    later, before = Span(first=edit.frame), Span(first=0, last=edit.frame - 1)
     ids = _reassigned(known.ids, edit.obj_id, later, edit.new_id)
     # Prompts of the new one that are tracked backward past the frame show what it was called before.
-    ids.append(Renumbered(obj_id=edit.new_id, last=edit.frame - 1, becomes=edit.obj_id))
+    own = [one for one in known.ids if one.obj_id == edit.obj_id and one.meets(before)]
+    parts = [before]
+    for one in own:
+        ids += [
+            Renumbered(obj_id=edit.new_id, first=p.first, last=p.last, becomes=one.becomes)
+            for p in _common(one, before)
+        ]
+        parts = [rest for part in parts for rest in _minus(part, one)]
+    ids += [Renumbered(obj_id=edit.new_id, first=p.first, last=p.last, becomes=edit.obj_id) for p in parts]
     moved = [
         one.model_copy(update={"obj_id": edit.new_id}) if one.obj_id == edit.obj_id and one.first in later else one
         for one in known.absent
     ]
-    return known.model_copy(update={"ids": ids, "absent": moved})
+    label = known.labels.get(edit.obj_id)
+    labels = known.labels if label is None else {**known.labels, edit.new_id: label}
+    return known.model_copy(update={"ids": ids, "absent": moved, "labels": labels})
 
 
 def _reassigned(known: Iterable[Renumbered], obj_id: int, span: Span, becomes: int) -> list[Renumbered]:

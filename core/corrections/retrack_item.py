@@ -54,7 +54,7 @@ def retrack(request: RetrackRequest, folder: Path, report: Progress) -> Record:
     """Track it; leaves `frames.jsonl`, in the order in which frames were tracked, and the tracker's state in `folder`.
 
     Returns:
-        frames and seconds.
+        frames, seconds, and `answered`: whether something was found where the prompt is.
 
     Raises:
         BadMedia: the video cannot be read there.
@@ -65,17 +65,19 @@ def retrack(request: RetrackRequest, folder: Path, report: Progress) -> Record:
         tracker = Tracker(segmenter.start(), None)
     else:
         tracker = restore_tracker(request.before, segmenter, None, 1)
-    done = 0
+    done, answered = 0, True
 
     def records(frames: Iterator[Frame]) -> Iterator[FrameRecord]:
-        nonlocal done
+        nonlocal done, answered
         shown = None
         for frame, upcoming in with_next(frames):
             if done == 0 and request.before is None:
                 shown = _at_size(shown_by(request.prompt), size, (frame.image.shape[1], frame.image.shape[0]))
             tracker.step(frame.image, frame.time_s, shown, None if upcoming is None else upcoming.image)
+            record = record_of(done, frame, tracker)
+            answered = answered and (shown is None or bool(record.objects))
             shown = None
-            yield record_of(done, frame, tracker)
+            yield record
             done += 1
             report(done, len(request.frames))
 
@@ -87,7 +89,7 @@ def retrack(request: RetrackRequest, folder: Path, report: Progress) -> Record:
         size = (source.info.width, source.info.height)
         write_frames(stream, records(frames))
     save_tracker(tracker, folder)
-    return {"frames": done}
+    return {"frames": done, "answered": answered}
 
 
 def shown_by(prompt: PromptEntry) -> Shown:

@@ -16,8 +16,12 @@ end goes on to the end of the video. Nothing depends on the order in which entri
 - `absent`: the object, as it is called by then, is not there on these frames; without frames it is deleted.
 - `prompts`: what the object looks like on a frame, as in a prompts file. It is tracked again from there, forward and
   backward, to where another prompt is nearer, to an absence, or to accepted frames.
-- `accepted`: these frames are right (of one object: with its `obj_id`). Prompts of a later `round` than theirs do not
-  change them.
+- `accepted`: these frames are right (of one object: with its `obj_id`) as they are in the results of a `round`. What
+  counts from a later `round` on does not change them.
+
+Prompts and absences count from results of their `round` on (1 where it is left out), and up to those before `until`:
+what was taken back after frames were accepted that came of it stays in the file for these. Results without corrections
+are round 0.
 """
 
 import json
@@ -60,13 +64,20 @@ class Span(BaseModel):
         return other.first in self or self.first in other
 
 
+def counts_in(one: "CorrectionPrompt | Absence", results_round: int | None) -> bool:
+    """Whether an entry counts in results of a round; None: in those to be made."""
+    if results_round is None:
+        return one.until is None
+    return one.round <= results_round and (one.until is None or one.until > results_round)
+
+
 class CorrectionPrompt(PromptEntry):
-    """A prompt on a frame of known results. `round`: of corrections, from 1: a later one does not change what was
-    accepted before it."""
+    """A prompt on a frame of known results, which counts from a round of results on, and up to another."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     obj_id: ObjId
     round: int = Field(default=1, ge=1)
+    until: int | None = Field(default=None, ge=2)
 
     @model_validator(mode="after")
     def _shows_it(self) -> Self:
@@ -76,9 +87,11 @@ class CorrectionPrompt(PromptEntry):
 
 
 class Absence(Span):
-    """The object is not there."""
+    """The object is not there; likewise in results from one round to another."""
 
     obj_id: ObjId
+    round: int = Field(default=1, ge=1)
+    until: int | None = Field(default=None, ge=2)
 
 
 class Renumbered(Span):
@@ -89,7 +102,7 @@ class Renumbered(Span):
 
 
 class Acceptance(Span):
-    """These frames are right as they are, with all prompts up to `round`; None: of all objects."""
+    """These frames are right as they are in results of a round; without `obj_id`: of all objects."""
 
     obj_id: ObjId | None = None
     round: int = Field(default=0, ge=0)
@@ -113,21 +126,52 @@ class VideoCorrections(BaseModel):
                     raise ValueError(f"ids say of object {one.obj_id} on the same frames that it is two others")
         return self
 
+    @property
+    def round(self) -> int:
+        """The last round of results that any entry speaks of."""
+        rounds = [one.until or one.round for one in self.prompts] + [one.until or one.round for one in self.absent]
+        return max(rounds, default=0)
+
+    def in_results(self, results_round: int | None) -> Self:
+        """What counts in results of a round, and what had been accepted before it; None: all that counts by now."""
+        accepted = [one for one in self.accepted if results_round is None or one.round < results_round]
+        return self.model_copy(
+            update={
+                "prompts": [one for one in self.prompts if counts_in(one, results_round)],
+                "absent": [one for one in self.absent if counts_in(one, results_round)],
+                "accepted": accepted,
+            }
+        )
+
+    def accepted_in(self, obj_id: int, frame: int) -> int | None:
+        """The first round of results in which an object was accepted on a frame; None: it was not."""
+        return min((one.round for one in self.accepted if one.obj_id in (None, obj_id) and frame in one), default=None)
+
+    def is_absent(self, obj_id: int, frame: int) -> bool:
+        """Whether it was said that an object, as it is called by then, is not there."""
+        spans = [one for one in self.absent if one.obj_id == obj_id and frame in one]
+        return bool(spans) and any(counts_in(one, self.accepted_in(obj_id, frame)) for one in spans)
+
+    def called(self, obj_id: int, frame: int) -> int:
+        """What an object is called on a frame that is tracked as `obj_id`."""
+        return next((one.becomes for one in self.ids if one.obj_id == obj_id and frame in one), obj_id)
+
     def joined(self) -> Self:
         """The same in one order, with one prompt for each object and frame.
 
         Raises:
             ValueError: a prompt lies where its object is said to be absent.
         """
-        prompts: dict[tuple[int, int], CorrectionPrompt] = {}
+        prompts: dict[tuple[int, int, int], CorrectionPrompt] = {}
         for one in sorted(self.prompts, key=lambda p: p.model_dump_json()):
-            place = (one.frame, one.obj_id)
+            place = (one.frame, one.obj_id, one.until or 0)
             known = prompts.get(place)
             both = one if known is None else known.joined(one)
             prompts[place] = both.model_copy(update={"round": max(one.round, known.round if known else 0)})
-        for frame, obj_id in prompts:
-            if any(one.obj_id == obj_id and frame in one for one in self.absent):
-                raise ValueError(f"object {obj_id} has a prompt on frame {frame}, where it is said to be absent")
+        for one in prompts.values():
+            if one.until is None and self.is_absent(self.called(one.obj_id, one.frame), one.frame):
+                where = f"object {one.obj_id} has a prompt on frame {one.frame}"
+                raise ValueError(f"{where}, where it is said to be absent")
         return self.model_copy(
             update={
                 "prompts": [prompts[place] for place in sorted(prompts)],
@@ -203,10 +247,14 @@ def joined(file: Path, video: str, several: Iterable[VideoCorrections]) -> Video
 def _together(several: Iterable[VideoCorrections]) -> VideoCorrections:
     """Entries of several keys that mean one video."""
     every = list(several)
+    labels: dict[int, str] = {}
+    for obj_id, label in (entry for part in every for entry in part.labels.items()):
+        if labels.setdefault(obj_id, label) != label:
+            raise ValueError(f"object {obj_id} has two labels, {labels[obj_id]!r} and {label!r}")
     return VideoCorrections(
         prompts=[one for part in every for one in part.prompts],
         absent=[one for part in every for one in part.absent],
         ids=[one for part in every for one in part.ids],
-        labels={obj_id: label for part in every for obj_id, label in part.labels.items()},
+        labels=labels,
         accepted=[one for part in every for one in part.accepted],
     )

@@ -36,5 +36,6 @@ class GivenDetections:
 
     def detect(self, image: RGB) -> list[Detection]:
         """See `DetectorSession.detect`."""
-        shown = next(frame for frame in self._shown if frame.image is image)
-        return self._by_frame.get(shown.source_frame, [])
+        shown = next((frame for frame in self._shown if frame.image is image), None)
+        # A tracking that goes on is shown again what was seen before it was interrupted: nothing here depends on it.
+        return [] if shown is None else self._by_frame.get(shown.source_frame, [])

@@ -90,7 +90,7 @@ class ImageFolder:
 
     def index(self) -> FrameIndex:
         """See `FrameSource.index`."""
-        count = len(self.paths)
+        count = self.frames_read = len(self.paths)
         return FrameIndex(np.arange(count) / IMAGE_FOLDER_FPS, np.arange(count), np.ones(count, np.bool_))
 
     def frames_at(self, index: FrameIndex, wanted: Sequence[int], max_side: int | None = None) -> Iterator[Frame]:

@@ -30,6 +30,7 @@ class FrameReader:
         self.info = self._source.info
         self._coming: Iterator[Frame] = iter(())
         self._next = -1
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self.index)
@@ -39,6 +40,8 @@ class FrameReader:
         if not 0 <= number < len(self):
             raise IndexError(f"the video has frames 0 to {len(self) - 1}")
         with self._lock:
+            if self._closed:
+                raise BadMedia("the video was closed meanwhile: look at it again")
             if number != self._next:
                 self._coming = self._source.frames_at(self.index, range(number, len(self)))
             self._next = -1
@@ -51,4 +54,5 @@ class FrameReader:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
+            self._closed = True
             self._source.__exit__(None, None, None)

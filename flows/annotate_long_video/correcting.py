@@ -10,7 +10,7 @@ from core.long_video.assemble_item import OBJECTS_FILE
 from core.long_video.correcting import KnownObject, read_known
 from core.models.spec import ModelSpec
 from flows.annotate_long_video.videos import Settings, Video
-from flows.correcting import Correctable, Retracking, failure_of, planned, retracked, track_again
+from flows.correcting import Correctable, Retracking, failure_of, planned, retracked, track_again, unanswered
 from tasks.items import Outcome
 from tasks.running import ItemRun
 
@@ -38,7 +38,8 @@ class Corrected:
     def problems(self, video: Video) -> list[Problem]:
         """Where and why corrections of a video could not be used, or are odd."""
         plan = self._plans.get(video.video_id)
-        return [] if plan is None else [Problem(one.where, one.what) for one in plan.problems]
+        said = [] if plan is None else [*plan.problems, *unanswered(plan, self._made)]
+        return [Problem(one.where, one.what) for one in said]
 
     def request(self, video: Video) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """For a video's item: a `core.long_video.correcting.CorrectionsRequest`, and what of it makes the key."""
@@ -47,7 +48,7 @@ class Corrected:
             return None
         again, keys = retracked(plan, self._made)
         times_s = video.index.times_s
-        anchors = [(one.anchor.frame, float(times_s[one.anchor.frame])) for one in plan.reaches]
+        anchors = [(one.prompt.frame, float(times_s[one.prompt.frame])) for one in plan.reaches]
         known = {number: one.model_dump() for number, one in self._known[video.video_id].items()}
         what = {
             "corrections": plan.corrections.model_dump(mode="json", by_alias=True), "anchors": anchors, "known": known,
@@ -67,6 +68,7 @@ def _correctable(video: Video, known: Mapping[int, KnownObject], settings: Setti
         times_s=video.index.times_s[frames],
         labels={number: one.name for number, one in known.items()},
         starts=[(number, frame) for number, one in known.items() for frame in one.starts],
+        both_ways=video.names != {},  # what a text finds is followed forward alone
         max_side=video.max_side(settings.scale),
         cost=1.0,
     )

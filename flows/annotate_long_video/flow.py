@@ -15,17 +15,16 @@ from core.formats.failures_jsonl import write_failures
 from core.store.paths import UserPath
 from core.video.index import load_index
 from flows.annotate_long_video.correcting import Corrected
+from flows.annotate_long_video.delivering import deliver_results, write_problems
 from flows.annotate_long_video.follow import follow
 from flows.annotate_long_video.options import Windows
 from flows.annotate_long_video.plan import FAILURES, Plan, check
 from flows.annotate_long_video.results import (
     Drawn,
     assemble,
-    deliver_results,
     draw,
     not_followed,
     summary,
-    write_problems,
 )
 from flows.annotate_long_video.videos import ModelSpecs, NothingToDo, Settings, Video, prepare
 from flows.options import INPUT, OUTPUT, Devices, Drawing, Execution, Models, Positional, warn

@@ -1,33 +1,21 @@
 """From followed windows to results: assembled, recorded, delivered, summarised."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import RefusedInput
-from core.formats.corrections import Corrections, used_corrections, write_corrections
-from core.formats.exchange.dense import DenseInfo, info_file
-from core.formats.run_command import RunCommand, write_command
-from core.formats.sparse_annotations import Problem
-from core.formats.tracks import VideoHead
-from core.long_video import assemble_item as assembled
-from core.long_video.correcting import read_known
-from core.long_video.draw_item import RECORDING_FILE, VIDEO_FILE
 from core.masks.draw import Style
-from core.report.page import REPORT_FILE, fact_of
-from core.store.atomic import write_text
+from core.report.page import fact_of
 from flows.annotate_long_video.correcting import Corrected
+from flows.annotate_long_video.delivering import RECORDING, REPORT, VIDEO
 from flows.annotate_long_video.follow import FOLLOW, Following, Made
 from flows.annotate_long_video.plan import FAILURES, Plan
 from flows.annotate_long_video.videos import ModelSpecs, Settings, Video
 from tasks.items import Item, Outcome, Stage, item_key
-from tasks.reporting.delivery import deliver, undelivered
-from tasks.reporting.facts import command_words, run_facts
+from tasks.reporting.facts import run_facts
 from tasks.reporting.summary import Row, Summary
 from tasks.running import ItemRun, run_items
-from tasks.store import RunStore
 
 ASSEMBLE = Stage(
     "assemble",
@@ -41,15 +29,6 @@ DRAW = Stage(
     "core.long_video.draw_item:draw_video",
     lambda done: [f"{done['frames']} frames drawn in {done['seconds']:.2f}s"],
 )
-_DELIVERED = (
-    (assembled.DENSE_FILE, "dense_annotations_{}.jsonl"),
-    (assembled.LINKS_FILE, "links_{}.jsonl"),
-    (assembled.REVIEW_FILE, "review_{}.jsonl"),
-    (REPORT_FILE, "report_{}.html"),
-)
-_REPORT = ("report", "report_{}.html")
-_VIDEO, _RECORDING = "annotated_{}.mp4", "recording_{}.rrd"
-_DRAWN = ((RECORDING_FILE, _RECORDING), (VIDEO_FILE, _VIDEO))
 
 
 def not_followed(video: Video, made: Sequence[Made]) -> dict[str, str]:
@@ -164,8 +143,8 @@ class Drawn:
     @property
     def drawn(self) -> list[tuple[str, str]]:
         """Of these what is drawn."""
-        video = [("annotated video", _VIDEO)] if self.annotated_video else []
-        return video + ([("recording", _RECORDING)] if self.recording else [])
+        video = [("annotated video", VIDEO)] if self.annotated_video else []
+        return video + ([("recording", RECORDING)] if self.recording else [])
 
 
 def draw(
@@ -198,89 +177,6 @@ def _spans(following: Following) -> list[list[int]]:
     return [[first, end] for first, end in sorted(tried - failed)]
 
 
-def deliver_results(
-    store: RunStore,
-    videos: Sequence[Video],
-    outcomes: Sequence[Outcome],
-    drawn: dict[str, Outcome],
-    folder: Path,
-    interval: int,
-    corrected: Corrected | None,
-) -> dict[str, str]:
-    """Put the results where they belong; the reason for each video that has none, or not all."""
-    failures = {}
-    for video, outcome in zip(videos, outcomes, strict=True):
-        if outcome.record is None:
-            failures[video.video_id] = outcome.reason or "failed"
-        else:
-            try:
-                problems = video.problems if corrected is None else [*video.problems, *corrected.problems(video)]
-                _deliver(store, video, outcome, folder, interval, problems)
-            except (OSError, RefusedInput) as error:
-                failures[video.video_id] = undelivered(error)
-    for video_id, outcome in drawn.items():
-        if outcome.record is None:
-            failures[video_id] = outcome.reason or "failed"
-            for _, wanted in _DRAWN:
-                (folder / wanted.format(video_id)).unlink(missing_ok=True)  # that of an earlier run would not be true
-            continue
-        for made, wanted in _DRAWN:
-            try:
-                if (outcome.folder / made).is_file():
-                    deliver(outcome.folder / made, folder / wanted.format(video_id), store.digests)
-            except (OSError, RefusedInput) as error:
-                failures[video_id] = undelivered(error)
-    return failures
-
-
-def _write_info(folder: Path, video: Video, outcome: Outcome, interval: int) -> None:
-    """Write `video_info_{video_id}.json`: what annotations do not say of their video, for those who convert or correct
-    them."""
-    head = VideoHead(
-        width=video.info["width"],
-        height=video.info["height"],
-        original_fps=round(video.info["fps"], 6),
-        process_fps=round(video.info["fps"] / interval, 6),
-        total_frames=len(video.index),
-    )
-    known = read_known(outcome.folder / assembled.OBJECTS_FILE)
-    numbers = {one.assoc_id: number for number, one in known.items()}
-    info = DenseInfo(**head.model_dump(), video_path=str(video.path), numbers=numbers)
-    write_text(folder / info_file(video.video_id), info.model_dump_json() + "\n")
-
-
-def _write_provenance(folder: Path, video: Video) -> None:
-    """Beside the annotations, for who corrects them: the command that made them, and the corrections in them."""
-    results = folder / f"dense_annotations_{video.video_id}.jsonl"
-    write_command(results, RunCommand(words=command_words(), folder=Path.cwd()))
-    used = used_corrections(results)
-    if video.corrections is None:
-        used.unlink(missing_ok=True)
-    else:
-        write_corrections(used, Corrections(videos={video.video_id: video.corrections}))
-
-
-def _deliver(
-    store: RunStore, video: Video, outcome: Outcome, folder: Path, interval: int, problems: Sequence[Problem]
-) -> None:
-    for made, wanted in _DELIVERED:
-        deliver(outcome.folder / made, folder / wanted.format(video.video_id), store.digests)
-    _write_info(folder, video, outcome, interval)
-    _write_provenance(folder, video)
-    if video.held_out:
-        deliver(outcome.folder / assembled.HOLD_OUT_FILE, folder / f"hold_out_{video.video_id}.jsonl", store.digests)
-    write_problems(folder, video.video_id, problems)
-    if video.stationary is not None:
-        names = "".join(f"{name}\n" for name in video.stationary)
-        write_text(folder / f"stationary_objects_{video.video_id}.txt", names)
-
-
-def write_problems(folder: Path, video_id: str, problems: Sequence[Problem]) -> None:
-    """Write `problems_{video_id}.jsonl`: where and why an annotation could not be used, a line each."""
-    lines = (json.dumps({"where": one.where, "what": one.what}, ensure_ascii=False) + "\n" for one in problems)
-    write_text(folder / f"problems_{video_id}.jsonl", "".join(lines))
-
-
 def summary(
     plan: Plan,
     videos: Sequence[Video],
@@ -302,11 +198,11 @@ def summary(
             figures = _figures(video, outcome.record or {}, followed[video_id].made)
             cached = outcome.cached and all(one.outcome.cached for one in followed[video_id].made)
         status = "failed" if video_id in failures else "cached" if cached else "done"
-        places = [(word, folder / name.format(video_id)) for word, name in (_REPORT, *wanted.files)]
+        places = [(word, folder / name.format(video_id)) for word, name in (REPORT, *wanted.files)]
         files = tuple((word, str(place)) for word, place in places if figures and place.is_file())
         rows.append(Row(video_id, status, figures, failures.get(video_id, ""), files))
     outputs = [("Results", str(folder))]
-    for word, name in (*wanted.drawn, _REPORT):
+    for word, name in (*wanted.drawn, REPORT):
         made = (folder / name.format(video.video_id) for video in videos)
         outputs += [(word.capitalize(), str(place)) for place in made if place.is_file()]
     for video in videos:

@@ -16,19 +16,21 @@ from core.store.digests import DigestCache
 from core.store.paths import expanded
 from flows.cli.console import open_console
 from flows.cli.paths import HomePath
+from flows.cli.results_options import count
 from flows.label.app import label_app
 from flows.label.guard import Guard, kept_token
 from flows.label.session import Places, Session, check_results, videos_of
 from tasks.server.address import is_loopback, server_password
 
 _MINE = frozenset({"127.0.0.1", "localhost", "::1"})
+_RESULTS = Path("outputs/tracks/results.jsonl")
 _LISTS = (".txt", ".csv")
 
 
 def label(
     videos: list[str] | None = None,
     *,
-    results: HomePath = Path("outputs/tracks/results.jsonl"),
+    results: HomePath = _RESULTS,
     prompts: HomePath | None = None,
     corrections: HomePath | None = None,
     segmenter: str = "auto",
@@ -74,7 +76,9 @@ def label(
         shown = f"[{shown}]" if ":" in shown else shown
         console = open_console()
         console.print(f"Open http://{shown}:{listening.getsockname()[1]}/?token={token}", soft_wrap=True)
-        console.print(f"{len(named)} videos; masks by {backend.name}; Ctrl-C ends it", style="dim", soft_wrap=True)
+        console.print(
+            f"{count(len(named), 'video')}; masks by {backend.name}; Ctrl-C ends it", style="dim", soft_wrap=True
+        )
         try:
             server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
             server.run(sockets=[listening])
@@ -88,11 +92,13 @@ def _videos(names: list[str], results: Path) -> list[str]:
     if names:
         listed = [read_video_list(expanded(Path(name))) if name.lower().endswith(_LISTS) else [name] for name in names]
         found = named_videos(one for part in listed for one in part)
-        there = [one for one in found if Path(one).expanduser().exists()]
+        there = [str(path) for path in map(expanded, map(Path, found)) if path.exists()]
         if not there:
             where = f"looked for in {Path.cwd()} on {socket.gethostname()}"
             raise RefusedInput.of("videos", names[0], f"a video, folder or pattern that is there ({where})")
         return there
+    if not results.exists() and results != _RESULTS:
+        raise RefusedInput.of("results", str(results), "results that are there, or name the videos to make them of")
     if not results.exists():
         raise RefusedInput.of("videos", None, "name videos or folders to point at objects in, or results to correct")
     return videos_of(results)
@@ -113,6 +119,7 @@ def _listening(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(128)  # before the address is printed: whoever opens it at once waits, and is not refused
     except OSError as error:
         listening.close()
         reason = os.strerror(error.errno) if error.errno else str(error)

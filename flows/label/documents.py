@@ -5,6 +5,7 @@ A file may be changed by others, in another tab or by hand: each edit names the 
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from core.formats.corrections import (
 )
 from core.formats.prompts import meant_by, read_prompts
 from core.store.atomic import write_text
+from core.store.lock import exclusive
 from core.store.safe_load import load_json
 
 
@@ -56,18 +58,20 @@ class Editor:
         except FileNotFoundError:
             return "none"
 
-    def edit(self, video: str, edit: Edit, revision: str) -> VideoCorrections:
-        """Apply an edit.
+    def edit(self, video: str, edits: Sequence[Edit], revision: str) -> VideoCorrections:
+        """Apply edits, together or not at all.
 
         Raises:
             Changed: the file is of another revision by now.
-            ValueError: the edit contradicts what is there.
+            ValueError: an edit contradicts what is there.
             RefusedInput: the file cannot be read.
         """
-        with self._lock:
+        with self._lock, exclusive(self.document.path):
             if revision != self.revision():
                 raise Changed
-            known = apply_edit(self.document.read(video), edit)
+            known = self.document.read(video)
+            for edit in edits:
+                known = apply_edit(known, edit)
             self.document.write(video, known)
             return known
 
@@ -129,7 +133,14 @@ class PromptsDocument:
     def write(self, video: str, known: VideoCorrections) -> None:
         """See `Document.write`. Raises `ValueError` for what a prompts file has no place for."""
         if known.ids or known.accepted:
-            raise ValueError("objects are merged, split and accepted in results: track first")
+            raise ValueError("objects are merged, split and accepted in results: run first")
+        for gone in known.absent:
+            again = [one.frame for one in known.prompts if one.obj_id == gone.obj_id and one.frame > gone.first]
+            if not gone.first or (gone.last is not None and gone.last + 1 not in again):
+                raise ValueError(
+                    "before a run an object can be absent from a frame on, until it is drawn again; "
+                    "one that is not there at all is deleted (×)"
+                )
         content: dict[str, Any] = load_json(self.path) if self.path.exists() else {}
         _, others = meant_by("prompts", content, {video: self._videos[video]})
         entries: list[dict[str, Any]] = []

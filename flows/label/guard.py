@@ -22,7 +22,6 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 MOST_BYTES = 16 * 2**20
 """Of what a browser may send: a painted mask is the largest."""
 _TOKEN_BYTES = 24
-_COOKIE = "maskflow_label"
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -84,11 +83,16 @@ def _without_token(request: Request, token: str) -> Response | None:
     given = parse_qs(request.url.query).get("token", [""])[0]
     if request.url.path == "/" and _equal(given, token):
         page = RedirectResponse("/", 303)
-        page.set_cookie(_COOKIE, token, httponly=True, samesite="strict")
+        page.set_cookie(_cookie(request), token, httponly=True, samesite="strict")
         return page
-    if not _equal(request.cookies.get(_COOKIE, ""), token):
+    if not _equal(request.cookies.get(_cookie(request), ""), token):
         return PlainTextResponse("open the address that `maskflow label` printed, with its token", 403)
     return None
+
+
+def _cookie(request: Request) -> str:
+    """Its name: browsers do not tell ports of a host apart, and there may be other pages."""
+    return f"maskflow_label_{request.url.port or 0}"
 
 
 def kept_token(path: Path) -> str:

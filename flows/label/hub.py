@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from threading import Lock
 
 import uvicorn
 from starlette.concurrency import run_in_threadpool
@@ -42,6 +43,7 @@ class Hub:
         self._guarded = guarded
         self._pages: dict[str, App] = {}
         self._sessions: list[Session] = []
+        self._opening = Lock()
         self._open = guarded(self._find)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -68,6 +70,10 @@ class Hub:
 
     def _page(self, key: str) -> App:
         """The page for results, by what they are noted as."""
+        with self._opening:
+            return self._pages.get(key) or self._opened(key)
+
+    def _opened(self, key: str) -> App:
         results = output_noted_as(key)
         if results is None or read_command(results) is None:
             return self._guarded(

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.corrections.anchors import called
 from core.formats.corrections import VideoCorrections
 from core.formats.exchange.model import SeenObject, VideoResults
+from core.store.paths import slugify
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class ShownResults:
 
     @property
     def round(self) -> int:
-        """The latest round of corrections that is in them; 0: none."""
-        return max((one.round for one in self.made_with.prompts), default=0)
+        """The round of results that they are; without corrections 0."""
+        return self.made_with.round
 
     def frame(self, number: int, now: VideoCorrections) -> list[dict[str, Any]] | None:
         """The objects of a source frame by id, as they are called by now; None where it was not processed."""
@@ -71,8 +71,7 @@ class ShownResults:
         found: dict[int, dict[str, Any]] = {}
         for one in json.loads(line):
             obj_id = called_by_now(self.made_with, now, one["obj_id"], number)
-            hidden = any(span.obj_id == obj_id and number in span for span in now.absent)
-            if not hidden and obj_id not in found:
+            if not now.is_absent(obj_id, number) and obj_id not in found:
                 found[obj_id] = {**one, "obj_id": obj_id, "label": self._label(obj_id, one["obj_id"], now)}
         return [found[obj_id] for obj_id in sorted(found)]
 
@@ -87,9 +86,8 @@ class ShownResults:
         lanes = []
         for obj_id in np.unique(called_so).tolist():
             own = called_so == obj_id
-            for span in now.absent:
-                if span.obj_id == obj_id:
-                    own &= (frames < span.first) | (span.last is not None and frames > span.last)
+            if any(span.obj_id == obj_id for span in now.absent):
+                own &= np.array([not now.is_absent(obj_id, frame) for frame in frames.tolist()], np.bool_)
             if own.any():
                 label = self._label(obj_id, int(ids[own][0]), now)
                 lanes.append(Lane(obj_id, label, self._runs(frames[own], scores[own])))
@@ -118,17 +116,18 @@ class ShownResults:
 def called_by_now(made_with: VideoCorrections, now: VideoCorrections, obj_id: int, frame: int) -> int:
     """What an object of results is called after more edits of identity."""
     tracked = [one.obj_id for one in made_with.ids if one.becomes == obj_id and frame in one]
-    if called(made_with, obj_id, frame) == obj_id:
+    if made_with.called(obj_id, frame) == obj_id:
         tracked.append(obj_id)
-    return called(now, tracked[0], frame) if tracked else obj_id
+    return now.called(tracked[0], frame) if tracked else obj_id
 
 
 def find_video(videos: Sequence[VideoResults], path: Path) -> VideoResults | None:
-    """Those of the results that are about a video: by its path, else by its name."""
+    """Those of the results that are about a video: by its path, or by its name where they say no path."""
     for one in videos:
         if one.path is not None and Path(one.path).expanduser().resolve() == path.resolve():
             return one
-    return next((one for one in videos if one.name in (path.stem, path.name)), None)
+    names = {path.stem, path.name, slugify(path.stem)}
+    return next((one for one in videos if one.path is None and one.name in names), None)
 
 
 def _known(one: SeenObject) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import psutil
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from core.store.atomic import write_text
 
 _LINES = 40
+_FLOWS = ("track-videos", "annotate-long-video")
 
 
 class _Known(BaseModel):
@@ -40,15 +42,22 @@ class Runs:
         self._note = folder / "label_run.json"
         self._log = folder / "label_run.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._starting = Lock()
 
     def start(self, words: Sequence[str], folder: Path) -> None:
         """Start `maskflow WORDS` in a folder. Raises `ValueError` where one is at work."""
+        with self._starting:
+            self._start(words, folder)
+
+    def _start(self, words: Sequence[str], folder: Path) -> None:
+        if words[0] not in _FLOWS:
+            raise ValueError(f"{words[0]} is no run that can be made again here")
         if self.state()["state"] == "running":
             raise ValueError("a run is at work: wait for it, or cancel it")
         self._note.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "flows.cli", *words],
+                [sys.executable, "-P", "-m", "flows.cli", *words],  # -P: no module of that folder is run
                 cwd=folder,
                 env={**os.environ, "COLUMNS": "120"},
                 stdin=subprocess.DEVNULL,

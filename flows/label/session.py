@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from core.corrections.editing import Edit, Split
+from core.corrections.editing import Edit, Merge, Split, Unhide
 from core.errors import MaskflowError, RefusedInput
 from core.formats.corrections import (
     VideoCorrections,
@@ -27,7 +27,7 @@ from flows.label.results import ShownResults, find_video
 from flows.label.video import LabelVideo
 from flows.track_videos.plan import PROBLEMS
 
-_OPEN_AT_ONCE = 8
+_OPEN_AT_ONCE = 32
 _DENSE = "dense_annotations_"
 
 
@@ -50,6 +50,7 @@ class _Open:
     shown: ShownResults | None = None
     path: Path | None = None  # of the results that are shown
     made_ns: tuple[int | None, ...] = ()
+    before: list[ShownResults] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
 
@@ -82,10 +83,10 @@ class Session:
         opened = self._opened(number)
         with opened.lock:
             candidates = self.places.results_of(self.videos[number])
-            made_ns = tuple(map(_made_ns, candidates))
+            made_ns = tuple(_made_ns(one) for path in candidates for one in (path, used_corrections(path)))
             if opened.made_ns != made_ns:
                 if opened.shown is not None:
-                    opened.shown.close()
+                    opened.before.append(opened.shown)  # somebody may be reading it
                 opened.shown = opened.path = None
                 for path in candidates:
                     if opened.shown is None and path.exists():
@@ -120,11 +121,22 @@ class Session:
 
     def edit(self, number: int, edit: Edit, revision: str) -> None:
         """Apply an edit. Raises as `Editor.edit`."""
-        if isinstance(edit, Split):
-            shown = self.shown(number)
-            if shown is not None and edit.new_id in shown.ids:
-                raise ValueError(f"there is an object {edit.new_id} already")
-        self.editor(number).edit(self.videos[number], edit, revision)
+        shown = self.shown(number)
+        edits: list[Edit] = [edit]
+        if shown is not None and isinstance(edit, Split) and edit.new_id in shown.ids:
+            raise ValueError(f"there is an object {edit.new_id} already")
+        if shown is not None and isinstance(edit, Merge):
+            edits = [*self._seen_where(number, shown, edit), edit]
+        self.editor(number).edit(self.videos[number], edits, revision)
+
+    def _seen_where(self, number: int, shown: ShownResults, merge: Merge) -> list[Edit]:
+        """What is merged into an object ends that one's absence wherever it is seen itself."""
+        lane = next((one for one in shown.lanes(self.known(number)) if one.obj_id == merge.obj_id), None)
+        runs = [] if lane is None else lane.runs
+        made_in = shown.round + 1
+        return [
+            Unhide(op="unhide", obj_id=merge.into, first=first, last=last, round=made_in) for first, last, _ in runs
+        ]
 
     def known(self, number: int) -> VideoCorrections:
         """What a person said of a video."""
@@ -185,7 +197,8 @@ class Session:
         return ShownResults(found, made_with)
 
     def _free_id(self, known: VideoCorrections, shown: ShownResults | None) -> int:
-        used = {one.obj_id for one in known.prompts} | set(known.labels)
+        used = {one.obj_id for one in known.prompts} | {one.obj_id for one in known.absent} | set(known.labels)
+        used |= {one.obj_id for one in known.accepted if one.obj_id is not None}
         used |= {obj_id for one in known.ids for obj_id in (one.obj_id, one.becomes)}
         return max(used | (set() if shown is None else shown.ids), default=0) + 1
 
@@ -199,8 +212,9 @@ def _made_ns(path: Path) -> int | None:
 
 def _close(one: _Open) -> None:
     one.video.close()
-    if one.shown is not None:
-        one.shown.close()
+    for shown in [*one.before, one.shown]:
+        if shown is not None:
+            shown.close()
 
 
 def videos_of(results: Path) -> list[str]:

@@ -34,6 +34,8 @@ class LabelVideo:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._reader = FrameReader(path)
+        stat = path.stat()
+        self._version = f"{stat.st_mtime_ns:x}-{stat.st_size:x}-{stat.st_ino:x}"  # pictures of another file are others
         self._glances: FrameReader | None = None  # thumbnails, which must not disturb stepping
         self._lock = Lock()
         self._kept: OrderedDict[tuple[int, bool], bytes] = OrderedDict()
@@ -42,9 +44,10 @@ class LabelVideo:
         return len(self._reader)
 
     def about(self) -> dict[str, Any]:
-        """Size, and of each frame when it is shown; which are key frames."""
+        """Size, and of each frame when it is shown; which are key frames; and which version of the file it is."""
         index, info = self._reader.index, self._reader.info
         return {
+            "version": self._version,
             "width": info.width,
             "height": info.height,
             "frames": len(index),

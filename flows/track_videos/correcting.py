@@ -7,7 +7,7 @@ import numpy as np
 
 from core.formats.tracks import read_head, read_moments
 from core.models.spec import ModelSpec
-from flows.correcting import Correctable, Retracking, failure_of, planned, retracked, track_again
+from flows.correcting import Correctable, Retracking, failure_of, planned, retracked, track_again, unanswered
 from flows.track_videos.plan import Plan
 from tasks.items import Item, Outcome, Stage
 from tasks.running import ItemRun, run_items
@@ -30,7 +30,7 @@ def correct(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], segmenter: Mod
     done = run_items(run, CORRECT, [_item(tracked[place], changed[place], made) for place in whole])
     corrected = dict(zip(whole, done, strict=True))
     return [
-        _outcome(one, changed[place], corrected.get(place), failed[place]) if place in changed else one
+        _outcome(one, changed[place], made, corrected.get(place), failed[place]) if place in changed else one
         for place, one in enumerate(tracked)
     ]
 
@@ -51,6 +51,7 @@ def _correctable(tracked: Outcome) -> Correctable:
         times_s=moments[:, 1],
         labels={one["obj_id"]: one["label"] for one in summary},
         starts=sorted({*firsts, *prompts}),
+        both_ways=False,
         max_side=None,
         cost=tracked.item.cost,
     )
@@ -65,12 +66,15 @@ def _item(tracked: Outcome, one: Retracking, made: Mapping[int, Outcome]) -> Ite
     )
 
 
-def _outcome(tracked: Outcome, one: Retracking, corrected: Outcome | None, failure: str | None) -> Outcome:
+def _outcome(
+    tracked: Outcome, one: Retracking, made: Mapping[int, Outcome], corrected: Outcome | None, failure: str | None
+) -> Outcome:
     """The tracked video's outcome, with the folder and the figures of the corrected one."""
     if corrected is None or corrected.record is None:
         reason = failure if corrected is None else corrected.reason
         return replace(tracked, record=None, reason=reason or "failed")
     before = tracked.record or {}
-    problems = [*before["problems"], *(problem.model_dump() for problem in one.problems)]
+    said = [*one.problems, *unanswered(one, made)]
+    problems = [*before["problems"], *(problem.model_dump() for problem in said)]
     record = {**before, **corrected.record, "seconds": before["seconds"], "problems": problems}
     return replace(corrected, item=tracked.item, record=record)

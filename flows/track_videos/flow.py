@@ -160,11 +160,11 @@ def _write_results(
     folder = plan.results.parent
     delivered = [video for video in plan.videos if video in done]
     with deliverable(plan.results):
+        write_provenance(plan)  # first: who sees the results knows what they were made with, too
         lines = (TrackedVideo(v, plan.text_prompt, done[v].folder, output_files(plan, v)) for v in delivered)
         write_results(plan.results, lines, schema, masks)
         summaries = ((v, map(TrackedObject.model_validate, (done[v].record or {})["summary"])) for v in delivered)
         write_objects(objects_path(plan), summaries)
         write_review(folder / REVIEW_FILE, doubtful_frames(reviewed))
         write_problems(folder / PROBLEMS, problems)
-        write_provenance(plan)
         write_failures(folder / FAILURES, ((v, failures[v]) for v in plan.videos if v in failures))

@@ -88,6 +88,8 @@ def test_only_what_changed_is_followed_again(annotated: Path) -> None:
     assert after[80][own] == ("stone", 100.0)
     assert [frame for frame, seen in after.items() if "9" in seen] == list(range(0, 52, EVERY))
     assert after[45]["9"][0] == "spot"
+    (video,) = read_results(annotated / "out" / "dense_annotations_clip.jsonl")
+    assert {(one.obj_id, one.name) for frame in video.read() for one in frame.objects} == {(number, own), (9, "9")}
     whole = (annotated / "out" / "dense_annotations_clip.jsonl").read_bytes()
     assert _again(_annotate(annotated, corrections, *prompts)) == []
     assert (annotated / "out" / "dense_annotations_clip.jsonl").read_bytes() == whole

@@ -81,6 +81,20 @@ def test_only_what_changed_is_tracked_again(tracked: Path) -> None:
     assert _objects(tracked) == before
 
 
+def test_a_mask_that_counts_on_its_frame_alone_is_taken_as_it_is(tracked: Path) -> None:
+    mask = {"size": [64, 96], "counts": [64 * 10, 64, 64 * 85]}
+    corrections = {
+        "prompts": [{"obj_id": 1, "frame": 5, "mask": mask, "round": 2}],
+        "accepted": [{"last": 4, "round": 1}, {"first": 6, "round": 1}],
+    }
+    assert _again(_track(tracked, corrections)) == []
+    assert [frame[0]["bbox"] for frame in _objects(tracked)[4:7]] == [
+        [16, 22, 19, 19],
+        [10, 0, 0, 63],
+        [20, 22, 19, 19],
+    ]
+
+
 def test_a_run_that_is_killed_while_it_tracks_again(tracked: Path) -> None:
     corrections = {"prompts": [{"obj_id": 1, "frame": 10, "box": [28, 22, 48, 42]}]}
     killed = _track(tracked, corrections, kill_at="core.corrections.retrack_item:save_tracker:2")

@@ -67,7 +67,8 @@ def export_results(body: ExportRequest, state: Needs) -> dict[str, Any]:
     output = _unused(results.parent / "exports" / body.to)
     sources = Sources(known=tuple(state.session.videos), alone=len(state.session.videos) == 1)
     done = export(read_results(results, None, sources), body.to, output)
-    return {"output": str(output), "videos": done.videos, "frames": done.frames, "objects": done.objects}
+    figures = {"videos": done.videos, "frames": done.frames, "tracks": done.tracks, "objects": done.objects}
+    return {"output": str(output), **figures}
 
 
 def _unused(folder: Path) -> Path:

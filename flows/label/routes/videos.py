@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
-from core.corrections.editing import Edit, Show
+from core.corrections.editing import Edit, Restore, Show
 from core.formats.exchange.registry import FORMATS
 from flows.label.routes.needs import Needs, Video, check_prompt
 
@@ -64,6 +64,9 @@ def edit(video: Video, number: int, body: EditRequest, state: Needs) -> dict[str
     """Apply one edit; the document after it."""
     if isinstance(body.edit, Show):
         check_prompt(video, body.edit.prompt)
+    if isinstance(body.edit, Restore):
+        for one in body.edit.corrections.prompts:
+            check_prompt(video, one)
     state.session.edit(number, body.edit, body.revision)
     return state.session.document(number)
 

@@ -12,7 +12,7 @@ let goal = 0; // the frame that was wanted last: keys may come faster than pictu
 export const path = (rest) => `api/videos/${state.number}/${rest}`;
 
 async function fetchPicture(frame) {
-  const answer = await fetch(path(`frames/${frame}.jpg`));
+  const answer = await fetch(path(`frames/${frame}.jpg?v=${state.about.version}`));
   if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail ?? `frame ${frame} cannot be shown`);
   return createImageBitmap(await answer.blob());
 }
@@ -45,13 +45,23 @@ export async function show(frame, next = 0) {
     state.frame = target;
     state.picture = image;
     state.found = found ?? [];
-    if (found === null) say("This frame is not in the results; what is drawn here counts all the same.");
+    noteMissing(found === null);
     changed();
     loadPreviews();
     for (let ahead = 1; ahead <= next && target + ahead <= last; ahead++) picture(target + ahead).catch(() => {});
   } catch (error) {
-    say(error instanceof TypeError ? "The picture cannot be fetched: the server does not answer." : error.message);
+    goal = state.frame;
+    say(error instanceof TypeError ? UNFETCHED : error.message);
   }
+}
+
+const MISSING = "This frame is not in the results; what is drawn here counts all the same.";
+const UNFETCHED = "The picture cannot be fetched: the server does not answer.";
+
+function noteMissing(missing) {
+  const hint = document.getElementById("hint").textContent;
+  if (missing) say(MISSING);
+  else if ([MISSING, UNFETCHED].includes(hint)) say("");
 }
 
 async function objectsOn(frame) {

@@ -17,7 +17,9 @@ const on = (id, action, event = "click") => byId(id).addEventListener(event, act
 
 async function open(number) {
   state.number = number;
-  state.about = state.picture = null;
+  state.about = state.picture = state.document = null;
+  state.review = [];
+  byId("thumbnails").replaceChildren();
   Object.assign(state, { frame: 0, selected: null, isNew: true, found: [], span: { first: null, last: null } });
   forgetPictures();
   forget();
@@ -38,6 +40,8 @@ async function open(number) {
   say("Drag a box around an object. K draws it with the arrow keys; ? lists all keys.");
 }
 
+let typing = false; // a frame's number
+
 function clock(seconds) {
   const rest = (seconds % 60).toFixed(3).padStart(6, "0");
   return `${Math.floor(seconds / 60)}:${rest}`;
@@ -54,7 +58,7 @@ function drawAll() {
   byId("brush-label").style.visibility = ["paint", "erase"].includes(state.tool) ? "visible" : "hidden";
   byId("play").textContent = isPlaying() ? "Stop" : "Play";
   if (!state.about) return;
-  if (document.activeElement !== byId("frame")) byId("frame").value = state.frame;
+  if (!typing) byId("frame").value = state.frame;
   byId("time").textContent = `${clock(state.about.times_s[state.frame])} of ${clock(state.about.duration_s)}`;
 }
 
@@ -62,7 +66,7 @@ async function start() {
   const about = await get("api/videos");
   state.videos = about.videos;
   byId("video").append(...about.videos.map((one, number) => new Option(one.name, number)));
-  byId("video-choice").hidden = about.videos.length < 2;
+  byId("video-choice").hidden = !about.videos.length;
   byId("format").append(...about.formats.map((name) => new Option(name, name)));
   byId("format").value = "coco";
   try {
@@ -101,7 +105,12 @@ on("export", exportResults);
 on("play", togglePlay);
 on("back", () => step(-1));
 on("forward", () => step(1));
-on("frame", (event) => show(+event.target.value), "change");
+on("frame", () => (typing = true), "input");
+on("frame", (event) => {
+  typing = false;
+  show(+event.target.value);
+}, "change");
+on("frame", () => (typing = false), "blur");
 on("span-start", () => panel.setSpan("first"));
 on("span-end", () => panel.setSpan("last"));
 on("span-clear", panel.clearSpan);

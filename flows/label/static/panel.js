@@ -1,37 +1,51 @@
 // Objects, and what can be said of them on this frame or over a span.
 
 import { colour } from "./colours.js";
-import { edit } from "./edits.js";
+import { edit, nextRound } from "./edits.js";
 import { changed, known, objects, promptOf, say, state } from "./state.js";
 
 const byId = (id) => document.getElementById(id);
 const list = byId("objects");
 
+const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
+
 function row({ id, label }) {
-  const item = document.createElement("li");
-  const pick = Object.assign(document.createElement("button"), { type: "button", className: "pick" });
-  const swatch = document.createElement("i");
+  const item = make("li", {});
+  const pick = make("button", { type: "button", className: "pick", title: "Select it" });
+  const swatch = make("i", {});
   swatch.style.background = colour(id);
   pick.append(swatch, String(id));
-  pick.title = "Select it";
   pick.addEventListener("click", () => select(id));
-  const name = Object.assign(document.createElement("input"), { type: "text", value: label });
+  const name = make("input", { type: "text", value: label });
   name.setAttribute("aria-label", `Label of object ${id}`);
   name.addEventListener("change", () => name.value.trim() && edit({ op: "rename", obj_id: id, label: name.value.trim() }));
-  const more = Object.assign(document.createElement("span"), { className: "more" });
-  const drop = Object.assign(document.createElement("button"), { type: "button", textContent: "×", title: "Delete it" });
+  const more = make("span", { className: "more" });
+  const drop = make("button", { type: "button", textContent: "×", title: "Delete it" });
   drop.setAttribute("aria-label", `Delete object ${id}`);
   drop.addEventListener("click", () => deleteObject(id));
-  const merge = document.createElement("select");
-  merge.setAttribute("aria-label", `Object ${id} is really`);
-  merge.title = "It is really another one";
-  merge.append(new Option("is…", ""), ...objects().filter((o) => o.id !== id).map((o) => new Option(`${o.id} ${o.label}`, o.id)));
-  merge.addEventListener("change", () => merge.value && edit({ op: "merge", obj_id: id, into: +merge.value }));
-  if (state.document.kind === "corrections") more.append(merge);
+  if (state.document.kind === "corrections") more.append(...merging(id));
   more.append(drop);
   item.append(pick, name, more);
   item.dataset.id = id;
   return item;
+}
+
+// Which other object it really is; nothing happens before that is confirmed.
+function merging(id) {
+  const others = make("select", { title: "It is really another one" });
+  others.setAttribute("aria-label", `Object ${id} is really`);
+  others.append(new Option("is…", ""), ...objects().filter((o) => o.id !== id).map((o) => new Option(`${o.id} ${o.label}`, o.id)));
+  const sure = make("button", { type: "button", textContent: "Merge", hidden: true });
+  sure.setAttribute("aria-label", `Merge object ${id} into it`);
+  others.addEventListener("change", () => (sure.hidden = !others.value));
+  sure.addEventListener("click", async () => {
+    const into = +others.value;
+    if (await edit({ op: "merge", obj_id: id, into })) {
+      select(into);
+      say(`Object ${id} is object ${into} now.`);
+    }
+  });
+  return [others, sure];
 }
 
 export function select(id) {
@@ -43,10 +57,10 @@ export function select(id) {
 export async function deleteObject(id) {
   if (state.document.kind === "prompts") {
     for (const one of known().prompts.filter((prompt) => prompt.obj_id === id)) {
-      await edit({ op: "unshow", obj_id: id, frame: one.frame });
+      await edit({ op: "unshow", obj_id: id, frame: one.frame, round: nextRound() });
     }
-    await edit({ op: "unhide", obj_id: id });
-  } else await edit({ op: "hide", obj_id: id });
+    await edit({ op: "unhide", obj_id: id, round: nextRound() });
+  } else await edit({ op: "hide", obj_id: id, round: nextRound() });
   if (state.selected === id) state.selected = null;
   say(`Object ${id} is deleted. Undo brings it back.`);
 }
@@ -75,28 +89,38 @@ export async function accept() {
   }
   const { first, last } = span(false);
   await edit({ op: "accept", first, last, round: state.document.round });
-  say(first === last ? `Frame ${first} is accepted and will not change.` : "The span is accepted and will not change.");
+  const what = first === last ? `Frame ${first} is accepted, with all objects on it` : "The span is accepted, with all objects";
+  say(`${what}: later corrections do not change it.`);
 }
 
 export async function absent() {
   if (!needsObject()) return;
   const { first, last } = span(true);
-  await edit({ op: "hide", obj_id: state.selected, first, last });
-  say(`Object ${state.selected} is absent from frame ${first} ${last === null ? "on" : `to ${last}`}.`);
+  if (!(await edit({ op: "hide", obj_id: state.selected, first, last, round: nextRound() }))) return;
+  const meets = (one) => (last === null || one.first <= last) && (one.last == null || one.last >= first);
+  const except = known().accepted.some(meets) ? ", but for accepted frames" : "";
+  say(`Object ${state.selected} is absent from frame ${first} ${last === null ? "on" : `to ${last}`}${except}.`);
 }
 
 export async function unshow() {
   if (!needsObject()) return;
   if (!promptOf(state.selected)) return say("Nothing is drawn of the selected object on this frame.");
-  await edit({ op: "unshow", obj_id: state.selected, frame: state.frame });
+  const frame = state.frame;
+  if (await edit({ op: "unshow", obj_id: state.selected, frame, round: nextRound() })) say(`Nothing is drawn of it on frame ${frame} any more.`);
 }
 
 export async function split() {
   if (!needsObject()) return;
   if (state.document.kind === "prompts") return say("Objects are split in results: run first.");
   if (state.frame === 0) return say("An object is split at the first frame on which it is another one.");
-  const id = state.document.free_id;
-  if (await edit({ op: "split", obj_id: state.selected, frame: state.frame, new_id: id })) select(id);
+  const [old, frame] = [state.selected, state.frame];
+  const later = state.document.lanes.find((one) => one.obj_id === old)?.runs.some(([, last]) => last >= frame);
+  if (!later) return say(`Object ${old} is not seen from here on: there is nothing to split.`);
+  let id = null;
+  if (await edit(() => ({ op: "split", obj_id: old, frame, new_id: (id = state.document.free_id) }))) {
+    select(id);
+    say(`From frame ${frame} on it is object ${id}.`);
+  }
 }
 
 export function setSpan(end) {
@@ -118,8 +142,11 @@ export function draw() {
   if (!state.document) return;
   const all = objects();
   const now = JSON.stringify([all, state.document.kind]);
-  if (now !== shown && !list.contains(document.activeElement)) {
+  const writing = list.contains(document.activeElement) && document.activeElement.matches("input");
+  if (now !== shown && !writing) {
+    const focused = list.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
     list.replaceChildren(...all.map(row));
+    if (focused) ([...list.querySelectorAll("[aria-label]")].find((one) => one.ariaLabel === focused) ?? byId("new-object")).focus();
     shown = now;
   }
   for (const item of list.children) item.setAttribute("aria-current", +item.dataset.id === state.selected);

@@ -2,7 +2,7 @@
 
 import { colour, rgb } from "./colours.js";
 import { decode } from "./rle.js";
-import { changed, promptsHere, state } from "./state.js";
+import { changed, labelOf, promptsHere, state } from "./state.js";
 
 export const canvas = document.getElementById("picture");
 const context = canvas.getContext("2d");
@@ -77,11 +77,15 @@ function drawBox([x0, y0, x1, y1], id, text, dashed) {
   if (!text) return;
   context.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
   const high = 17 * devicePixelRatio;
-  const top = y > high ? y - high : y;
+  const wide = context.measureText(text).width + 8 * devicePixelRatio;
+  // Above the box; where there is no room, below it: never over the object.
+  const under = view.y + y1 * view.scale;
+  const top = y >= high || under + high > canvas.height ? Math.max(0, y - high) : under;
+  const left = Math.max(0, Math.min(x, canvas.width - wide));
   context.fillStyle = colour(id);
-  context.fillRect(x, top, context.measureText(text).width + 8 * devicePixelRatio, high);
+  context.fillRect(left, top, wide, high);
   context.fillStyle = "#111";
-  context.fillText(text, x + 4 * devicePixelRatio, top + 12.5 * devicePixelRatio);
+  context.fillText(text, left + 4 * devicePixelRatio, top + 12.5 * devicePixelRatio);
 }
 
 function drawPoint([x, y, positive], id) {
@@ -105,7 +109,7 @@ export function shownHere() {
     const preview = state.previews.get(previewKey(one));
     const before = found.get(one.obj_id);
     found.set(one.obj_id, {
-      obj_id: one.obj_id, label: one.label ?? before?.label ?? "", mask: preview?.mask ?? one.mask ?? null,
+      obj_id: one.obj_id, label: labelOf(one.obj_id) || one.label || before?.label || "", mask: preview?.mask ?? one.mask ?? null,
       box: one.box, points: one.points, source: "prompt", score: preview?.score ?? null,
     });
   }

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { path, show } from "./frames.js";
 import { select } from "./panel.js";
-import { changed, known, state } from "./state.js";
+import { changed, known, labelOf, state } from "./state.js";
 
 const queue = document.getElementById("queue");
 const SHOWN = 30;
@@ -19,7 +19,7 @@ function entry(one, place) {
   const item = document.createElement("li");
   const button = Object.assign(document.createElement("button"), { type: "button" });
   const why = Object.assign(document.createElement("small"), { textContent: one.why });
-  button.append(`Frame ${one.source_frame}: ${one.obj_id} ${one.label}`, why);
+  button.append(`Frame ${one.source_frame}: ${one.obj_id} ${labelOf(+one.obj_id) || one.label}`, why);
   button.addEventListener("click", () => look(place));
   item.append(button);
   return item;
@@ -29,6 +29,7 @@ async function look(place) {
   state.reviewed = place;
   const one = state.review[place];
   select(+one.obj_id || state.selected);
+  queue.children[place]?.scrollIntoView({ block: "nearest" });
   await show(one.source_frame);
 }
 

@@ -26,7 +26,7 @@ export async function lookAhead() {
       changed();
       if (!look.running) {
         if (look.error) say(look.error);
-        else say(`Tracked ${since} frames ahead, to look through; they are not kept. Run tracks the whole video.`);
+        else say(`Tracked ${since} frames ahead, to look through; they are not kept. Run follows it to the end of the video.`);
         return;
       }
     }
@@ -95,7 +95,7 @@ export async function exportResults() {
   byId("exported").textContent = "Writing …";
   try {
     const done = await post("api/export", { video: state.number, to });
-    byId("exported").textContent = `${done.objects} objects on ${done.frames} frames: ${done.output}`;
+    byId("exported").textContent = `${done.objects} marks of ${done.tracks} objects on ${done.frames} frames, in ${done.output}`;
   } catch (error) {
     byId("exported").textContent = error.message;
   }

@@ -39,7 +39,12 @@ export function say(text) {
   document.getElementById("hint").textContent = text;
 }
 
-export const known = () => state.document?.known ?? { prompts: [], absent: [], ids: [], labels: {}, accepted: [] };
+// What counts by now; what was taken back stays in the file for frames that were accepted with it.
+export function known() {
+  const all = state.document?.known ?? { prompts: [], absent: [], ids: [], labels: {}, accepted: [] };
+  const counts = (one) => one.until == null;
+  return { ...all, prompts: all.prompts.filter(counts), absent: all.absent.filter(counts) };
+}
 export const promptsHere = () => known().prompts.filter((one) => one.frame === state.frame);
 export const promptOf = (id, frame = state.frame) =>
   known().prompts.find((one) => one.obj_id === id && one.frame === frame);
@@ -50,7 +55,7 @@ export function objects() {
   for (const lane of state.document?.lanes ?? []) found.set(lane.obj_id, lane.label);
   for (const one of known().prompts) {
     const id = called(one.obj_id, one.frame);
-    found.set(id, known().labels[id] ?? one.label ?? found.get(id) ?? "");
+    found.set(id, known().labels[id] || one.label || found.get(id) || "");
   }
   for (const [id, label] of Object.entries(known().labels)) if (found.has(+id)) found.set(+id, label);
   for (const one of known().absent) if (!one.first && one.last == null) found.delete(one.obj_id);

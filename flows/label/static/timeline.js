@@ -59,7 +59,7 @@ export function draw() {
   });
   if (state.span.first !== null || state.span.last !== null) {
     context.globalAlpha = 0.18;
-    span(state.span.first ?? 0, state.span.last ?? state.frame, 0, height, accent);
+    span(state.span.first ?? 0, state.span.last, 0, height, accent);
     context.globalAlpha = 1;
   }
   for (const frame of state.ahead.keys()) span(frame, frame, height - 3, 3, accent);
@@ -77,7 +77,7 @@ export function showThumbnails() {
       const image = new Image();
       image.loading = "lazy";
       image.alt = "";
-      image.src = path(`thumbnails/${Math.floor(((place + 0.5) * state.about.frames) / count)}.jpg`);
+      image.src = path(`thumbnails/${Math.floor(((place + 0.5) * state.about.frames) / count)}.jpg?v=${state.about.version}`);
       return image;
     }),
   );

@@ -1,6 +1,6 @@
 // Pointing: boxes, clicks, painting, with mouse, pen, finger or keys.
 
-import { edit } from "./edits.js";
+import { edit, nextRound } from "./edits.js";
 import { canvas, draft, pan, place, shownHere, zoom } from "./picture.js";
 import { boxOf, decode, encode } from "./rle.js";
 import { changed, labelOf, promptOf, say, state } from "./state.js";
@@ -14,6 +14,7 @@ const HINTS = {
   hand: "Drag the picture; turn the wheel to zoom.",
 };
 let held = null; // what the pointer that is down does
+let hinted = false;
 
 export function useTool(tool) {
   state.tool = tool;
@@ -28,16 +29,21 @@ const limited = ({ x, y }) => [
 ];
 const label = (id) => labelOf(id) || "object";
 
-async function show(id, prompt) {
-  const round_ = (state.document?.round ?? 0) + 1;
-  const taken = await edit({
-    op: "show", prompt: { obj_id: id, frame: state.frame, label: label(id), round: round_, ...prompt },
+// `prompt` gives what is drawn of an object; both are asked for when earlier edits are done.
+async function show(prompt) {
+  const frame = state.frame;
+  let id = null;
+  const taken = await edit(() => {
+    id = meant();
+    const drawn = prompt(id, promptOf(id, frame));
+    return drawn && { op: "show", prompt: { obj_id: id, frame, label: label(id), round: nextRound(), ...drawn } };
   });
-  if (taken) {
-    state.selected = id;
-    state.isNew = false;
-    changed();
-  }
+  if (!taken) return;
+  state.selected = id;
+  state.isNew = false;
+  if (!hinted) say("Give it a label. What is drawn next belongs to it, too; New object (N) begins another one.");
+  hinted = true;
+  changed();
 }
 
 // The object that a box or a click is about: the selected one, or a new one.
@@ -54,17 +60,20 @@ export function newObject() {
 
 async function showBox(box) {
   if (box[2] - box[0] < 2 || box[3] - box[1] < 2) return say("That is too small for a box: drag it around the object.");
-  await show(meant(), { box: box.map(round) });
+  await show(() => ({ box: box.map(round) }));
 }
 
 async function click(point, positive) {
-  const id = meant();
-  const known = promptOf(id);
-  if (!positive && !known?.box && !known?.points?.some(([, , on]) => on)) {
-    return say("First say where the object is: a box, or a click on it.");
-  }
-  const points = [...(known?.points ?? []), [round(point.x), round(point.y), positive ? 1 : 0]];
-  await show(id, { box: known?.box ?? null, points });
+  const tracked = shownHere().find((one) => one.obj_id === state.selected)?.mask;
+  await show((id, known) => {
+    const there = known?.box || known?.points?.some(([, , on]) => on);
+    const box = known?.box ?? (!there && !positive && tracked ? boxOf(decode(tracked)) : null);
+    if (!positive && !there && !box) {
+      say("First say where the object is: a box, or a click on it.");
+      return null;
+    }
+    return { box, points: [...(known?.points ?? []), [round(point.x), round(point.y), positive ? 1 : 0]] };
+  });
 }
 
 function canvasOfMask(id) {
@@ -91,8 +100,8 @@ function stroke(mask, from, to, value) {
 
 async function finishPainting(mask) {
   if (!boxOf(mask)) say("Nothing is left of the mask: say that the object is absent, if it is.");
-  else await show(mask.id, { mask: encode(mask) });
-  draft.mask = null;
+  else await show(() => ({ mask: encode(mask) }));
+  if (draft.mask === mask) draft.mask = null; // not the next stroke's
   changed();
 }
 
@@ -105,7 +114,7 @@ function down(event) {
   else if (state.tool === "box") held = { from: limited(at) };
   else if (state.tool === "add" || state.tool === "remove") click(at, state.tool === "add" && !event.shiftKey);
   else {
-    draft.mask = canvasOfMask(meant());
+    draft.mask ??= canvasOfMask(meant());
     held = { last: at, value: state.tool === "paint" ? 1 : 0 };
     stroke(draft.mask, at, at, held.value);
   }

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from core.corrections.anchors import called
 from core.corrections.editing import Edit, apply_edit
 from core.formats.corrections import VideoCorrections
 
@@ -46,9 +45,10 @@ def test_what_is_shown_ends_an_absence() -> None:
     assert {(one.obj_id, one.first, one.last) for one in known.absent} == {(1, 3, 4), (2, 0, None)}
 
 
-def test_accepting_again_replaces_what_was_accepted() -> None:
+def test_what_was_accepted_first_counts() -> None:
     known = _after({"op": "accept", "first": 0, "last": 9}, {"op": "accept", "first": 5, "last": 20, "round": 1})
-    assert [(one.first, one.last, one.round) for one in known.accepted] == [(0, 4, 0), (5, 20, 1)]
+    assert [(one.first, one.last, one.round) for one in known.accepted] == [(0, 9, 0), (5, 20, 1)]
+    assert (known.accepted_in(3, 7), known.accepted_in(3, 15), known.accepted_in(3, 30)) == (0, 1, None)
     known = apply_edit(known, EDIT.validate_python({"op": "unaccept", "first": 0, "last": None}))
     assert known.accepted == []
 
@@ -94,4 +94,4 @@ def test_identities_are_what_each_edit_makes_of_those_before(edits: list[dict[st
         for (tracked, frame), name in names.items():
             if name == edit["obj_id"] and frame >= edit.get("frame", 0):
                 names[tracked, frame] = edit.get("into") or edit["new_id"]
-    assert {(tracked, frame): called(known, tracked, frame) for tracked, frame in names} == names
+    assert {(tracked, frame): known.called(tracked, frame) for tracked, frame in names} == names

@@ -3,14 +3,19 @@
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from conftest import MakeVideo, moving_square, write_moving_square
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from core.formats.detections_jsonl import write_detections
+from core.formats.exchange.model import SeenFrame, SeenObject
 from core.formats.tracks import FRAMES_FILE, HEAD_FILE
 from core.tracking.video_item import track_video
+from core.video.source import open_video
 from core.video.writer import write_video
 
 
@@ -100,6 +105,43 @@ def test_a_damaged_checkpoint_costs_time_and_nothing_else(spoil: str, make_video
         (folder / spoil).write_bytes((folder / spoil).read_bytes()[:-7])
     assert _track(request, tmp_path / "b", begun) == whole
     assert _bytes(tmp_path / "b") == _bytes(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["images", "given", "webm", "every third"])
+def test_whatever_the_video_and_the_detections_come_from(kind: str, clip: Path, tmp_path: Path) -> None:
+    request = _request(clip)
+    if kind == "images":
+        request["video"] = str(tmp_path / "images")
+        (tmp_path / "images").mkdir()
+        with open_video(clip) as source:
+            for frame in source.frames():
+                Image.fromarray(frame.image).save(tmp_path / "images" / f"{frame.source_frame:03}.png")
+    elif kind == "given":
+        found = [SeenFrame(n, n / 10, (SeenObject(1, "red", (8 + 2 * n, 22, 28 + 2 * n, 42), 0.9),)) for n in range(10)]
+        write_detections(tmp_path / "detections.jsonl", found)
+        request |= {"text_prompt": None, "detector": None, "detections": str(tmp_path / "detections.jsonl")}
+    elif kind == "webm":
+        request["video"] = str(_as_vp9(clip, tmp_path / "clip.webm"))
+    else:
+        request |= {"detection_frequency": 3, "max_objects": 1}
+    whole = _track(request, tmp_path / "whole", None)
+    for number, until in enumerate((5, 12)):
+        with pytest.raises(Killed):
+            _track(request, tmp_path / str(number), tmp_path / "begun", until)
+    assert _track(request, tmp_path / "again", tmp_path / "begun") == whole
+    assert _bytes(tmp_path / "again") == _bytes(tmp_path / "whole")
+    assert whole["objects"] >= 1
+
+
+def _as_vp9(clip: Path, path: Path) -> Path:
+    with av.open(str(path), "w") as out, open_video(clip) as source:
+        stream = out.add_stream("libvpx-vp9", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for frame in source.frames():
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame.image, format="rgb24")))
+        out.mux(stream.encode(None))
+    return path
 
 
 @pytest.mark.slow

@@ -32,16 +32,47 @@ def test_before_a_run_it_is_a_prompts_file(tmp_path: Path, video: Path) -> None:
     with page(video, folder=tmp_path) as client:
         known = document(client)["known"]
     assert [one["obj_id"] for one in known["prompts"]] == [2, 1]
-    assert known["absent"] == [{"obj_id": 1, "first": 9, "last": None}]
+    assert [(one["obj_id"], one["first"], one["last"]) for one in known["absent"]] == [(1, 9, None)]
     assert known["labels"] == {"1": "cup", "2": "dog"}
 
 
 def test_what_is_gone_until_it_is_shown_again_stays_so(tmp_path: Path, video: Path) -> None:
     with page(video, folder=tmp_path) as client:
         show(client, obj_id=1, frame=0, box=BOX)
-        edit(client, op="hide", obj_id=1, first=5, last=11)
+        edit(client, op="hide", obj_id=1, first=5)
         show(client, obj_id=1, frame=12, box=BOX)
-        assert document(client)["known"]["absent"] == [{"obj_id": 1, "first": 5, "last": 11}]
+        (gone,) = document(client)["known"]["absent"]
+        assert (gone["first"], gone["last"]) == (5, 11)
+
+
+def test_what_a_prompts_file_cannot_say_is_refused(tmp_path: Path, video: Path) -> None:
+    with page(video, folder=tmp_path) as client:
+        revision = show(client, obj_id=1, frame=0, box=BOX)["revision"]
+        for span in ({"first": 5, "last": 8}, {"first": 0}):
+            body = {"edit": {"op": "hide", "obj_id": 1, **span}, "revision": revision}
+            assert "before a run" in client.post("/api/videos/0/edits", json=body).json()["detail"]
+        assert document(client)["revision"] == revision
+
+
+def test_an_id_is_not_given_twice_and_what_is_merged_is_seen(tmp_path: Path, video: Path) -> None:
+    write_results(tmp_path / "results.jsonl", video)
+    with page(video, folder=tmp_path) as client:
+        show(client, obj_id=5, frame=0, box=BOX)
+        edit(client, op="hide", obj_id=5)
+        assert document(client)["free_id"] == 6
+        edit(client, op="hide", obj_id=2, first=5)
+        lanes = edit(client, op="merge", obj_id=4, into=2)["lanes"]
+        assert {lane["obj_id"]: [run[:2] for run in lane["runs"]] for lane in lanes} == {
+            1: [[0, 19]],
+            2: [[0, 4], [10, 19]],
+        }
+
+
+def test_results_of_a_namesake_are_not_shown(tmp_path: Path, video: Path, make_video: MakeVideo) -> None:
+    write_results(tmp_path / "results.jsonl", video)
+    other = make_video(tmp_path / "cam2" / "a.mp4", frames=20, fps=10)
+    with page(video, other, folder=tmp_path) as client:
+        assert [document(client, number)["kind"] for number in (0, 1)] == ["corrections", "prompts"]
 
 
 def test_two_tabs_do_not_overwrite_each_other(tmp_path: Path, video: Path) -> None:

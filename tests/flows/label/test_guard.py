@@ -22,7 +22,7 @@ def test_without_the_token_nothing_is_shown(stranger: TestClient) -> None:
     for path in ("/", "/?token=wrong", "/api/videos", "/static/main.js", "/api/videos/0/frames/0.jpg", "/docs"):
         answer = stranger.get(path)
         assert (answer.status_code, b"maskflow label" in answer.content) == (403, True), path
-    assert stranger.post("/api/run", json={}, headers={"Cookie": "maskflow_label=guess"}).status_code == 403
+    assert stranger.post("/api/run", json={}, headers={"Cookie": "maskflow_label_8008=guess"}).status_code == 403
 
 
 def test_the_token_is_kept_where_no_script_and_no_other_site_gets_it(stranger: TestClient) -> None:

@@ -62,7 +62,7 @@ def opened(
     page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(url)
-    expect(page.locator("#time")).to_contain_text(" of ", timeout=20_000)
+    expect(page.locator("#hint")).to_contain_text("Drag a box around", timeout=20_000)
     yield page
     page.close()
     assert [line for line in said if not any(word in line for word in expected)] == []
@@ -233,9 +233,41 @@ def test_a_server_that_goes_and_comes_back_loses_nothing(
                 wait_until(lambda: "brick" in _saved(tmp_path), "the edit to be saved")
 
 
+def _clicks(folder: Path, video: Path) -> int:
+    if not (folder / "prompts.json").exists():
+        return 0
+    return sum(len(one["points"]) for one in json.loads((folder / "prompts.json").read_text())[str(video)])
+
+
 def _saved(folder: Path) -> str:
     files = (folder / "prompts.json", folder / "corrections.json")
     return "".join(path.read_text() for path in files if path.exists())
+
+
+def test_quick_clicks_and_undoing_step_by_step(browser: Browser, tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "a.mp4", frames=6, fps=10)
+    with served(tmp_path, video) as (url, _), opened(browser, url, expected=("409 (Conflict)",)) as page:
+        page.keyboard.press("c")
+        for x in (12, 18, 24):
+            _drag(page, [x, 30, x, 30])
+        wait_until(lambda: _clicks(tmp_path, video) == 3, "three clicks")
+        page.keyboard.press("z")
+        wait_until(lambda: _clicks(tmp_path, video) == 2, "one click less")
+        page.keyboard.press("z")
+        wait_until(lambda: _clicks(tmp_path, video) == 1, "one more less")
+        other = browser.new_page()
+        other.goto(url)
+        expect(other.locator("#hint")).to_contain_text("Drag a box around an object", timeout=20_000)
+        expect(other.locator("#objects li")).to_have_count(1)
+        other.keyboard.press("n")
+        _drag(other, [50, 40, 70, 60])
+        expect(other.locator("#objects li")).to_have_count(2)
+        other.close()
+        page.keyboard.press("n")
+        _drag(page, [70, 10, 90, 30])  # of a tab that has not seen that yet
+        expect(page.locator("#objects li")).to_have_count(3)
+        page.get_by_role("button", name="Delete object 2").click()
+        expect(page.locator("#objects li")).to_have_count(2)
 
 
 def test_nothing_is_fetched_from_elsewhere(browser: Browser, tmp_path: Path, make_video: MakeVideo) -> None:
