@@ -1,6 +1,7 @@
 """What a person at a terminal sees of a run: log lines, a bar, and a table at the end."""
 
 import logging
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from core.text import clock, one_line
 from tasks.reporting.summary import Summary
 
 _OWN_FOLDERS = [Path(__file__).parents[2] / name for name in ("core", "tasks", "flows")]
-_SAY_EVERY_S, _SURE_AFTER_S = 30.0, 5.0
+_SAY_EVERY_S, _SURE_AFTER_S = float(os.environ.get("MASKFLOW_PROGRESS_EVERY_S", "30")), 5.0
 _STYLES = {"done": "green", "cached": "cyan", "failed": "red"}
 
 
@@ -49,7 +50,8 @@ class Terminal:
         self._bar = self._progress.add_task(name, total=1.0, items=f"0/{items}", left="", running="")
 
     def show(self, fraction: float, done: int, running: Sequence[tuple[str, int, int | None]]) -> None:
-        """See `Display.show`. Where there is no bar, because output goes to a file, a line every half minute."""
+        """See `Display.show`. Where there is no bar, because output goes to a file, a line every half minute
+        (`MASKFLOW_PROGRESS_EVERY_S`)."""
         if self._bar is None:
             return
         left, now = self._left(fraction), self._at_work(done, running)

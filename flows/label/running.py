@@ -59,7 +59,7 @@ class Runs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "flows.cli", *words],  # -P: no module of that folder is run
                 cwd=folder,
-                env={**os.environ, "COLUMNS": "120"},
+                env={**os.environ, "COLUMNS": "120", "MASKFLOW_PROGRESS_EVERY_S": "2"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -16,6 +16,17 @@ const byId = (id) => document.getElementById(id);
 const on = (id, action, event = "click") => byId(id).addEventListener(event, action);
 
 async function open(number) {
+  try {
+    state.problem = null;
+    await read(number);
+  } catch (error) {
+    state.problem = error.message;
+    say(error.message);
+    changed();
+  }
+}
+
+async function read(number) {
   state.number = number;
   state.about = state.picture = state.document = null;
   state.review = [];
@@ -69,12 +80,8 @@ async function start() {
   byId("video-choice").hidden = !about.videos.length;
   byId("format").append(...about.formats.map((name) => new Option(name, name)));
   byId("format").value = "coco";
-  try {
-    await open(0);
-    await resumeRun();
-  } catch (error) {
-    say(error.message);
-  }
+  await open(0);
+  await resumeRun();
 }
 
 onChange(drawAll);
@@ -85,7 +92,7 @@ onAway((away) => {
 for (const button of document.querySelectorAll("[data-tool]")) {
   button.addEventListener("click", () => useTool(button.dataset.tool));
 }
-on("video", (event) => open(+event.target.value).catch((error) => say(error.message)), "change");
+on("video", (event) => open(+event.target.value), "change");
 on("undo", undo);
 on("redo", redo);
 on("zoom-in", () => picture.zoom(1.25));

@@ -162,7 +162,7 @@ export function draw() {
   byId("problems").replaceChildren(
     ...state.document.problems.map((text) => Object.assign(document.createElement("li"), { textContent: text })),
   );
-  byId("saved").textContent = `Saved in ${state.document.file}`;
+  byId("saved").textContent = `Edits are saved in ${state.document.file}`;
   const corrections = state.document.kind === "corrections";
   byId("accept").hidden = byId("split").hidden = !corrections;
   byId("first-run").hidden = corrections;

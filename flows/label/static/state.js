@@ -16,6 +16,7 @@ export const state = {
   span: { first: null, last: null },
   review: [],
   reviewed: -1,
+  problem: null, // why the video cannot be worked on
 };
 
 const listeners = [];

@@ -106,7 +106,7 @@ async function finishPainting(mask) {
 }
 
 function down(event) {
-  if (!state.about || !state.document) return;
+  if (!state.about || !state.document) return say(state.problem ?? "The video is still being read.");
   canvas.focus();
   canvas.setPointerCapture(event.pointerId);
   const at = place(event);

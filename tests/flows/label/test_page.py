@@ -116,7 +116,7 @@ def test_point_look_ahead_run_review_fix_run_again_export(
         before = _boxes(tmp_path)
         assert before.keys() == set(range(20))
         assert abs(before[10][1][0] - 28) <= 2
-        expect(page.locator("#saved")).to_have_text(f"Saved in {tmp_path / 'corrections.json'}")
+        expect(page.locator("#saved")).to_have_text(f"Edits are saved in {tmp_path / 'corrections.json'}")
 
         # A wrong correction on frame 15, behind frames that were accepted; and a second object on frame 17.
         page.get_by_label("Frame", exact=True).first.fill("11")
@@ -229,7 +229,7 @@ def test_a_server_that_goes_and_comes_back_loses_nothing(
             wait_until((tmp_path / "results_report.html").exists, "the run to end by itself")
             with served(tmp_path, video, port=port):
                 expect(page.get_by_role("alert")).to_be_hidden(timeout=15_000)
-                expect(page.locator("#saved")).to_contain_text("Saved in")
+                expect(page.locator("#saved")).to_contain_text("saved in")
                 wait_until(lambda: "brick" in _saved(tmp_path), "the edit to be saved")
 
 
