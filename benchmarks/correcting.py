@@ -1,8 +1,8 @@
 """A person who corrects where the review list says, played by a script: `python -m benchmarks.correcting`.
 
-DAVIS 2016 sequences, the built-in segmenter, J&F after the first frame's box and after 1, 2 and 3 corrections (the
-true box of a frame): placed on the frame that the review list names first, beside frames at random, and the worst ones,
-which only the truth knows.
+DAVIS 2016 sequences, the built-in segmenter, J&F after the first frame's box and after 1, 2 and 3 corrections (the true
+mask of a frame, as somebody paints it; with `--boxes` the true box): on the frame that the review list names first, on
+frames at random, and on the worst one, which only the truth knows.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -42,7 +43,11 @@ def _found(folder: Path, truth: list[Mask]) -> list[Mask]:
     return masks
 
 
-def play(images: Path, truth: list[Mask], place: Place) -> list[float]:
+def _drawn(mask: Mask, as_box: bool) -> dict[str, Any]:
+    return {"box": mask_box(mask)} if as_box else {"mask": rle.encode(mask)}
+
+
+def play(images: Path, truth: list[Mask], place: Place, boxes: bool) -> list[float]:
     """J&F after the first box and after each correction."""
     figures, corrected = [], [0]
     with tempfile.TemporaryDirectory() as temporary:
@@ -50,8 +55,8 @@ def play(images: Path, truth: list[Mask], place: Place) -> list[float]:
         prompts = {images.name: [{"obj_id": 1, "box": mask_box(truth[0])}]}
         (folder / "prompts.json").write_text(json.dumps(prompts))
         for _ in range(_ROUNDS + 1):
-            boxes = [{"obj_id": 1, "frame": one, "box": mask_box(truth[one])} for one in corrected[1:]]
-            content = {"version": 1, "videos": {images.name: {"prompts": boxes}}}
+            shown = [{"obj_id": 1, "frame": one, **_drawn(truth[one], boxes)} for one in corrected[1:]]
+            content = {"version": 1, "videos": {images.name: {"prompts": shown}}}
             (folder / "corrections.json").write_text(json.dumps(content))
             maskflow.track_videos(
                 str(images), prompts=folder / "prompts.json", corrections=folder / "corrections.json",
@@ -88,17 +93,18 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sequences", nargs="+", default=_SEQUENCES)
+    parser.add_argument("--boxes", action="store_true")
     given = parser.parse_args()
     root = need_data() / "davis2016"
     print("| sequence | corrections | first box | 1 | 2 | 3 |\n|---|---|---|---|---|---|")
     sums: dict[str, list[list[float]]] = {}
     for name in given.sequences:
         images, truth = root / "JPEGImages" / "480p" / name, _truth(root / "Annotations" / "480p" / name)
-        random = [play(images, truth, at_random(np.random.default_rng(seed))) for seed in range(_SEEDS)]
+        random = [play(images, truth, at_random(np.random.default_rng(seed)), given.boxes) for seed in range(_SEEDS)]
         rows = {
-            "where the review list says": play(images, truth, by_review),
+            "where the review list says": play(images, truth, by_review, given.boxes),
             f"at random (mean of {_SEEDS})": np.mean(random, axis=0).tolist(),
-            "on the worst frame": play(images, truth, at_worst),
+            "on the worst frame": play(images, truth, at_worst, given.boxes),
         }
         for how, figures in rows.items():
             sums.setdefault(how, []).append(figures)
