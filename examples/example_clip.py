@@ -7,11 +7,11 @@ from core.evaluation.clips import SCENES, clip_truth, render_clip
 from core.formats.exchange.importing import write_results
 
 OUT = Path("example_out")
-_SCENE = replace(SCENES[0], frames=45)
+_SCENE = replace(SCENES[0], frames=24)
 
 
 def clip() -> Path:
-    """A red, a blue and a green object, a second and a half."""
+    """A red, a blue and a green object, not a second long."""
     path = OUT / "crossing.mp4"
     if not path.is_file():
         OUT.mkdir(exist_ok=True)

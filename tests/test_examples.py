@@ -15,7 +15,7 @@ SAYS = {
     "evaluate_results.py": "IDF1 1.000",
     "export_to_cvat.py": "1 video, 1 track, ",
     "inside_a_flow.py": "red object",
-    "own_backend.py": "45 frames, seen on 45 of them: bright red",
+    "own_backend.py": "24 frames, seen on 24 of them: bright red",
     "track_with_boxes.py": "crossing.mp4 done",
     "track_with_text.py": "[(1, 'red object'), (2, 'blue object')]",
 }
@@ -55,4 +55,4 @@ def test_the_notebook_runs(here: Path) -> None:
 
     asyncio.run(run())
     assert names["run"].failed == 0
-    assert len(names["rows"]) > 100
+    assert len(names["rows"]) > 60

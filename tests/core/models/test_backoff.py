@@ -70,12 +70,22 @@ def _same(found: list[dict[int, TrackedMask]], expected: list[dict[int, TrackedM
             assert one[obj_id].score == pytest.approx(other[obj_id].score, abs=1e-4)
 
 
+@pytest.fixture(scope="module")
+def expected(model: SAM2Base, frames: list[np.ndarray]) -> list[dict[int, TrackedMask]]:
+    """What comes of it where memory does not run out."""
+    return _track(Sam2Segmenter(model, "m", batch=4).start(), frames)
+
+
 @pytest.mark.parametrize("place", ["track_batch", "decode", "encode_memory", "enlarge", "condition", "Features.of"])
 @pytest.mark.parametrize("times", [1, 2])
 def test_sam2_goes_on_wherever_memory_runs_out(
-    place: str, times: int, model: SAM2Base, frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+    place: str,
+    times: int,
+    model: SAM2Base,
+    frames: list[np.ndarray],
+    expected: list[dict[int, TrackedMask]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    expected = _track(Sam2Segmenter(model, "m", batch=4).start(), frames)
     target = Features if place == "Features.of" else predictor_module
     full = _Full(getattr(target, place.removeprefix("Features.")), times)
     monkeypatch.setattr(target, place.removeprefix("Features."), full)
@@ -85,9 +95,11 @@ def test_sam2_goes_on_wherever_memory_runs_out(
 
 
 def test_objects_are_halved_and_what_fitted_is_remembered(
-    model: SAM2Base, frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+    model: SAM2Base,
+    frames: list[np.ndarray],
+    expected: list[dict[int, TrackedMask]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    expected = _track(Sam2Segmenter(model, "m", batch=4).start(), frames)
     real = predictor_module.track_batch
     full = _Full(real, fits=lambda model, frame, rows, *_: len(rows) <= 2)
     monkeypatch.setattr(predictor_module, "track_batch", full)
@@ -106,20 +118,21 @@ def test_a_session_saved_before_goes_on_the_same_after_memory_ran_out(
 ) -> None:
     segmenter = Sam2Segmenter(model, "m", batch=4)
     session = segmenter.start()
-    expected = _track(session, frames)
+    assert _track(session, frames)
     session.save(tmp_path / "saved")
     on = session.advance(frames[6])
     monkeypatch.setattr(predictor_module, "track_batch", _Full(predictor_module.track_batch, 1))
     again = Sam2Segmenter(model, "m", batch=4)
     _same([again.restore(tmp_path / "saved").advance(frames[6])], [on])
     assert again.sizes.objects == 2
-    assert expected
 
 
 def test_masks_are_enlarged_fewer_at_a_time(
-    model: SAM2Base, frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+    model: SAM2Base,
+    frames: list[np.ndarray],
+    expected: list[dict[int, TrackedMask]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    expected = _track(Sam2Segmenter(model, "m", batch=4).start(), frames)
     real = StreamingPredictor.video_logits
     full = _Full(real, fits=lambda _, logits: len(logits) <= 1)
     monkeypatch.setattr(StreamingPredictor, "video_logits", lambda *args: full(*args))

@@ -146,7 +146,7 @@ def test_a_long_video_is_annotated_and_corrected_from_the_page(tmp_path: Path, m
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
 def test_a_run_is_cancelled_and_says_so(tmp_path: Path, make_video: MakeVideo) -> None:
-    video = make_video(tmp_path / "a.mp4", frames=400, fps=10)
+    video = make_video(tmp_path / "a.mp4", frames=2500, fps=10)  # it must still be at work when it is cancelled
     with page(video, folder=tmp_path) as client:
         show(client, obj_id=1, frame=0, box=[8, 22, 28, 42])
         client.post("/api/run", json={})
