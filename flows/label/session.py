@@ -18,9 +18,12 @@ from core.formats.corrections import (
 )
 from core.formats.exchange.registry import read_results
 from core.formats.exchange.sources import Sources
+from core.formats.exchange.tracked_folder import tracked_video
 from core.formats.review_jsonl import ReviewEntry, read_review
+from core.formats.tracked_so_far import tracked_so_far
 from core.models.spec import ModelSpec
 from core.quality.review_item import REVIEW_FILE
+from core.store.cache import STATE
 from core.store.paths import slugify
 from flows.label.documents import CorrectionsDocument, Editor, PromptsDocument
 from flows.label.results import ShownResults, find_video
@@ -51,6 +54,7 @@ class _Open:
     path: Path | None = None  # of the results that are shown
     made_ns: tuple[int | None, ...] = ()
     before: list[ShownResults] = field(default_factory=list)
+    coming: tuple[Path, ShownResults] | None = None
     lock: Lock = field(default_factory=Lock)
 
 
@@ -94,6 +98,22 @@ class Session:
                 opened.made_ns = made_ns
             return opened.shown
 
+    def coming(self, number: int) -> ShownResults | None:
+        """The results of a video; where there are none yet, what a run that is at work has tracked of it."""
+        shown, opened = self.shown(number), self._opened(number)
+        if shown is not None:
+            return shown
+        tracks = tracked_so_far(self.places.results.parent / STATE)
+        names = self._names(number)
+        folder = next((folder for video, folder in tracks.items() if video in names and folder.is_dir()), None)
+        with opened.lock:
+            if folder is None:
+                return None
+            if opened.coming is None or opened.coming[0] != folder:
+                opened.coming = (folder, ShownResults(tracked_video(folder, "coming"), VideoCorrections()))
+                opened.before.append(opened.coming[1])
+            return opened.coming[1]
+
     def results(self, number: int) -> Path:
         """The file of a video's results; where there are none, that in which a first run would put them."""
         shown, path = self.shown(number), self._opened(number).path
@@ -105,7 +125,7 @@ class Session:
 
     def document(self, number: int) -> dict[str, Any]:
         """Everything that a person said of a video, with the file's revision and what the results were made with."""
-        editor, shown = self.editor(number), self.shown(number)
+        editor, shown, coming = self.editor(number), self.shown(number), self.coming(number)
         revision = editor.revision()
         known = editor.document.read(self.videos[number])
         return {
@@ -114,7 +134,7 @@ class Session:
             "revision": revision,
             "known": known.model_dump(mode="json", by_alias=True),
             "round": 0 if shown is None else shown.round,
-            "lanes": [] if shown is None else [lane.__dict__ for lane in shown.lanes(known)],
+            "lanes": [] if coming is None else [lane.__dict__ for lane in coming.lanes(known)],
             "free_id": self._free_id(known, shown),
             "problems": [] if shown is None else self._problems(number),
         }

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from core.formats.failures_jsonl import write_failures
 from core.formats.objects_csv import TrackedObject, write_objects
 from core.formats.results_jsonl import Schema, TrackedVideo, write_results
 from core.formats.review_jsonl import write_review
+from core.formats.tracked_so_far import begin, note_tracked
 from core.quality.review_item import REVIEW_FILE
 from core.store.paths import UserPath
 from core.tracking.prompt_check import PromptProblem
@@ -130,7 +132,9 @@ def track_videos(
     items, unreadable = items_of(plan, store, models_used, settings)
     try:
         with item_run(store, plan.placement, len(items), execution.resume) as run:
-            tracked = run_items(run, TRACK, items, prepare=read_content(store.digests, "video"))
+            begin(store.root)
+            read = read_content(store.digests, "video")
+            tracked = run_items(run, TRACK, items, settled=partial(_note, store), prepare=read)
             tracked = correct(run, plan, tracked, models_used["segmenter"])
             rendered = render(run, plan, tracked, drawing.style)
             reviewed = review_videos(run, plan, tracked)
@@ -145,6 +149,12 @@ def track_videos(
     done = {o.item.name: o for o in tracked if o.reason is None}
     _write_results(plan, done, reviewed, failures, problems, schema, masks)
     return publish(summary(plan, done, failures, problems, no_report, notes), run.pages)
+
+
+def _note(store: RunStore, outcome: Outcome) -> None:
+    """A video is tracked: who watches the run may look at it already."""
+    if outcome.reason is None:
+        note_tracked(store.root, outcome.item.name, outcome.folder)
 
 
 def _write_results(

@@ -74,7 +74,7 @@ def edit(video: Video, number: int, body: EditRequest, state: Needs) -> dict[str
 @router.get("/{number}/objects/{frame}")
 def objects(_: Video, number: int, frame: int, state: Needs) -> dict[str, Any]:
     """The objects that were found on a frame; null where it was not processed."""
-    shown = state.session.shown(number)
+    shown = state.session.coming(number)
     return {"objects": None if shown is None else shown.frame(frame, state.session.known(number))}
 
 

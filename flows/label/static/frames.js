@@ -65,7 +65,7 @@ function noteMissing(missing) {
 }
 
 async function objectsOn(frame) {
-  return state.document?.kind === "corrections" ? (await get(path(`objects/${frame}`))).objects : [];
+  return state.document?.lanes.length || state.document?.kind === "corrections" ? (await get(path(`objects/${frame}`))).objects : [];
 }
 
 export async function refreshObjects() {

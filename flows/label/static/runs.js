@@ -69,9 +69,10 @@ function ended(run) {
 
 export async function followRun() {
   let run = await get("api/run");
-  while (run.state === "running") {
+  for (let turn = 1; run.state === "running"; turn++) {
     showRun(run);
     await pause(700);
+    if (turn % 3 === 0 && state.document?.kind === "prompts") await showComing();
     run = await get("api/run");
   }
   showRun(run);
@@ -82,6 +83,13 @@ export async function followRun() {
   forget();
   await loadDocument();
   await Promise.all([refreshObjects(), loadReview(), loadPreviews()]);
+}
+
+// What the run has tracked so far of this video.
+async function showComing() {
+  const before = state.document.lanes.length;
+  await loadDocument();
+  if (state.document.lanes.length !== before) await refreshObjects();
 }
 
 // A run that was started before this page was opened.

@@ -4,12 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import MakeVideo
 from labelling import document, edit, page, show, write_results
 
 from core.formats.corrections import read_corrections
 from core.formats.prompts import read_prompts
+from core.formats.tracked_so_far import begin, note_tracked
+from core.formats.tracks import FRAMES_FILE, FrameRecord, ObjectRecord, VideoHead, write_frames, write_head
+from core.masks import rle
 
 BOX = [8, 22, 28, 42]
 
@@ -66,6 +70,29 @@ def test_an_id_is_not_given_twice_and_what_is_merged_is_seen(tmp_path: Path, vid
             1: [[0, 19]],
             2: [[0, 4], [10, 19]],
         }
+
+
+def test_what_a_run_has_tracked_so_far_is_shown(tmp_path: Path, video: Path) -> None:
+    mask = np.zeros((64, 96), np.bool_)
+    mask[22:42, 8:28] = True
+    seen = ObjectRecord(
+        obj_id=1, bbox=(8, 22, 19, 19), label="cup", score=0.5, detection_score=None, rle=rle.encode(mask)
+    )
+    folder = tmp_path / ".maskflow" / "track_video" / "key"
+    folder.mkdir(parents=True)
+    with (folder / FRAMES_FILE).open("w") as stream:
+        write_frames(
+            stream, (FrameRecord(frame_idx=n, source_frame=n, time_s=n / 10, objects=[seen]) for n in range(20))
+        )
+    write_head(folder, VideoHead(width=96, height=64, original_fps=10, process_fps=10, total_frames=20))
+    with page(video, folder=tmp_path) as client:
+        show(client, obj_id=1, frame=0, box=BOX)
+        assert document(client)["lanes"] == []
+        begin(tmp_path / ".maskflow")
+        note_tracked(tmp_path / ".maskflow", str(video), folder)
+        found = document(client)
+        assert (found["kind"], found["lanes"][0]["runs"]) == ("prompts", [[0, 19, 0.5]])
+        assert client.get("/api/videos/0/objects/7").json()["objects"][0]["label"] == "cup"
 
 
 def test_results_of_a_namesake_are_not_shown(tmp_path: Path, video: Path, make_video: MakeVideo) -> None:
