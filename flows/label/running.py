@@ -57,7 +57,7 @@ class Runs:
         self._note.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "flows.cli", *words],  # -P: no module of that folder is run
+                [sys.executable, "-P", "-m", "flows.cli.in_background", *words],  # -P: no module of that folder is run
                 cwd=folder,
                 env={**os.environ, "COLUMNS": "120", "MASKFLOW_PROGRESS_EVERY_S": "2"},
                 stdin=subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 """Frames, masks at once, tracking ahead, review and export, over HTTP."""
 
 import io
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,15 @@ def test_a_long_video_is_annotated_and_corrected_from_the_page(tmp_path: Path, m
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
 def test_a_run_is_cancelled_and_says_so(tmp_path: Path, make_video: MakeVideo) -> None:
+    """Also where the page was started in the background, and so ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _cancel(tmp_path, make_video)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _cancel(tmp_path: Path, make_video: MakeVideo) -> None:
     video = make_video(tmp_path / "a.mp4", frames=2500, fps=10)  # it must still be at work when it is cancelled
     with page(video, folder=tmp_path) as client:
         show(client, obj_id=1, frame=0, box=[8, 22, 28, 42])
