@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import environment
-from benchmarks.interrupted import prompts_of
-from benchmarks.long_scene import make_scene, write_video
+from benchmarks.long_scene import prompted_scene
 
 
 def _run(folder: Path, corrections: dict[str, Any] | None) -> tuple[list[dict[str, Any]], float, int]:
@@ -47,10 +46,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        scene = make_scene(60 * given.minutes, things=3, width=480, height=270, fps=10)
-        write_video(scene, folder / "long.mp4", 100)
-        prompts = prompts_of(scene)
-        (folder / "prompts.json").write_text(json.dumps({"long": prompts}))
+        scene = prompted_scene(folder, "long", given.minutes)
         base, whole_s, _ = _run(folder, None)
         total = len(base)
         accepted, at = int(0.78 * total), int(0.8 * total)

@@ -17,22 +17,12 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks.common import environment
-from benchmarks.long_scene import LongScene, make_scene, write_video
+from benchmarks.long_scene import prompted_scene, prompts_of
 from core.tracking.checkpoint import Checkpoints
 from core.tracking.video_item import track_video
 
 _KILLED_AT = (0.1, 0.25, 0.4, 0.55, 0.7)
 _LENGTHS = 5
-
-
-def prompts_of(scene: LongScene) -> list[dict[str, Any]]:
-    """A box for each thing on the first frame."""
-    boxes = scene.boxes(0)
-    return [
-        {"obj_id": number, "label": thing.name, "box": list(boxes[thing.assoc_id])}
-        for number, thing in enumerate(scene.things, 1)
-        if thing.assoc_id in boxes
-    ]
 
 
 def _start(folder: Path, video: Path, output: str) -> "subprocess.Popen[bytes]":
@@ -101,18 +91,13 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        scene = make_scene(60 * given.minutes, things=3, width=480, height=270, fps=10)
-        video = folder / "long.mp4"
-        write_video(scene, video, 100)
-        (folder / "prompts.json").write_text(json.dumps({"long": prompts_of(scene)}))
-        killed_runs(folder, video, scene.frames)
+        scene = prompted_scene(folder, "long", given.minutes)
+        killed_runs(folder, folder / "long.mp4", scene.frames)
         peaks = [
             json.loads(path.read_text())["record"]["ran"]["host_peak_mib"]
             for path in folder.glob("whole/.maskflow/track_video/*/manifest.json")
         ]
-        short = make_scene(60 * given.minutes / _LENGTHS, things=3, width=480, height=270, fps=10)
-        write_video(short, folder / "short.mp4", 100)
-        (folder / "prompts.json").write_text(json.dumps({"short": prompts_of(short)}))
+        short = prompted_scene(folder, "short", given.minutes / _LENGTHS)
         assert _start(folder, folder / "short.mp4", "short").wait() == 0
         peaks += [
             json.loads(path.read_text())["record"]["ran"]["host_peak_mib"]

@@ -272,3 +272,21 @@ def write_annotations(scene: LongScene, folder: Path, video_id: str) -> None:
     graph = {"counter": [thing.name for thing in scene.things], "wall": ["clock", "shelf"]}
     event = {"video_id": video_id, "time": 0.0, "action": "INITIAL", "object_name": None, "mask_id": None}
     write_text(folder / f"scene_graphs_{video_id}.jsonl", json.dumps({**event, "scene_graph": graph}) + "\n")
+
+
+def prompts_of(scene: LongScene) -> list[dict[str, Any]]:
+    """A box for each thing on the first frame."""
+    boxes = scene.boxes(0)
+    return [
+        {"obj_id": number, "label": thing.name, "box": list(boxes[thing.assoc_id])}
+        for number, thing in enumerate(scene.things, 1)
+        if thing.assoc_id in boxes
+    ]
+
+
+def prompted_scene(folder: Path, name: str, minutes: float) -> LongScene:
+    """A scene of three things, as NAME.mp4 in a folder, with the prompts.json to track them."""
+    scene = make_scene(60 * minutes, things=3, width=480, height=270, fps=10)
+    write_video(scene, folder / f"{name}.mp4", 100)
+    (folder / "prompts.json").write_text(json.dumps({name: prompts_of(scene)}))
+    return scene

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.corrections.anchors import Frames, Reach, in_accepted, reaches
-from core.corrections.correct_item import spans_of
 from core.corrections.stretches import Direction, stretches
-from core.formats.corrections import CorrectionPrompt, VideoCorrections
+from core.formats.corrections import CorrectionPrompt, VideoCorrections, spans_of
 from core.formats.prompt_fit import doubt, misfit
 from core.models.spec import ModelSpec
 from core.tracking.prompt_check import PromptProblem, beyond

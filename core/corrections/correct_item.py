@@ -186,18 +186,3 @@ def labels_of(corrections: VideoCorrections, known: Mapping[int, str | None]) ->
     tracked = {one.obj_id: known.get(one.obj_id) or renamed.get(one.obj_id) for one in corrections.prompts}
     shown = {one.obj_id: one.label for one in counting if one.label is not None}
     return {**renamed, **tracked, **shown, **corrections.labels}
-
-
-def spans_of(frames: Sequence[int], owned: Iterable[int]) -> list[Span]:
-    """The frames `owned` as spans, in which no other of the `frames` that are processed lies."""
-    mine = set(owned)
-    spans: list[list[int]] = []
-    last: int | None = None
-    for frame in frames:
-        if frame in mine:
-            if spans and last is not None and spans[-1][1] == last:
-                spans[-1][1] = frame
-            else:
-                spans.append([frame, frame])
-        last = frame
-    return [Span(first=first, last=end) for first, end in spans]

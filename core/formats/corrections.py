@@ -25,7 +25,7 @@ are round 0.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -62,6 +62,21 @@ class Span(BaseModel):
     def meets(self, other: "Span") -> bool:
         """Whether they have a frame in common."""
         return other.first in self or self.first in other
+
+
+def spans_of(frames: Sequence[int], owned: Iterable[int]) -> list[Span]:
+    """The frames `owned` as spans, in which no other of the `frames` that are processed lies."""
+    mine = set(owned)
+    spans: list[list[int]] = []
+    last: int | None = None
+    for frame in frames:
+        if frame in mine:
+            if spans and last is not None and spans[-1][1] == last:
+                spans[-1][1] = frame
+            else:
+                spans.append([frame, frame])
+        last = frame
+    return [Span(first=first, last=end) for first, end in spans]
 
 
 def counts_in(one: "CorrectionPrompt | Absence", results_round: int | None) -> bool:
@@ -131,6 +146,13 @@ class VideoCorrections(BaseModel):
         """The last round of results that any entry speaks of."""
         rounds = [one.until or one.round for one in self.prompts] + [one.until or one.round for one in self.absent]
         return max(rounds, default=0)
+
+    @property
+    def obj_ids(self) -> set[int]:
+        """Every object that any entry speaks of."""
+        used = {one.obj_id for one in self.prompts} | {one.obj_id for one in self.absent} | set(self.labels)
+        used |= {one.obj_id for one in self.accepted if one.obj_id is not None}
+        return used | {obj_id for one in self.ids for obj_id in (one.obj_id, one.becomes)}
 
     def in_results(self, results_round: int | None) -> Self:
         """What counts in results of a round, and what had been accepted before it; None: all that counts by now."""

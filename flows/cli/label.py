@@ -10,16 +10,13 @@ from core.errors import RefusedInput
 from core.formats.corrections import read_corrections
 from core.formats.prompts import read_prompts
 from core.formats.video_list import named_videos, read_video_list
-from core.models.options import ModelOptions
-from core.models.registry import SEGMENTERS
-from core.store.digests import DigestCache
 from core.store.paths import expanded
 from flows.cli.console import open_console
 from flows.cli.paths import HomePath
 from flows.cli.results_options import count
 from flows.label.app import label_app
 from flows.label.guard import Guard, kept_token
-from flows.label.session import Places, Session, check_results, videos_of
+from flows.label.session import Places, check_results, open_session, videos_of
 from tasks.server.address import is_loopback, server_password
 
 _MINE = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -56,19 +53,11 @@ def label(
     if not is_loopback(host) and not password:
         accepted = "an address of this machine alone, or a password: PREFECT_SERVER_API_AUTH_STRING=USER:PASSWORD"
         raise RefusedInput.of("host", host, accepted)
-    places = Places(
-        results,
-        results.with_name("prompts.json") if prompts is None else prompts,
-        results.with_name("corrections.json") if corrections is None else corrections,
-    )
+    places = Places.beside(results, prompts, corrections)
     named = _videos(videos or [], results)
     _check_files(places, named)
-    backend = SEGMENTERS.choose(segmenter, ModelOptions())
-    backend.check(ModelOptions())
-    results.parent.mkdir(parents=True, exist_ok=True)
-    spec = backend.spec(ModelOptions(), DigestCache(results.parent / ".maskflow" / "digests.json").content)
-    session = Session(named, places, spec)
-    token = kept_token(results.parent / ".maskflow" / "label_token")
+    session = open_session(named, places, segmenter)
+    token = kept_token(places.state / "label_token")
     hosts = _MINE if is_loopback(host) else None
     app = Guard(label_app(session), token, hosts, None if is_loopback(host) else password)
     with _listening(host, port) as listening:
@@ -76,9 +65,8 @@ def label(
         shown = f"[{shown}]" if ":" in shown else shown
         console = open_console()
         console.print(f"Open http://{shown}:{listening.getsockname()[1]}/?token={token}", soft_wrap=True)
-        console.print(
-            f"{count(len(named), 'video')}; masks by {backend.name}; Ctrl-C ends it", style="dim", soft_wrap=True
-        )
+        about = f"{count(len(named), 'video')}; masks by {session.segmenter.backend}; Ctrl-C ends it"
+        console.print(about, style="dim", soft_wrap=True)
         try:
             server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
             server.run(sockets=[listening])

@@ -25,7 +25,7 @@ _STATIC = Path(__file__).parent / "static"
 def label_app(session: Session) -> FastAPI:
     """The application. Whoever reaches it may use all of it: put `Guard` around it."""
     app = FastAPI(title="maskflow label", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.label = State(session, Preview(session.segmenter), Runs(session.places.results.parent / ".maskflow"))
+    app.state.label = State(session, Preview(session.segmenter), Runs(session.places.state))
     for one in (videos, looking, runs):
         app.include_router(one.router)
     app.mount("/static", StaticFiles(directory=_STATIC))

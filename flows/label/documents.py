@@ -5,10 +5,11 @@ A file may be changed by others, in another tab or by hand: each edit names the 
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 from core.corrections.editing import Edit, apply_edit
 from core.formats.corrections import (
@@ -30,18 +31,25 @@ class Changed(Exception):
     """The file is not what the edit was made on."""
 
 
-class Document(Protocol):
-    """A file with something about each video."""
+class Document(ABC):
+    """A file with something about each video.
 
-    path: Path
+    Args:
+        path: the file; it need not be there yet.
+        videos: the path of each video, by the key under which it is written.
+    """
 
+    def __init__(self, path: Path, videos: dict[str, str]) -> None:
+        self.path = path
+        self._videos = videos
+
+    @abstractmethod
     def read(self, video: str) -> VideoCorrections:
         """What it has about a video. Raises `RefusedInput` where it is not of its form."""
-        ...
 
+    @abstractmethod
     def write(self, video: str, known: VideoCorrections) -> None:
         """Put that in its place, atomically; what is there about other videos stays."""
-        ...
 
 
 class Editor:
@@ -76,17 +84,8 @@ class Editor:
             return known
 
 
-class CorrectionsDocument:
-    """`corrections.json`, see `core.formats.corrections`.
-
-    Args:
-        path: the file; it need not be there yet.
-        videos: the path of each video, by the key under which it is written.
-    """
-
-    def __init__(self, path: Path, videos: dict[str, str]) -> None:
-        self.path = path
-        self._videos = videos
+class CorrectionsDocument(Document):
+    """`corrections.json`, see `core.formats.corrections`."""
 
     def read(self, video: str) -> VideoCorrections:
         """See `Document.read`."""
@@ -103,17 +102,8 @@ class CorrectionsDocument:
         write_corrections(self.path, Corrections(videos={**{key: every[key] for key in others}, video: known}))
 
 
-class PromptsDocument:
-    """A prompts file, see `core.formats.prompts`: prompts, labels, and from where on an object is gone.
-
-    Args:
-        path: the file; it need not be there yet.
-        videos: the path of each video, by the key under which it is written.
-    """
-
-    def __init__(self, path: Path, videos: dict[str, str]) -> None:
-        self.path = path
-        self._videos = videos
+class PromptsDocument(Document):
+    """A prompts file, see `core.formats.prompts`: prompts, labels, and from where on an object is gone."""
 
     def read(self, video: str) -> VideoCorrections:
         """See `Document.read`."""

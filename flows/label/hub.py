@@ -16,13 +16,10 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from core.errors import MaskflowError
 from core.formats.run_command import read_command
-from core.models.options import ModelOptions
-from core.models.registry import SEGMENTERS
-from core.store.digests import DigestCache
 from core.text import one_line
 from flows.label.app import label_app
 from flows.label.guard import App, Guard, Message, Receive, Send
-from flows.label.session import Places, Session, videos_of
+from flows.label.session import Places, Session, open_session, videos_of
 from tasks.server.address import is_loopback, server_password
 from tasks.server.files import MINE, files_app
 from tasks.server.outputs import LABEL, is_output, noted_as, output_noted_as
@@ -80,7 +77,7 @@ class Hub:
                 PlainTextResponse("no run has made these results, or they are not there any more", 404)
             )
         try:
-            session = _session(results)
+            session = open_session(videos_of(results), Places.beside(results))
         except MaskflowError as error:
             return self._guarded(PlainTextResponse(one_line(str(error)), 422))
         self._sessions.append(session)
@@ -91,13 +88,6 @@ class Hub:
         """Close all videos."""
         for session in self._sessions:
             session.close()
-
-
-def _session(results: Path) -> Session:
-    backend = SEGMENTERS.choose("auto", ModelOptions())
-    spec = backend.spec(ModelOptions(), DigestCache(results.parent / ".maskflow" / "digests.json").content)
-    places = Places(results, results.with_name("prompts.json"), results.with_name("corrections.json"))
-    return Session(videos_of(results), places, spec)
 
 
 def hub(password: str | None, hosts: list[str] | None) -> Hub:

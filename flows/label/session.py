@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 from core.corrections.editing import Edit, Merge, Split, Unhide
 from core.errors import MaskflowError, RefusedInput
@@ -16,14 +16,18 @@ from core.formats.corrections import (
     corrections_by_video,
     used_corrections,
 )
+from core.formats.exchange.dense import DENSE_PREFIX
 from core.formats.exchange.registry import read_results
 from core.formats.exchange.sources import Sources
 from core.formats.exchange.tracked_folder import tracked_video
 from core.formats.review_jsonl import ReviewEntry, read_review
 from core.formats.tracked_so_far import tracked_so_far
+from core.models.options import ModelOptions
+from core.models.registry import SEGMENTERS
 from core.models.spec import ModelSpec
 from core.quality.review_item import REVIEW_FILE
 from core.store.cache import STATE
+from core.store.digests import DigestCache
 from core.store.paths import slugify
 from flows.label.documents import CorrectionsDocument, Editor, PromptsDocument
 from flows.label.results import ShownResults, find_video
@@ -31,7 +35,6 @@ from flows.label.video import LabelVideo
 from flows.track_videos.plan import PROBLEMS
 
 _OPEN_AT_ONCE = 32
-_DENSE = "dense_annotations_"
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,23 @@ class Places:
     prompts: Path
     corrections: Path
 
+    @classmethod
+    def beside(cls, results: Path, prompts: Path | None = None, corrections: Path | None = None) -> Self:
+        """With the files that are not named beside the results."""
+        return cls(
+            results,
+            results.with_name("prompts.json") if prompts is None else prompts,
+            results.with_name("corrections.json") if corrections is None else corrections,
+        )
+
+    @property
+    def state(self) -> Path:
+        """The folder of what runs keep beside the results."""
+        return self.results.parent / STATE
+
     def results_of(self, video: str) -> list[Path]:
         """Where there may be results of a video: those that were named, or annotations of a long video beside them."""
-        return [self.results, self.results.with_name(f"{_DENSE}{slugify(Path(video).stem)}.jsonl")]
+        return [self.results, self.results.with_name(f"{DENSE_PREFIX}{slugify(Path(video).stem)}.jsonl")]
 
 
 @dataclass
@@ -103,7 +120,7 @@ class Session:
         shown, opened = self.shown(number), self._opened(number)
         if shown is not None:
             return shown
-        tracks = tracked_so_far(self.places.results.parent / STATE)
+        tracks = tracked_so_far(self.places.state)
         names = self._names(number)
         folder = next((folder for video, folder in tracks.items() if video in names and folder.is_dir()), None)
         with opened.lock:
@@ -179,9 +196,9 @@ class Session:
     def _beside(self, number: int, name: str) -> Path:
         """A file about a video beside its results; of annotations of a long video it is called after that."""
         results = self.results(number)
-        if results.name.startswith(_DENSE):
+        if results.name.startswith(DENSE_PREFIX):
             stem, suffix = name.split(".")
-            return results.with_name(f"{stem}_{results.stem.removeprefix(_DENSE)}.{suffix}")
+            return results.with_name(f"{stem}_{results.stem.removeprefix(DENSE_PREFIX)}.{suffix}")
         return results.with_name(name)
 
     def _names(self, number: int) -> set[str]:
@@ -206,8 +223,7 @@ class Session:
             return self._open[name]
 
     def _results_of(self, video: str, path: Path) -> ShownResults | None:
-        sources = Sources(known=tuple(self.videos), alone=len(self.videos) == 1)
-        found = find_video(read_results(path, None, sources), Path(video).expanduser())
+        found = find_video(read_results(path, None, sources_of(self.videos)), Path(video).expanduser())
         if found is None:
             return None
         used, made_with = used_corrections(path), VideoCorrections()
@@ -217,10 +233,7 @@ class Session:
         return ShownResults(found, made_with)
 
     def _free_id(self, known: VideoCorrections, shown: ShownResults | None) -> int:
-        used = {one.obj_id for one in known.prompts} | {one.obj_id for one in known.absent} | set(known.labels)
-        used |= {one.obj_id for one in known.accepted if one.obj_id is not None}
-        used |= {obj_id for one in known.ids for obj_id in (one.obj_id, one.becomes)}
-        return max(used | (set() if shown is None else shown.ids), default=0) + 1
+        return max(known.obj_ids | (set() if shown is None else shown.ids), default=0) + 1
 
 
 def _made_ns(path: Path) -> int | None:
@@ -237,6 +250,11 @@ def _close(one: _Open) -> None:
             shown.close()
 
 
+def sources_of(videos: Sequence[str]) -> Sources:
+    """Where results are to look for their videos: of one alone there is no doubt."""
+    return Sources(known=tuple(videos), alone=len(videos) == 1)
+
+
 def videos_of(results: Path) -> list[str]:
     """The videos that results are about. Raises `RefusedInput` where they are not where the results say."""
     try:
@@ -249,12 +267,21 @@ def videos_of(results: Path) -> list[str]:
     return there
 
 
+def open_session(videos: Sequence[str], places: Places, segmenter: str = "auto") -> Session:
+    """A session whose masks are made by a segmenter, by its name; see `SEGMENTERS.choose`. Raises `RefusedInput`."""
+    backend = SEGMENTERS.choose(segmenter, ModelOptions())
+    backend.check(ModelOptions())
+    places.results.parent.mkdir(parents=True, exist_ok=True)
+    digests = DigestCache(places.state / "digests.json")
+    return Session(videos, places, backend.spec(ModelOptions(), digests.content))
+
+
 def check_results(results: Path, videos: Sequence[str]) -> None:
     """Raise `RefusedInput` where a file that is there holds no results, or none of these videos."""
     if not results.exists():
         return
     try:
-        found = read_results(results, None, Sources(known=tuple(videos), alone=len(videos) == 1))
+        found = read_results(results, None, sources_of(videos))
     except MaskflowError as error:
         reason = str(error).partition("; --format")[0]  # a flag of other commands
         raise RefusedInput.unusable("results", str(results), reason) from None

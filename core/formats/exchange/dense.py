@@ -17,7 +17,7 @@ from core.formats.exchange.sources import Sources
 from core.formats.tracks import VideoHead
 from core.store.paths import distinct, slugify, visible
 
-_PREFIX, _INFO = "dense_annotations_", "video_info_{}.json"
+DENSE_PREFIX, _INFO = "dense_annotations_", "video_info_{}.json"
 
 
 class DenseInfo(VideoHead):
@@ -35,13 +35,13 @@ def info_file(video_id: str) -> str:
 
 def read(path: Path, sources: Sources) -> list[VideoResults]:
     """The annotations in a file, or in all in a folder. Raises `BadResults` for a line cut short or of another form."""
-    files = [path] if path.is_file() else visible(path, f"**/{_PREFIX}*.jsonl")
-    names = distinct(slugify(file.stem.removeprefix(_PREFIX)) for file in files)
+    files = [path] if path.is_file() else visible(path, f"**/{DENSE_PREFIX}*.jsonl")
+    names = distinct(slugify(file.stem.removeprefix(DENSE_PREFIX)) for file in files)
     return [_video(file, name, sources.of(len(files))) for file, name in zip(files, names, strict=True)]
 
 
 def _video(file: Path, name: str, sources: Sources) -> VideoResults:
-    head, source, interval = _head(file, file.stem.removeprefix(_PREFIX), sources)
+    head, source, interval = _head(file, file.stem.removeprefix(DENSE_PREFIX), sources)
     grid = range(0, head.total_frames if interval else 0, interval or 1)
     return VideoResults(
         name=name,
@@ -121,7 +121,7 @@ def write(folder: Path, videos: Sequence[VideoResults]) -> None:
     """Write a file for each video, and what gives its size and rate; frames without objects have no line."""
     for video in videos:
         last = 0
-        with (folder / f"{_PREFIX}{video.name}.jsonl").open("w", encoding="utf-8", newline="\n") as out:
+        with (folder / f"{DENSE_PREFIX}{video.name}.jsonl").open("w", encoding="utf-8", newline="\n") as out:
             for frame in video.read():
                 last = frame.source_frame
                 if frame.objects:

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from core.errors import RefusedInput
-from core.formats.corrections import Absence, CorrectionPrompt, VideoCorrections
+from core.formats.corrections import Absence, CorrectionPrompt, VideoCorrections, spans_of
 from core.formats.exchange.model import SeenFrame, SeenObject, VideoResults
 from core.masks import rle
 from core.masks.assignment import assign
@@ -47,10 +47,10 @@ def corrections_of(edited: VideoResults, results: VideoResults) -> VideoCorrecti
             missing[obj_id].append(frame)
     absent = [Absence(obj_id=obj_id) for obj_id in missing if obj_id not in called]
     absent += [
-        Absence(obj_id=obj_id, first=first, last=last)
+        Absence(obj_id=obj_id, first=span.first, last=span.last)
         for obj_id, frames in missing.items()
         if obj_id in called
-        for first, last in _spans(frames, present)
+        for span in spans_of(present, frames)
     ]
     labels = {obj_id: label for obj_id, label in called.items() if obj_id in before and before[obj_id] != label}
     return VideoCorrections(prompts=prompts, absent=absent, labels=labels).joined()
@@ -128,15 +128,3 @@ def _prompt(frame: int, obj_id: int, one: SeenObject) -> CorrectionPrompt:
     if one.rle is not None:
         return CorrectionPrompt(frame=frame, obj_id=obj_id, label=one.label, mask=one.rle)
     return CorrectionPrompt(frame=frame, obj_id=obj_id, label=one.label, box=one.box_xyxy)
-
-
-def _spans(frames: Sequence[int], present: Sequence[int]) -> list[tuple[int, int]]:
-    """Frames as spans, between which there is another of those that were processed."""
-    places = {frame: place for place, frame in enumerate(present)}
-    spans: list[list[int]] = []
-    for frame in frames:
-        if spans and places[frame] == places[spans[-1][1]] + 1:
-            spans[-1][1] = frame
-        else:
-            spans.append([frame, frame])
-    return [(first, last) for first, last in spans]

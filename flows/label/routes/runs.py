@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.errors import RefusedInput
 from core.formats.exchange.exporting import export
 from core.formats.exchange.registry import FORMATS, read_results
-from core.formats.exchange.sources import Sources
 from flows.label.commands import FirstRun, Flow, command_of
 from flows.label.routes.needs import Needs, numbered
+from flows.label.session import sources_of
 
 router = APIRouter(prefix="/api")
 
@@ -65,8 +65,7 @@ def export_results(body: ExportRequest, state: Needs) -> dict[str, Any]:
     if not results.exists():
         raise ValueError("there are no results yet: run first")
     output = _unused(results.parent / "exports" / body.to)
-    sources = Sources(known=tuple(state.session.videos), alone=len(state.session.videos) == 1)
-    done = export(read_results(results, None, sources), body.to, output)
+    done = export(read_results(results, None, sources_of(state.session.videos)), body.to, output)
     figures = {"videos": done.videos, "frames": done.frames, "tracks": done.tracks, "objects": done.objects}
     return {"output": str(output), **figures}
 

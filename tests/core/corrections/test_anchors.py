@@ -5,9 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.corrections.anchors import in_accepted, reaches
-from core.corrections.correct_item import spans_of
 from core.corrections.stretches import stretches
-from core.formats.corrections import VideoCorrections
+from core.formats.corrections import VideoCorrections, spans_of
 
 FRAMES = np.arange(0, 120, 3)
 BOX = [1, 1, 9, 9]
