@@ -1,15 +1,27 @@
 """What a user says about models: the fields of a section of Prefect's form, and the flags of the command line."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.store.paths import UserPath
 from core.weights.sam2_names import SamType
 
-BOX_THRESHOLD = "box_threshold"
+BOX_THRESHOLD, TEXT_THRESHOLD = "box_threshold", "text_threshold"
+USUAL_SAM_IMAGE_SIZE = 1024
 SamImageSize = Annotated[int, Field(ge=64, le=2048, multiple_of=32)]
+SAM_IMAGE_SIZE: Any = Field(
+    None,
+    description="Side of the square that SAM 2 sees, in steps of 32; 1024, or what its weights say, when left out. "
+    "512 is far faster than 1024, and less exact.",
+)
+SamPrecision = Literal["exact", "fast"]
+SAM_PRECISION: Any = Field(
+    "exact",
+    description="How SAM 2 computes on the CPU: fast is 2 to 3 times faster in bfloat16, with slightly other masks. "
+    "On a GPU it is always fast.",
+)
 
 
 class GeneratorSettings(BaseModel):
@@ -49,10 +61,8 @@ class ModelOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     sam_type: SamType = Field("sam2.1_hiera_large", description="Which SAM 2, where the segmenter is sam2.")
-    sam_image_size: SamImageSize = Field(
-        1024,
-        description="Side of the square that SAM 2 sees, in steps of 32; 512 is far faster than 1024, and less exact.",
-    )
+    sam_image_size: SamImageSize | None = SAM_IMAGE_SIZE
+    sam_precision: SamPrecision = SAM_PRECISION
     sam_compile: bool = Field(
         False, description="Compile SAM 2 first: minutes at the start, faster frames after; for GPUs and long runs."
     )
@@ -71,11 +81,18 @@ class ModelOptions(BaseModel):
         description="Detections that score less start no object (built in: of people); each detector has its own, "
         "detections from a file 0.3.",
     )
+    text_threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Detections that score less for every phrase are dropped (grounding-dino, mm-grounding-dino).",
+    )
 
-    @property
-    def of_detector(self) -> tuple[str, ...]:
-        """What changes a detector's results, as `name=value`, for a `ModelSpec`."""
-        return () if self.box_threshold is None else (f"{BOX_THRESHOLD}={self.box_threshold:g}",)
+
+def thresholds(options: ModelOptions, *names: str) -> tuple[str, ...]:
+    """The thresholds of these names that were given, as `name=value`, for a `ModelSpec`."""
+    given = ((name, getattr(options, name)) for name in names)
+    return tuple(f"{name}={value:g}" for name, value in given if value is not None)
 
 
 class GeneratorOptions(ModelOptions):

@@ -10,6 +10,8 @@ from core.weights.sam2_names import SAM_TYPES, SamType
 
 MODELS = Path("models")
 """Folder that weights are looked for in, unless a path is given."""
+TINY_SAM2 = Path(__file__).with_name("tiny_sam2.safetensors")
+"""A SAM 2 of two million parameters, trained on rendered clips alone: for the demo and the tests."""
 
 
 @dataclass(frozen=True)

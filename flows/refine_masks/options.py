@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from core.models.options import GeneratorSettings, SamImageSize
+from core.models.options import SAM_IMAGE_SIZE, SAM_PRECISION, GeneratorSettings, SamImageSize, SamPrecision
 from core.models.registry import GENERATORS
 from core.refining.refine import MatchingName
 from core.store.paths import UserPath
@@ -29,7 +29,8 @@ class Generator(Options):
     checkpoint: UserPath = Field(
         USUAL_CHECKPOINT, description="Its weights; where left out and not there, models/sam2/checkpoints/."
     )
-    sam_image_size: SamImageSize = Field(1024, description="Side of the square that SAM 2 sees, in steps of 32.")
+    sam_image_size: SamImageSize | None = SAM_IMAGE_SIZE
+    sam_precision: SamPrecision = SAM_PRECISION
 
 
 class MaskGeneration(GeneratorSettings, Generator):

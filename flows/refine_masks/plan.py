@@ -73,7 +73,11 @@ def _model_options(masks: MaskGeneration) -> GeneratorOptions:
         there = [one for one in (sam_type, *SAM_TYPES) if find_weights(one).place().is_file()]
         sam_type = [*there, sam_type][0]
     return GeneratorOptions(
-        sam_type=sam_type, sam_image_size=masks.sam_image_size, model_path=given, generator=masks.settings
+        sam_type=sam_type,
+        sam_image_size=masks.sam_image_size,
+        sam_precision=masks.sam_precision,
+        model_path=given,
+        generator=masks.settings,
     )
 
 

@@ -2,7 +2,7 @@
 
 from core.models.backend import Backend
 from core.models.classical.words import FACE, HUES, MOTION, PERSON, not_understood, targets
-from core.models.options import BOX_THRESHOLD
+from core.models.options import BOX_THRESHOLD, thresholds
 from core.models.roles import Detector, MaskGenerator, VideoSegmenter
 from core.models.spec import ModelSpec
 
@@ -53,7 +53,7 @@ DETECTOR = Backend(
     "classical",
     "2",
     _detector,
-    variant=lambda options: options.of_detector,
+    variant=lambda options: thresholds(options, BOX_THRESHOLD),
     check_prompt=_check_prompt,
     cautions=_detector_cautions,
 )

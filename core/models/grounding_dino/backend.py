@@ -2,36 +2,35 @@
 
 from pathlib import Path
 
-from core.models.backend import Backend, NeededWeights, weights_in_folder
-from core.models.options import BOX_THRESHOLD, ModelOptions
-from core.models.phrases import check_phrases
+from core.models.backend import NeededWeights, weights_in_folder
+from core.models.detecting import Family, detector_backend
+from core.models.options import BOX_THRESHOLD, TEXT_THRESHOLD, ModelOptions
 from core.models.roles import Detector
 from core.models.spec import ModelSpec
 
+FAMILY = Family(
+    "grounding-dino",
+    "grounding-dino",
+    "GroundingDinoForObjectDetection",
+    "GroundingDinoProcessor",
+    box_threshold=0.35,
+    text_threshold=0.25,
+)
+SETTINGS = (BOX_THRESHOLD, TEXT_THRESHOLD)
+
 
 def _load(spec: ModelSpec) -> Detector:
-    from core.models.device import default_device
-    from core.models.grounding_dino.detector import USUAL_THRESHOLD, load_grounding_dino
+    from core.models.grounding_dino.detector import load_grounding_dino
 
-    return load_grounding_dino(spec.weights, default_device(), spec.number(BOX_THRESHOLD, USUAL_THRESHOLD))
-
-
-def _check_weights(_: ModelOptions, path: Path) -> None:
-    """See `check_folder`; also that the installed library knows the model."""
-    from core.models.grounding_dino.detector import MODEL_TYPE, WHAT
-    from core.models.pretrained import from_transformers
-    from core.weights.folder import check_folder
-
-    check_folder(path, WHAT, MODEL_TYPE)
-    from_transformers("GroundingDinoForObjectDetection", WHAT)
+    return load_grounding_dino(FAMILY, spec)
 
 
 def check_text(path: Path, text: str) -> None:
-    """Raises `RefusedInput` for a text that is longer than the model at `path` reads."""
+    """Raises `RefusedInput` for a phrase that is longer than the model at `path` reads."""
     from core.models.grounding_dino import detector
     from core.models.pretrained import config_number, load_processor
 
-    tokenizer = load_processor("GroundingDinoProcessor", detector.WHAT, path).tokenizer
+    tokenizer = load_processor(FAMILY.processor, FAMILY.name, path).tokenizer
     detector.check_text(text, tokenizer, config_number(path, "max_text_len"))
 
 
@@ -42,13 +41,4 @@ def _weights(options: ModelOptions) -> NeededWeights:
     return base if base.found is not None and not tiny.given else tiny
 
 
-DETECTOR = Backend(
-    "grounding-dino",
-    "1",
-    _load,
-    weights=_weights,
-    variant=lambda options: options.of_detector,
-    check_weights=_check_weights,
-    check_prompt=check_phrases,
-    check_text=check_text,
-)
+DETECTOR = detector_backend(FAMILY, "2", _load, check_text, weights=_weights, settings=SETTINGS)

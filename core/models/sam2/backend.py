@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from core.models.backend import Backend, NeededWeights
-from core.models.options import GeneratorOptions, GeneratorSettings, ModelOptions
+from core.models.options import USUAL_SAM_IMAGE_SIZE, GeneratorOptions, GeneratorSettings, ModelOptions
 from core.models.roles import MaskGenerator, VideoSegmenter
 from core.models.spec import ModelSpec
 from core.weights.catalogue import find_weights
@@ -13,39 +13,55 @@ from core.weights.sam2_names import SAM_TYPES, SamType
 if TYPE_CHECKING:
     from sam2.modeling.sam2_base import SAM2Base
 
+_OWN_WEIGHTS = ".safetensors"  # a model of a size of its own, see `own_weights.py`
+_OWN, _COMPILED, _FAST = "own", "compiled", "fast"
+
 
 def _segmenter(spec: ModelSpec) -> VideoSegmenter:
     from core.models.sam2.build import compile_modules
     from core.models.sam2.segmenter import Sam2Segmenter
 
     model = _model(spec)
-    compiled = "compiled" in spec.variant
+    compiled = _COMPILED in spec.variant
     if compiled:
         compile_modules(model)
-    return Sam2Segmenter(model, spec.name, compiled=compiled)
+    return Sam2Segmenter(model, spec.name, compiled=compiled, fast=_FAST in spec.variant)
 
 
 def _generator(spec: ModelSpec) -> MaskGenerator:
     from core.models.sam2.image import Sam2MaskGenerator
 
-    return Sam2MaskGenerator(_model(spec), GeneratorSettings.of_variant(spec.variant[2:]))
+    settings = GeneratorSettings.of_variant([part for part in spec.variant if "=" in part])
+    return Sam2MaskGenerator(_model(spec), settings, fast=_FAST in spec.variant)
 
 
 def _model(spec: ModelSpec) -> "SAM2Base":
     from core.models.device import default_device
     from core.models.sam2.build import build
     from core.models.sam2.checkpoint import load_weights
+    from core.models.sam2.own_weights import load_own_weights
+    from core.models.sam2.precision import check_fast
 
-    sam_type, size = cast(SamType, spec.variant[0]), int(spec.variant[1].removesuffix("px"))
-    model = build(sam_type, default_device(), size)
+    device = default_device()
+    if _FAST in spec.variant and device.type == "cpu":
+        check_fast()
+    size = next((int(part.removesuffix("px")) for part in spec.variant if part.endswith("px")), None)
+    if spec.variant[0] == _OWN:
+        return load_own_weights(spec.weights, device, size)
+    sam_type = cast(SamType, spec.variant[0])
+    model = build(sam_type, device, size)
     load_weights(model, spec.weights, sam_type)
     return model
 
 
 def _check_weights(options: ModelOptions, path: Path) -> None:
     from core.models.sam2.checkpoint import check_checkpoint
+    from core.models.sam2.own_weights import read_architecture
 
-    check_checkpoint(path, options.sam_type)
+    if path.suffix == _OWN_WEIGHTS:
+        read_architecture(path)
+    else:
+        check_checkpoint(path, options.sam_type)
 
 
 def _weights(options: ModelOptions) -> NeededWeights:
@@ -57,12 +73,23 @@ def _weights(options: ModelOptions) -> NeededWeights:
 
 
 def _variant(options: ModelOptions) -> tuple[str, ...]:
-    return options.sam_type, f"{options.sam_image_size}px", *(["compiled"] if options.sam_compile else [])
+    return *_model_variant(options), *([_COMPILED] if options.sam_compile else [])
 
 
 def _generator_variant(options: ModelOptions) -> tuple[str, ...]:
     generator = options.generator if isinstance(options, GeneratorOptions) else GeneratorSettings()
-    return options.sam_type, f"{options.sam_image_size}px", *generator.as_variant()
+    return *_model_variant(options), *generator.as_variant()
+
+
+def _model_variant(options: ModelOptions) -> tuple[str, ...]:
+    """Which model, the side of its square in pixels, and whether it is fast on the CPU."""
+    own = options.model_path is not None and options.model_path.suffix == _OWN_WEIGHTS
+    size = options.sam_image_size or (None if own else USUAL_SAM_IMAGE_SIZE)
+    return (
+        _OWN if own else options.sam_type,
+        *([] if size is None else [f"{size}px"]),
+        *([_FAST] if options.sam_precision == "fast" else []),
+    )
 
 
 SEGMENTER = Backend("sam2", "1", _segmenter, weights=_weights, variant=_variant, check_weights=_check_weights)

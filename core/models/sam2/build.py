@@ -4,16 +4,16 @@ import torch
 from sam2.build_sam import build_sam2
 from sam2.modeling.sam2_base import SAM2Base
 
+from core.models.options import USUAL_SAM_IMAGE_SIZE
 from core.weights.sam2_names import SamType, config_name
 
-IMAGE_SIZE = 1024
 CONDITIONING_FRAMES = 4
 
 
 def build(
     sam_type: SamType,
     device: torch.device,
-    image_size: int = IMAGE_SIZE,
+    image_size: int | None = None,
     conditioning_frames: int = CONDITIONING_FRAMES,
 ) -> SAM2Base:
     """The model with random weights, in evaluation mode; `load_weights` fills them in.
@@ -23,11 +23,11 @@ def build(
     Args:
         sam_type: which.
         device: where it runs.
-        image_size: side of the square it sees, a multiple of 32; trained with 1024.
+        image_size: side of the square it sees, a multiple of 32; None: 1024, which it was trained with.
         conditioning_frames: most prompted frames of an object read at once, the closest; -1: all, as the package.
     """
     overrides = [
-        f"++model.image_size={image_size}",
+        f"++model.image_size={image_size or USUAL_SAM_IMAGE_SIZE}",
         f"++model.max_cond_frames_in_attn={conditioning_frames}",
         "++model.binarize_mask_from_pts_for_mem_enc=true",
     ]

@@ -35,6 +35,11 @@ def load_weights(model: SAM2Base, path: Path, sam_type: SamType) -> None:
     """Fill `model` with the checkpoint's weights. Raises as `check_checkpoint`."""
     state = _tensors(path, torch.device("cpu"))
     _expect(path, state, sam_type)
+    fill(model, state, path, sam_type)
+
+
+def fill(model: SAM2Base, state: Mapping[str, Tensor], path: Path, sam_type: str) -> None:
+    """Fill `model` with tensors from `path`. Raises `RefusedInput` where they are not exactly those of `sam_type`."""
     wanted = model.state_dict()
     differences = [f"{name} is missing" for name in wanted if name not in state]
     differences += [f"{name} is not part of it" for name in state if name not in wanted]

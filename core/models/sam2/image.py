@@ -16,9 +16,9 @@ from torch.nn import functional
 
 from core.masks.region import Region
 from core.models.backoff import in_batches, note_smaller, until_it_fits
-from core.models.device import half_precision
 from core.models.options import GeneratorSettings
 from core.models.roles import GeneratedMask
+from core.models.sam2.precision import computing
 from core.prompts import Prompt, TrackedMask
 from core.video.frames import RGB
 
@@ -29,8 +29,9 @@ _MASK_PROMPT_LOGIT = 10.0  # how sure a mask given as a prompt is, inside and ou
 class Sam2MaskGenerator:
     """Implements `MaskGenerator` on the package's `SAM2AutomaticMaskGenerator`."""
 
-    def __init__(self, model: SAM2Base, settings: GeneratorSettings | None = None) -> None:
+    def __init__(self, model: SAM2Base, settings: GeneratorSettings | None = None, fast: bool = False) -> None:
         self._model = model
+        self._fast = fast
         chosen = settings or GeneratorSettings()
         # The package would need its CUDA extension for this: see `_generated`.
         self._least_area = chosen.min_mask_region_area
@@ -44,7 +45,7 @@ class Sam2MaskGenerator:
 
     def _generate(self, image: RGB) -> list[GeneratedMask]:
         try:
-            with half_precision(self._model.device):
+            with computing(self._model.device, self._fast):
                 found: list[dict[str, Any]] = self._generator.generate(image)
         except IndexError:  # with crops, the package trips over a picture in which it finds nothing
             if self._generator.crop_n_layers == 0:
@@ -67,10 +68,12 @@ class Sam2PromptedSegmenter:
     Args:
         model: SAM 2.
         at_once: most prompts in one forward pass; halved where memory runs out.
+        fast: see `precision`.
     """
 
-    def __init__(self, model: SAM2Base, at_once: int = _PROMPTS_AT_ONCE) -> None:
+    def __init__(self, model: SAM2Base, at_once: int = _PROMPTS_AT_ONCE, fast: bool = False) -> None:
         self._model = model
+        self._fast = fast
         with _without_deprecations():
             self._predictor = SAM2ImagePredictor(model)
         self._at_once = at_once
@@ -83,7 +86,7 @@ class Sam2PromptedSegmenter:
         for index, prompt in enumerate(prompts):
             kind = (prompt.box is not None, len(prompt.points), prompt.mask is not None)
             alike.setdefault(kind, []).append(index)
-        with half_precision(self._model.device):
+        with computing(self._model.device, self._fast):
             self._predictor.set_image(image)
             for indices in alike.values():
                 chosen = [prompts[index] for index in indices]

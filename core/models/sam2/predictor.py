@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.models.backoff import Sizes, free_unused, is_out_of_memory, until_it_fits
-from core.models.device import half_precision
 from core.models.sam2.attention import condition
 from core.models.sam2.batch import batches, track_batch
 from core.models.sam2.features import Features
@@ -29,6 +28,7 @@ from core.models.sam2.heads import (
     without_memory,
 )
 from core.models.sam2.memory import FramePosition, Memory, MemoryBank, MemoryLimits, Recall
+from core.models.sam2.precision import computing
 from core.models.sam2.preprocess import prepare
 from core.models.sam2.prompts import mask_input, point_inputs
 from core.prompts import Prompt
@@ -84,9 +84,10 @@ class StreamingPredictor:
         window: the video.
         batch: most objects in one forward pass; 1 is exact. Fewer where memory runs out, see `sizes`.
         pad: fill batches up to a power of two, for compiled modules, which want the same shapes again.
+        fast: see `precision`.
     """
 
-    def __init__(self, model: SAM2Base, window: Window, batch: int = 1, pad: bool = False) -> None:
+    def __init__(self, model: SAM2Base, window: Window, batch: int = 1, pad: bool = False, fast: bool = False) -> None:
         pointers = model.max_obj_ptrs_in_encoder if model.use_obj_ptrs_in_encoder else 0
         self.window = window
         self.frame = -1
@@ -97,6 +98,7 @@ class StreamingPredictor:
         self.batch = batch
         self.sizes = Sizes(objects=batch)
         self._pad = pad
+        self._fast = fast
         self._reach = MemoryLimits(
             masks=model.num_maskmem,
             pointers=min(pointers, window.num_frames or pointers),
@@ -209,7 +211,7 @@ class StreamingPredictor:
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
-        with torch.inference_mode(), half_precision(self._model.device):
+        with computing(self._model.device, self._fast):
             yield
 
     def _look_at(self, image: RGB) -> None:

@@ -25,13 +25,17 @@ class Sam2Segmenter:
         batch: most objects in one forward pass. On a GPU 16; on the CPU one by one, which is as fast there and equal
             to the package to the last bit.
         compiled: the model's modules are compiled: batches are padded.
+        fast: see `precision`.
     """
 
-    def __init__(self, model: SAM2Base, name: str, batch: int | None = None, compiled: bool = False) -> None:
+    def __init__(
+        self, model: SAM2Base, name: str, batch: int | None = None, compiled: bool = False, fast: bool = False
+    ) -> None:
         self._model = model
         self._name = name
         self._batch = batch or (_BATCH_ON_GPU if model.device.type == "cuda" else 1)
         self._compiled = compiled
+        self._fast = fast
         # Masks are enlarged a few at once: 4K masks of many objects would fill a GPU.
         self.sizes = Sizes(objects=self._batch, masks=4)
 
@@ -42,12 +46,12 @@ class Sam2Segmenter:
     def restore(self, path: Path) -> "Sam2Session":
         """See `VideoSegmenter.restore`."""
         session = self.start()
-        session.predictor = restore_predictor(self._model, path, self._name, pad=self._compiled)
+        session.predictor = restore_predictor(self._model, path, self._name, pad=self._compiled, fast=self._fast)
         session.predictor.sizes = self.sizes
         return session
 
     def _predictor(self, window: Window) -> StreamingPredictor:
-        predictor = StreamingPredictor(self._model, window, self._batch, pad=self._compiled)
+        predictor = StreamingPredictor(self._model, window, self._batch, pad=self._compiled, fast=self._fast)
         predictor.sizes = self.sizes
         return predictor
 

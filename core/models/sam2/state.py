@@ -64,14 +64,16 @@ def save_predictor(predictor: StreamingPredictor, path: Path, model: str) -> Non
     write_session(path, info, tensors, "pt")
 
 
-def restore_predictor(model: SAM2Base, path: Path, name: str, pad: bool = False) -> StreamingPredictor:
-    """The predictor as it was saved; `advance` goes on with the frame after its last. `pad`: see the predictor.
+def restore_predictor(
+    model: SAM2Base, path: Path, name: str, pad: bool = False, fast: bool = False
+) -> StreamingPredictor:
+    """The predictor as it was saved; `advance` goes on with the frame after its last. `pad`, `fast`: see the predictor.
 
     Raises:
         UnsafeFile: the file is damaged, or belongs to another model than `name`.
     """
     info, tensors = read_session(path, Sam2Info, name, "pt")
-    predictor = StreamingPredictor(model, Window(info.height, info.width, info.num_frames), info.batch, pad)
+    predictor = StreamingPredictor(model, Window(info.height, info.width, info.num_frames), info.batch, pad, fast)
     predictor.frame, predictor.step = info.frame, info.step
     predictor.held = None if info.held is None else FramePosition(*info.held)
     for one in info.objects:

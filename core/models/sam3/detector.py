@@ -1,27 +1,55 @@
 """SAM 3 as a `Detector`: any words to boxes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from core.errors import RefusedInput
-from core.models.backoff import until_it_fits
+from core.models.detecting import Family, FrameByFrame
+from core.models.device import default_device, half_precision
+from core.models.options import BOX_THRESHOLD
 from core.models.phrases import check_phrases, phrases
-from core.models.pretrained import from_transformers, load_model, load_processor, to_detections
-from core.prompts import Detection, Trust
+from core.models.pretrained import config_number, from_transformers, load_model, load_processor, to_detections
+from core.models.sam3.backend import FAMILY
+from core.models.sam3.shared import Sam3, load_sam3
+from core.models.spec import ModelSpec
+from core.prompts import Detection
 from core.video.frames import RGB
 
-WHAT = "sam3"
-MODEL_TYPE = "sam3_video"
-USUAL_THRESHOLD = 0.5
+Text = tuple[torch.Tensor, torch.Tensor]
+"""A phrase's features [1, T, C] and attention mask [1, T]."""
 
 
-def load_sam3_detector(folder: Path, device: torch.device, threshold: float = USUAL_THRESHOLD) -> "Sam3Detector":
+def load_sam3_detector(spec: ModelSpec) -> "Sam3Detector":
     """The detector from a folder as `maskflow weights get sam3` makes it. Raises as `load_model`."""
-    model = load_model("Sam3Model", WHAT, MODEL_TYPE, folder, device)
-    return Sam3Detector(model, load_processor("Sam3Processor", WHAT, folder), threshold)
+    return sam3_detector(load_sam3(spec), spec.number(BOX_THRESHOLD, FAMILY.box_threshold))
+
+
+def sam3_detector(sam3: Sam3, threshold: float) -> "Sam3Detector":
+    """The detector of a loaded SAM 3, which shares the encoder with its tracker."""
+    return Sam3Detector(
+        sam3.model.detector_model, sam3.processor, lambda image: sam3.look(image).for_detector, threshold
+    )
+
+
+def load_lone_detector(family: Family, spec: ModelSpec) -> "Sam3Detector":
+    """A relative of SAM 3's detector without a tracker. Raises as `load_model`."""
+    model = load_model(family.model, family.name, family.model_type, spec.weights, default_device())
+    processor = load_processor(family.processor, family.name, spec.weights)
+
+    def encode(image: RGB) -> Any:
+        inputs = processor(images=image, return_tensors="pt", input_data_format="channels_last")
+        return model.get_vision_features(pixel_values=inputs["pixel_values"].to(model.device))
+
+    return Sam3Detector(model, processor, encode, spec.number(BOX_THRESHOLD, family.box_threshold))
+
+
+def check_text(family: Family, path: Path, text: str, *longest: str) -> None:
+    """Raises `RefusedInput` for a phrase longer than the model at `path` reads; `longest`: see `config_number`."""
+    tokenizer = load_processor(family.processor, family.name, path).tokenizer
+    check_tokens(text, tokenizer, config_number(path, *longest))
 
 
 def check_tokens(prompt: str, tokenizer: Any, longest: int) -> None:
@@ -36,69 +64,48 @@ def check_tokens(prompt: str, tokenizer: Any, longest: int) -> None:
 
 
 class Sam3Detector:
-    """Implements `Detector`. Each phrase is encoded once a video, each frame once for all phrases.
+    """Implements `Detector`. Each phrase is encoded once, each frame once for all phrases.
 
     Args:
-        model: `Sam3Model`, in evaluation mode.
+        model: `Sam3Model` or its LiteText relative, in evaluation mode.
         processor: its `Sam3Processor`.
-        threshold: detections under this score are dropped.
+        encode: what the model's image encoder sees in a frame [H, W, 3].
+        threshold: detections that score less are dropped.
     """
 
-    def __init__(self, model: Any, processor: Any, threshold: float = USUAL_THRESHOLD) -> None:
+    def __init__(self, model: Any, processor: Any, encode: Callable[[RGB], Any], threshold: float) -> None:
         self._model = model
         self._processor = processor
+        self._encode = encode
         self.threshold = threshold
-        self._text_output = from_transformers("modeling_outputs", WHAT).BaseModelOutputWithPooling
+        self._texts: dict[str, Text] = {}
+        self._text_output = from_transformers("modeling_outputs", FAMILY.name).BaseModelOutputWithPooling
 
-    @torch.inference_mode()
-    def start(self, prompt: str) -> "Sam3DetectorSession":
+    def start(self, prompt: str) -> FrameByFrame:
         """See `Detector.start`."""
         check_phrases(prompt)
         check_tokens(prompt, self._processor.tokenizer, self._model.config.text_config.max_position_embeddings)
-        texts = {}
-        for phrase in phrases(prompt):
-            inputs = self._processor(text=phrase, return_tensors="pt").to(self._model.device)
-            texts[phrase] = (self._model.get_text_features(**inputs).pooler_output, inputs["attention_mask"])
-        return Sam3DetectorSession(self, texts)
+        texts = {phrase: self._text(phrase) for phrase in phrases(prompt)}
+        return FrameByFrame(lambda image: self.detect(image, texts), self.threshold)
 
-    @torch.inference_mode()
-    def detect(
-        self, images: Sequence[RGB], texts: dict[str, tuple[torch.Tensor, torch.Tensor]]
-    ) -> list[list[Detection]]:
-        """What the texts name in each image, the images in one batch.
+    def detect(self, image: RGB, texts: Mapping[str, Text]) -> list[Detection]:
+        """What the texts, by phrase, name in an image, uint8 RGB [H, W, 3]."""
+        height, width = image.shape[:2]
+        found: list[tuple[list[float], str, float]] = []
+        with torch.inference_mode(), half_precision(self._model.device):
+            vision = self._encode(image)
+            for phrase, (features, mask) in texts.items():
+                text = self._text_output(pooler_output=features)
+                outputs = self._model(vision_embeds=vision, text_embeds=text, attention_mask=mask)
+                (one,) = self._processor.post_process_object_detection(outputs, self.threshold, [(height, width)])
+                scored = zip(one["boxes"].float().tolist(), one["scores"].float().tolist(), strict=True)
+                found += [(corners, phrase, score) for corners, score in scored]
+        return to_detections(found, width, height)
 
-        Args:
-            images: uint8 RGB [H, W, 3], of any sizes.
-            texts: by phrase, its features [1, T, C] and attention mask [1, T].
-        """
-        sizes = [image.shape[:2] for image in images]
-        pixels = self._processor(images=list(images), return_tensors="pt", input_data_format="channels_last")
-        vision = self._model.get_vision_features(pixel_values=pixels["pixel_values"].to(self._model.device))
-        found: list[list[tuple[list[float], str, float]]] = [[] for _ in images]
-        for phrase, (features, mask) in texts.items():
-            outputs = self._model(
-                vision_embeds=vision,
-                text_embeds=self._text_output(pooler_output=features.expand(len(images), -1, -1)),
-                attention_mask=mask.expand(len(images), -1),
-            )
-            results = self._processor.post_process_object_detection(outputs, self.threshold, sizes)
-            for so_far, one in zip(found, results, strict=True):
-                scored = zip(one["boxes"].tolist(), one["scores"].tolist(), strict=True)
-                so_far += [(corners, phrase, score) for corners, score in scored]
-        return [to_detections(one, width, height) for one, (height, width) in zip(found, sizes, strict=True)]
-
-
-class Sam3DetectorSession:
-    """Implements `DetectorSession`."""
-
-    def __init__(self, detector: Sam3Detector, texts: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
-        self._detector = detector
-        self._texts = texts
-
-    def trust_of(self, label: str | None) -> Trust:  # noqa: ARG002 - of all alike
-        """See `DetectorSession.trust_of`."""
-        return Trust(min_score=self._detector.threshold)
-
-    def detect(self, image: RGB) -> list[Detection]:
-        """See `DetectorSession.detect`."""
-        return until_it_fits(lambda: self._detector.detect([image], self._texts)[0], lambda: False)
+    def _text(self, phrase: str) -> Text:
+        if phrase not in self._texts:
+            with torch.inference_mode(), half_precision(self._model.device):
+                inputs = self._processor(text=phrase, return_tensors="pt").to(self._model.device)
+                features = self._model.get_text_features(**inputs).pooler_output
+            self._texts[phrase] = (features, inputs["attention_mask"])
+        return self._texts[phrase]

@@ -1,22 +1,26 @@
 """The adapters on the real transformers classes, built small with random weights."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from small_transformers import save_small_grounding_dino, save_small_sam3
+from small_transformers import hf, save_small_grounding_dino, save_small_sam3
 
 from core.errors import RefusedInput, UnsafeFile
 from core.memory import take_memory_notes
+from core.models.library_session import LibrarySegmenter, LibrarySession
+from core.models.pretrained import to_detections
 from core.models.sam3.backend import check_text
-from core.models.sam3.detector import Sam3Detector, load_sam3_detector
-from core.models.sam3.segmenter import Sam3Segmenter, load_sam3_segmenter
+from core.models.sam3.detector import Sam3Detector, load_sam3_detector, sam3_detector
+from core.models.sam3.segmenter import load_sam3_segmenter, sam3_segmenter
+from core.models.sam3.shared import Sam3, load_sam3
+from core.models.spec import ModelSpec
 from core.prompts import Prompt
 from core.video.frames import RGB
 
-CPU = torch.device("cpu")
 BOX = Prompt(box=(8.0, 35.0, 28.0, 55.0))
 POINTS = Prompt(points=((40.0, 45.0, True), (10.0, 10.0, False)))
 
@@ -27,17 +31,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def detector(folder: Path) -> Sam3Detector:
-    loaded = load_sam3_detector(folder, CPU)
-    return Sam3Detector(loaded._model, loaded._processor, threshold=0.01)
+def sam3(folder: Path) -> Sam3:
+    return load_sam3(_spec(folder))
 
 
 @pytest.fixture(scope="module")
-def segmenter(folder: Path) -> Sam3Segmenter:
-    return load_sam3_segmenter(folder, CPU, "small")
+def detector(sam3: Sam3) -> Sam3Detector:
+    return sam3_detector(sam3, threshold=0.01)
 
 
-def test_words_to_boxes_in_the_picture(detector: Sam3Detector, frames: list[RGB]) -> None:
+@pytest.fixture(scope="module")
+def segmenter(sam3: Sam3) -> LibrarySegmenter:
+    return sam3_segmenter(sam3, "small", batch=1)
+
+
+def _spec(folder: Path, *settings: str) -> ModelSpec:
+    return ModelSpec(backend="sam3", variant=settings, path=folder)
+
+
+def test_words_to_boxes_in_the_picture(sam3: Sam3, detector: Sam3Detector, frames: list[RGB]) -> None:
     found = detector.start("Red ball. PERSON").detect(frames[0])
     assert {one.label for one in found} == {"red ball", "person"}
     for one in found:
@@ -47,48 +59,161 @@ def test_words_to_boxes_in_the_picture(detector: Sam3Detector, frames: list[RGB]
         assert one.score is not None
         assert 0.01 < one.score < 1
     best = max(one.score or 0.0 for one in found)
-    assert Sam3Detector(detector._model, detector._processor, best).start("red ball. person").detect(frames[0]) == []
+    assert sam3_detector(sam3, best).start("red ball. person").detect(frames[0]) == []
     with pytest.raises(RefusedInput, match="name what to find"):
         detector.start(",")
 
 
-def test_a_batch_of_frames_gives_what_each_gives_alone(detector: Sam3Detector, frames: list[RGB]) -> None:
-    session = detector.start("dog. car")
-    images = [frames[0], frames[30], frames[60][:64, :64].copy()]
-    for image, batched in zip(images, detector.detect(images, session._texts), strict=True):
-        alone = session.detect(image)
-        assert len(batched) == len(alone) > 0
-        np.testing.assert_allclose(sorted(o.box for o in batched), sorted(o.box for o in alone), atol=0.05)
-
-
 @pytest.mark.parametrize("prompt", [BOX, POINTS, Prompt(box=BOX.box, points=POINTS.points)])
-def test_masks_are_those_of_the_library_which_forgets_nothing(
-    segmenter: Sam3Segmenter, frames: list[RGB], prompt: Prompt
+def test_masks_and_detections_are_those_of_the_librarys_session_which_forgets_nothing(
+    sam3: Sam3, detector: Sam3Detector, segmenter: LibrarySegmenter, frames: list[RGB], prompt: Prompt
 ) -> None:
-    ours = segmenter.start()
+    ours, finder = segmenter.start(), detector.start("dog")
     assert ours.advance(frames[0]) == {}
     added = ours.add(1, prompt)
-    model, processor = segmenter._model, segmenter._processor
-    theirs = processor.init_video_session()
-    depth = {
-        "input_boxes": prompt.box and [[list(prompt.box)]],
-        "input_points": [[[list(point[:2]) for point in prompt.points]]] if prompt.points else None,
-        "input_labels": [[[int(point[2]) for point in prompt.points]]] if prompt.points else None,
-    }
-    processor.add_inputs_to_inference_session(theirs, 0, 1, original_size=(90, 160), **depth)
+    theirs = LibrarySessionThatForgetsNothing(sam3, "dog")
     areas = []
-    for index in range(25):
-        pixels = processor(images=frames[index], return_tensors="pt")["pixel_values"]
-        output = model(inference_session=theirs, frame=pixels)
-        expected = processor.post_process_masks([output.pred_masks], [(90, 160)])[0].reshape(90, 160).numpy()
+    for index in range(62):
+        expected = theirs.advance(frames[index], {1: prompt} if index == 0 else {})
         tracked = added if index == 0 else ours.advance(frames[index])[1]
-        np.testing.assert_array_equal(tracked.mask, expected)
-        areas.append(int(expected.sum()))
+        np.testing.assert_array_equal(tracked.mask, expected[1])
+        if index % 10 == 0:
+            found = finder.detect(frames[index])
+            assert found
+            np.testing.assert_array_equal([one.box for one in found], theirs.boxes(detector.threshold))
+        areas.append(int(tracked.mask.sum()))
     assert max(areas) > 0
     assert len(set(areas)) > 5, "masks that never change prove nothing"
 
 
-def test_objects_come_and_go_without_touching_each_other(segmenter: Sam3Segmenter, frames: list[RGB]) -> None:
+class LibrarySessionThatForgetsNothing:
+    """The library's `Sam3VideoModel` as its own streaming session runs it, up to where its rules decide on objects."""
+
+    def __init__(self, sam3: Sam3, words: str) -> None:
+        self._sam3 = sam3
+        self._processor = hf.Sam3VideoProcessor(
+            sam3.processor.image_processor, sam3.tracker_processor.video_processor, sam3.processor.tokenizer
+        )
+        self._words = self._processor.init_video_session()
+        self._processor.add_text_prompt(self._words, words)
+        self._objects = sam3.tracker_processor.init_video_session()
+        self._frame = -1
+
+    def advance(self, image: RGB, prompts: dict[int, Prompt]) -> dict[int, Any]:
+        """Masks by object; all frames and features stay in the session."""
+        self._frame += 1
+        self._size = image.shape[:2]
+        model = self._sam3.model
+        pixels = self._processor(images=image, return_tensors="pt", input_data_format="channels_last")["pixel_values"]
+        with torch.inference_mode():
+            self._seen = model.detector_model.get_vision_features(pixel_values=pixels)
+            features, positions = model.get_vision_features_for_tracker(self._seen)
+            self._objects.cache.cache_vision_features(
+                self._frame, {"vision_feats": features, "vision_pos_embeds": positions}
+            )
+            for obj_id, prompt in prompts.items():
+                given = {
+                    "input_boxes": prompt.box and [[list(prompt.box)]],
+                    "input_points": [[[list(point[:2]) for point in prompt.points]]] if prompt.points else None,
+                    "input_labels": [[[int(point[2]) for point in prompt.points]]] if prompt.points else None,
+                }
+                self._sam3.tracker_processor.add_inputs_to_inference_session(
+                    self._objects, self._frame, obj_id, original_size=self._size, **given
+                )
+            out = model.tracker_model(inference_session=self._objects, frame=pixels, frame_idx=self._frame)
+            masks = self._sam3.tracker_processor.post_process_masks([out.pred_masks], [self._size])[0]
+        return {obj_id: mask.reshape(self._size).numpy() for obj_id, mask in zip(out.object_ids, masks, strict=True)}
+
+    def boxes(self, threshold: float) -> list[Any]:
+        """What its detector finds in the present frame, as we would list it."""
+        self._sam3.model.score_threshold_detection, self._sam3.model.det_nms_thresh = threshold, 0.0
+        with torch.inference_mode():
+            (found,) = self._sam3.model.run_detection(self._words, self._seen).values()
+        height, width = self._size
+        scaled = found["bbox"] * torch.tensor([width, height, width, height])
+        rows = zip(scaled.tolist(), ["dog"] * len(scaled), found["scores"].tolist(), strict=True)
+        return [one.box for one in to_detections(rows, width, height)]
+
+
+def test_each_frame_is_encoded_once_and_each_phrase_once_a_run(sam3: Sam3, frames: list[RGB]) -> None:
+    finder = sam3_detector(sam3, threshold=0.01)
+    before, text_calls = sam3.encoded_frames, []
+    real = sam3.model.detector_model.get_text_features
+
+    def counted(**given: Any) -> Any:
+        text_calls.append(1)
+        return real(**given)
+
+    sam3.model.detector_model.get_text_features = counted
+    try:
+        for _ in range(2):
+            words, session = finder.start("dog. cat"), sam3_segmenter(sam3, "small", batch=1).start()
+            for index in range(6):
+                session.advance(frames[index])
+                words.detect(frames[index])
+                session.add(index, BOX)
+    finally:
+        del sam3.model.detector_model.get_text_features
+    assert sam3.encoded_frames - before == 12
+    assert len(text_calls) == 2
+
+
+def test_a_frame_in_which_nothing_is_followed_or_sought_is_not_encoded(sam3: Sam3, frames: list[RGB]) -> None:
+    before = sam3.encoded_frames
+    session = sam3_segmenter(sam3, "small", batch=1).start()
+    for index in range(4):
+        session.advance(frames[index])
+    assert sam3.encoded_frames == before
+
+
+def test_detector_and_segmenter_are_one_model_in_memory(folder: Path, sam3: Sam3) -> None:
+    other = _spec(folder, "box_threshold=0.3")
+    assert load_sam3(other) is sam3
+    assert load_sam3_detector(other)._model is sam3.model.detector_model
+    assert load_sam3_segmenter(_spec(folder))._model.model is sam3.model.tracker_model
+
+
+def test_objects_tracked_together_are_those_tracked_one_by_one(sam3: Sam3, frames: list[RGB]) -> None:
+    given = np.zeros((90, 160), np.bool_)
+    given[20:60, 30:90] = True
+    prompts = {0: {1: BOX, 2: POINTS, 3: Prompt(mask=given)}, 4: {4: BOX, 2: POINTS}, 6: {5: POINTS}}
+
+    def run(batch: int) -> tuple[list[dict[int, Any]], LibrarySession]:
+        session = sam3_segmenter(sam3, "small", batch).start()
+        rows = []
+        for index in range(12):
+            masks = session.advance(frames[index])
+            masks |= {obj_id: session.add(obj_id, one) for obj_id, one in prompts.get(index, {}).items()}
+            if index == 8:
+                session.drop(1)
+            rows.append(masks)
+        return rows, session
+
+    alone, together = run(1), run(8)
+    for one, other in zip(alone[0], together[0], strict=True):
+        assert list(one) == list(other)
+        for obj_id, tracked in one.items():
+            assert np.mean(tracked.mask != other[obj_id].mask) < 1e-3
+            assert tracked.score == pytest.approx(other[obj_id].score, abs=1e-4)
+    assert together[1].stored_bytes() == alone[1].stored_bytes()
+
+
+@pytest.mark.slow
+def test_objects_that_come_and_go_leave_nothing_behind(sam3: Sam3, frames: list[RGB]) -> None:
+    session = sam3_segmenter(sam3, "small", batch=1).start()
+    held = []
+    for index in range(70):
+        session.advance(frames[index % len(frames)])
+        if index < 50:
+            session.add(index, BOX)
+        for obj_id in [one for one in session.objects if one <= index - 2]:
+            session.drop(obj_id)
+        held.append(session.stored_bytes())
+    assert max(held[10:50]) == held[10]
+    assert held[-1] == 0
+
+
+def test_objects_come_and_go_without_touching_each_other(segmenter: LibrarySegmenter, frames: list[RGB]) -> None:
     alone, together = segmenter.start(), segmenter.start()
     for one in (alone, together):
         one.advance(frames[0])
@@ -106,7 +231,7 @@ def test_objects_come_and_go_without_touching_each_other(segmenter: Sam3Segmente
     assert list(together.objects) == [7]
 
 
-def test_a_correction_keeps_the_objects_memory(segmenter: Sam3Segmenter, frames: list[RGB]) -> None:
+def test_a_correction_keeps_the_objects_memory(segmenter: LibrarySegmenter, frames: list[RGB]) -> None:
     session = segmenter.start()
     session.advance(frames[0])
     given = np.zeros((90, 160), np.bool_)
@@ -121,7 +246,7 @@ def test_a_correction_keeps_the_objects_memory(segmenter: Sam3Segmenter, frames:
 
 
 def test_memory_does_not_grow_and_a_restored_session_goes_on(
-    segmenter: Sam3Segmenter, frames: list[RGB], tmp_path: Path
+    sam3: Sam3, segmenter: LibrarySegmenter, frames: list[RGB], tmp_path: Path
 ) -> None:
     session = segmenter.start()
     session.advance(frames[0])
@@ -143,21 +268,21 @@ def test_memory_does_not_grow_and_a_restored_session_goes_on(
             np.testing.assert_array_equal(tracked.mask, expected[obj_id].mask)
             assert tracked.score == expected[obj_id].score
     with pytest.raises(UnsafeFile, match="saved with small"):
-        Sam3Segmenter(segmenter._model, segmenter._processor, "other").restore(tmp_path / "session")
+        sam3_segmenter(sam3, "other", batch=1).restore(tmp_path / "session")
 
 
 def test_another_models_folder_is_refused(tmp_path: Path) -> None:
     folder = save_small_grounding_dino(tmp_path)
-    for load in (lambda: load_sam3_detector(folder, CPU), lambda: load_sam3_segmenter(folder, CPU, "x")):
+    for load in (load_sam3_detector, load_sam3_segmenter):
         with pytest.raises(UnsafeFile, match=f"{folder}: no"):
-            load()
+            load(_spec(folder))
 
 
 def test_anchors_are_remembered_like_first_prompts_the_latest_of_them(
-    segmenter: Sam3Segmenter, frames: list[RGB]
+    segmenter: LibrarySegmenter, frames: list[RGB]
 ) -> None:
     session = segmenter.start()
-    most = segmenter._model.config.max_cond_frame_num
+    most = segmenter._model.model.config.max_cond_frame_num
     for number in range(30):
         session.advance(frames[number])
         if number % 4 == 0:
@@ -186,14 +311,15 @@ class _FullOnce:
 
 
 def test_where_memory_runs_out_it_is_freed_and_tried_again(
-    detector: Sam3Detector, segmenter: Sam3Segmenter, frames: list[RGB]
+    sam3: Sam3, detector: Sam3Detector, segmenter: LibrarySegmenter, frames: list[RGB]
 ) -> None:
     expected = detector.start("dog").detect(frames[0])
-    full = Sam3Detector(_FullOnce(detector._model), detector._processor, 0.01)
+    full = Sam3Detector(_FullOnce(detector._model), detector._processor, detector._encode, 0.01)
     assert full.start("dog").detect(frames[0]) == expected
     masks = []
-    for model in (segmenter._model, _FullOnce(segmenter._model)):
-        session = Sam3Segmenter(model, segmenter._processor, "small").start()
+    model = segmenter._model
+    for one in (model, replace(model, model=_FullOnce(model.model))):
+        session = LibrarySegmenter(one).start()
         session.advance(frames[0])
         masks.append([session.add(1, BOX).mask, session.advance(frames[1])[1].mask])
     assert all(np.array_equal(one, other) for one, other in zip(*masks, strict=True))

@@ -1,0 +1,1 @@
+"""EdgeTAM through transformers (Zhou et al., CVPR 2025): SAM 2 for small devices."""

@@ -1,0 +1,244 @@
+"""Video models of the `transformers` library as `VideoSegmenter`: their classes, and sessions that forget.
+
+Each object has a session of the library of its own, so that objects come and go alone; all share one encoding of
+each frame. What later frames do not read is removed after each, so memory grows neither with the video nor with the
+objects that were dropped.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.errors import UnsafeFile
+from core.models.backoff import Sizes, until_it_fits
+from core.models.device import half_precision
+from core.models.session_file import SessionInfo, read_session, write_session
+from core.prompts import Prompt, TrackedMask
+from core.video.frames import RGB
+
+_KEPT = ("maskmem_features", "maskmem_pos_enc", "object_pointer", "object_score_logits")
+Tracked = tuple[Tensor, Tensor]
+"""One object on a frame: mask logits [1, 1, h, w], and the logit that it is there."""
+
+
+class _Info(SessionInfo):
+    frame: int
+    objects: list[int]
+
+
+@dataclass(frozen=True)
+class LibraryModel:
+    """A video model of the library, in evaluation mode.
+
+    Attributes:
+        model: tracks objects in its own sessions.
+        processor: prepares prompts, and makes masks of what the model says.
+        name: names model, weights and settings: a saved session goes on with the same only.
+        prepare: a frame [H, W, 3] as the model wants it, [1, 3, S, S].
+        encode: a frame's features as the library caches them; None: the model encodes frames itself.
+        track_together: several objects without new prompts in one pass; None: the model cannot.
+        batch: most objects in one pass.
+    """
+
+    model: Any
+    processor: Any
+    name: str
+    prepare: Callable[[RGB], Tensor]
+    encode: Callable[[RGB], Mapping[str, Any]] | None = None
+    track_together: Callable[[Sequence[Any], int, Mapping[str, Any]], list[Tracked]] | None = None
+    batch: int = 1
+
+
+class LibrarySegmenter:
+    """Implements `VideoSegmenter`."""
+
+    def __init__(self, model: LibraryModel) -> None:
+        self._model = model
+
+    def start(self) -> "LibrarySession":
+        """A session for one video."""
+        return LibrarySession(self._model)
+
+    def restore(self, path: Path) -> "LibrarySession":
+        """See `VideoSegmenter.restore`."""
+        info, tensors = read_session(path, _Info, self._model.name, "pt")
+        session = self.start()
+        session.frame = info.frame
+        for obj_id in info.objects:
+            session.objects[obj_id] = session.new_object()
+        try:
+            for key, tensor in tensors.items():
+                owner, kind, frame, name = key.split("/")
+                memory = session.objects[int(owner)].output_dict_per_obj[0][kind]
+                memory.setdefault(int(frame), {})[name] = tensor.to(self._model.model.device)
+        except (KeyError, ValueError):
+            raise UnsafeFile(f"{path}: not a saved session that can be read (a tensor is called {key!r})") from None
+        return session
+
+
+class LibrarySession:
+    """Implements `SegmenterSession`. A prompt for a known object corrects it; its memory is kept."""
+
+    patience_s = 5.0  # the prompted frames are remembered for ever, but each object costs time on each frame
+
+    def __init__(self, model: LibraryModel) -> None:
+        self._model = model
+        self._image: RGB | None = None
+        self._pixels: Tensor | None = None
+        self._features = self._fresh().cache
+        self._sizes = Sizes(objects=model.batch)
+        self.frame = -1
+        self.objects: dict[int, Any] = {}
+
+    def advance(self, image: RGB, upcoming: RGB | None = None) -> dict[int, TrackedMask]:  # noqa: ARG002 - no use for it
+        """See `SegmenterSession.advance`."""
+        self.frame += 1
+        self._image, self._pixels = image, None
+        self._features.clear_all()
+        found: dict[int, TrackedMask] = {}
+        while left := [obj_id for obj_id in self.objects if obj_id not in found]:
+            some = self._alike(left)
+            tracked = until_it_fits(lambda some=some: self._run(some), lambda: self._sizes.shrink("objects"))  # type: ignore[misc]
+            found.update(zip(some, tracked, strict=False))
+        return {obj_id: found[obj_id] for obj_id in self.objects}
+
+    def add(self, obj_id: int, prompt: Prompt) -> TrackedMask:
+        """See `SegmenterSession.add`."""
+        if self._image is None:
+            raise ValueError("a prompt needs a present frame: advance first")
+        one = self.objects.get(obj_id) or self.new_object()
+        if prompt.anchor:  # the library takes frames that were tracked for corrections
+            one.output_dict_per_obj[0]["non_cond_frame_outputs"].pop(self.frame, None)
+            one.frames_tracked_per_obj[0].pop(self.frame, None)
+        inputs: dict[str, Any] = {}
+        if prompt.mask is not None:
+            inputs["input_masks"] = [torch.from_numpy(prompt.mask)]
+        else:
+            if prompt.box is not None:
+                inputs["input_boxes"] = [[list(prompt.box)]]
+            if prompt.points:
+                inputs["input_points"] = [[[[x, y] for x, y, _ in prompt.points]]]
+                inputs["input_labels"] = [[[int(positive) for _, _, positive in prompt.points]]]
+        self._model.processor.add_inputs_to_inference_session(
+            one, self.frame, 0, original_size=self._image.shape[:2], **inputs
+        )
+        known = self.objects.get(obj_id)
+        self.objects[obj_id] = one
+        try:
+            tracked = until_it_fits(lambda: self._run([obj_id])[0], lambda: False)
+        except BaseException:
+            if known is None:
+                del self.objects[obj_id]
+            raise
+        return tracked if prompt.mask is None else TrackedMask(prompt.mask, tracked.score)
+
+    def drop(self, obj_id: int) -> None:
+        """See `SegmenterSession.drop`."""
+        self.objects.pop(obj_id, None)
+
+    def save(self, path: Path) -> None:
+        """See `SegmenterSession.save`."""
+        tensors = {
+            f"{obj_id}/{kind}/{frame}/{name}": value.clone(memory_format=torch.contiguous_format)
+            for obj_id, one in self.objects.items()
+            for kind, memories in one.output_dict_per_obj[0].items()
+            for frame, memory in memories.items()
+            for name, value in memory.items()
+        }
+        write_session(path, _Info(model=self._model.name, frame=self.frame, objects=list(self.objects)), tensors, "pt")
+
+    def new_object(self) -> Any:
+        """An empty session of the library for one object."""
+        one = self._fresh()
+        one.cache = self._features
+        one.obj_id_to_idx(0)
+        return one
+
+    def stored_bytes(self) -> int:
+        """Bytes of all tensors remembered."""
+        return sum(
+            tensor.nbytes
+            for one in self.objects.values()
+            for memories in one.output_dict_per_obj[0].values()
+            for memory in memories.values()
+            for tensor in memory.values()
+        )
+
+    def _fresh(self) -> Any:
+        return self._model.processor.init_video_session(inference_device=self._model.model.device)
+
+    def _alike(self, obj_ids: Sequence[int]) -> list[int]:
+        """The first object, and others that go through the model with it: those with memories of the same frames."""
+        if self._model.track_together is None:
+            return [obj_ids[0]]
+        frames = _remembered(self.objects[obj_ids[0]])
+        return [obj_id for obj_id in obj_ids if _remembered(self.objects[obj_id]) == frames][: self._sizes.objects]
+
+    def _run(self, obj_ids: Sequence[int]) -> list[TrackedMask]:
+        """Objects on the present frame: one, or several without new prompts."""
+        sessions = [self.objects[obj_id] for obj_id in obj_ids]
+        with torch.inference_mode(), half_precision(self._model.model.device):
+            features = self._encoded()
+            if len(sessions) > 1 and self._model.track_together is not None and features is not None:
+                tracked = self._model.track_together(sessions, self.frame, features)
+            else:
+                output = self._model.model(inference_session=sessions[0], frame=self._pixels, frame_idx=self.frame)
+                tracked = [(output.pred_masks, output.object_score_logits)]
+            for one in sessions:
+                self._forget(one)
+            return [self._mask(*one) for one in tracked]
+
+    def _encoded(self) -> Mapping[str, Any] | None:
+        """Prepare the present frame, once for all objects; encode it where the model does not."""
+        assert self._image is not None
+        if self._pixels is None:
+            self._pixels = self._model.prepare(self._image)
+        if self._model.encode is None:
+            return None
+        if self._features.get_vision_features(self.frame) is None:
+            self._features.cache_vision_features(self.frame, self._model.encode(self._image))
+        features: Mapping[str, Any] = self._features.get_vision_features(self.frame)
+        return features
+
+    def _mask(self, logits: Tensor, presence: Tensor) -> TrackedMask:
+        assert self._image is not None
+        size = (self._image.shape[0], self._image.shape[1])
+        masks = self._model.processor.post_process_masks([logits], [size], binarize=True)[0]
+        return TrackedMask(masks.reshape(size).cpu().numpy(), float(presence.flatten()[0].float().sigmoid()))
+
+    def _forget(self, one: Any) -> None:
+        """Keep what later frames read: 6 masks, 15 pointers and the latest prompted frames."""
+        config = self._model.model.config
+        memories = one.output_dict_per_obj[0]
+        for memory in [*memories["cond_frame_outputs"].values(), *memories["non_cond_frame_outputs"].values()]:
+            for name in [name for name in memory if name not in _KEPT]:
+                del memory[name]
+        recent = memories["non_cond_frame_outputs"]
+        for frame in list(recent):
+            if self.frame - frame >= config.max_object_pointers_in_encoder:
+                del recent[frame]
+            elif self.frame - frame >= config.num_maskmem:
+                recent[frame].pop("maskmem_features", None)
+                recent[frame].pop("maskmem_pos_enc", None)
+        self._forget_prompts(memories["cond_frame_outputs"])
+        if one.processed_frames is not None:
+            one.processed_frames.clear()
+        for by_frame in (one.point_inputs_per_obj[0], one.mask_inputs_per_obj[0], one.frames_tracked_per_obj[0]):
+            for frame in [frame for frame in by_frame if frame != self.frame]:
+                del by_frame[frame]
+
+    def _forget_prompts(self, prompted: dict[int, Any]) -> None:
+        """Of many prompted frames the closest are read: going forward, the latest."""
+        config = self._model.model.config
+        for frame in sorted(prompted)[: -config.max_cond_frame_num] if config.max_cond_frame_num > 0 else ():
+            if self.frame - frame >= config.max_object_pointers_in_encoder:
+                del prompted[frame]
+
+
+def _remembered(one: Any) -> dict[str, list[int]]:
+    """The frames that an object's memories are of, in the order in which they are read."""
+    return {kind: list(memories) for kind, memories in one.output_dict_per_obj[0].items()}

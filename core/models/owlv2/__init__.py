@@ -1,0 +1,1 @@
+"""OWLv2 through transformers (Minderer et al., NeurIPS 2023)."""
