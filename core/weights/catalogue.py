@@ -16,11 +16,14 @@ TINY_SAM2 = Path(__file__).with_name("tiny_sam2.safetensors")
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """One file: its place below the models folder, where it comes from, its bytes and their SHA-256."""
+    """One file: its place below the models folder, where it comes from, its bytes and their SHA-256.
+
+    `size_bytes` is None of small files whose size was nowhere published: they are known by their digest.
+    """
 
     path: str
     url: str
-    size_bytes: int
+    size_bytes: int | None
     sha256: str
 
 
@@ -31,19 +34,21 @@ class Weights:
     Attributes:
         name: what `maskflow weights get` calls them.
         licence: of the weights.
-        files: all of them.
+        files: all of them, the largest last.
+        use: what the model does: `tracks` objects, finds `any words` or `COCO's words`.
         gated: the source wants its terms accepted, and a token in HF_TOKEN.
     """
 
     name: str
     licence: str
     files: Sequence[WeightsFile]
+    use: str
     gated: bool = False
 
     @property
     def size_bytes(self) -> int:
-        """Of all files together."""
-        return sum(file.size_bytes for file in self.files)
+        """Of all files together; also the least that the model takes of a GPU's memory."""
+        return sum(file.size_bytes or 0 for file in self.files)
 
     def place(self, models: Path = MODELS) -> Path:
         """The path to hand to a flow: the file, or the folder where there are several."""
@@ -51,10 +56,29 @@ class Weights:
         return first if len(self.files) == 1 else first.parent
 
 
+@dataclass(frozen=True)
+class OwnWeights:
+    """Weights that the user has to fetch: no digest of theirs is published in two places.
+
+    Attributes:
+        name: of the backend, and of their folder below the models folder.
+        licence: of the weights.
+        page: where they are.
+        use: as in `Weights`.
+    """
+
+    name: str
+    licence: str
+    page: str
+    use: str
+
+
 def sam2_path(sam_type: SamType) -> str:
     """Where the checkpoint of this SAM 2 model belongs, below the models folder."""
     return f"sam2/checkpoints/{sam_type}.pt"
 
+
+ANY_WORDS, COCO_WORDS, TRACKS = "any words", "COCO's words", "tracks"
 
 _SAM2_FILES = {
     "sam2_hiera_tiny": (155906050, "65b50056e05bcb13694174f51bb6da89c894b57b75ccdf0ba6352c597c5d1125"),
@@ -71,11 +95,12 @@ _SAM2_FILES = {
 def _sam2(sam_type: SamType) -> Weights:
     release = "092824" if sam_type.startswith("sam2.1") else "072824"
     url = f"https://dl.fbaipublicfiles.com/segment_anything_2/{release}/{sam_type}.pt"
-    return Weights(sam_type, "Apache-2.0", [WeightsFile(sam2_path(sam_type), url, *_SAM2_FILES[sam_type])])
+    file = WeightsFile(sam2_path(sam_type), url, *_SAM2_FILES[sam_type])
+    return Weights(sam_type, "Apache-2.0", [file], TRACKS)
 
 
 def _hugging_face(
-    name: str, licence: str, source: str, files: dict[str, tuple[int, str]], gated: bool = False
+    name: str, licence: str, use: str, source: str, files: dict[str, tuple[int | None, str]], gated: bool = False
 ) -> Weights:
     """Files of a Hugging Face repository at one commit; `source` is `owner/name/resolve/commit`.
 
@@ -89,11 +114,12 @@ def _hugging_face(
             WeightsFile(f"{name}/{file}", f"https://huggingface.co/{source}/{file}", *facts)
             for file, facts in files.items()
         ],
+        use,
         gated,
     )
 
 
-_GROUNDING_DINO_COMMON = {
+_GROUNDING_DINO_COMMON: dict[str, tuple[int | None, str]] = {
     "preprocessor_config.json": (457, "8454179ba95e2ad22947835aad7b45862a601fc0055ab88bf1ee70892d3aea60"),
     "tokenizer.json": (711396, "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66"),
     "tokenizer_config.json": (1237, "d40ab645b68211910b9170d22433d43186a6ec8ee6fd10ba170524b25bf4fb56"),
@@ -106,6 +132,7 @@ WEIGHTS: Sequence[Weights] = (
     _hugging_face(
         "grounding-dino-tiny",
         "Apache-2.0",
+        ANY_WORDS,
         "IDEA-Research/grounding-dino-tiny/resolve/a2bb814dd30d776dcf7e30523b00659f4f141c71",
         {
             "model.safetensors": (689359096, "1a2412ef99bd74bcd3c2a246fa1e48581f8889a1300c9051974741314fc042f3"),
@@ -116,6 +143,7 @@ WEIGHTS: Sequence[Weights] = (
     _hugging_face(
         "grounding-dino-base",
         "Apache-2.0",
+        ANY_WORDS,
         "IDEA-Research/grounding-dino-base/resolve/12bdfa3120f3e7ec7b434d90674b3396eccf88eb",
         {
             "model.safetensors": (933400872, "5548f844c928c4b6f411fa8cbcc2bfa8dbbba437cb1d513975519f93c2a9ed21"),
@@ -126,6 +154,7 @@ WEIGHTS: Sequence[Weights] = (
     _hugging_face(
         "sam3",
         "SAM License",
+        f"{TRACKS}, {ANY_WORDS}",
         "facebook/sam3/resolve/3c879f39826c281e95690f02c7821c4de09afae7",
         {
             "model.safetensors": (3439938512, "6d06f0a5f84e435071fe6603e61d0b4cc7b40e0d39d487cfd4d67d8cc11cc14a"),
@@ -139,6 +168,50 @@ WEIGHTS: Sequence[Weights] = (
         },
         gated=True,
     ),
+    _hugging_face(
+        "owlv2",
+        "Apache-2.0",
+        ANY_WORDS,
+        "google/owlv2-base-patch16-ensemble/resolve/cfd3195ba4ea9592eec887ded089f4c08eff231d",
+        {
+            "model.safetensors": (619918824, "e1e130b9e404cf91a75ad45644c1da9d7fa5284085eecc864266a6923efb99e7"),
+            "config.json": (414, "ba9df8c25a4b8461887dd0a93d9252c9cd84697fe8d49a9d8794ce409af9acb2"),
+            "preprocessor_config.json": (425, "cf3e396635b797ee1a464e1b2836e98748f8edac19e89aaa2c93b55ac15b0064"),
+            "vocab.json": (1059962, "e089ad92ba36837a0d31433e555c8f45fe601ab5c221d4f607ded32d9f7a4349"),
+            "merges.txt": (524619, "9fd691f7c8039210e0fced15865466c65820d09b63988b0174bfe25de299051a"),
+            "tokenizer_config.json": (1100, "b55cda6198e152ded427c8a9b3faf1cccf27a7fa080697a62f6ff143f511f44f"),
+            "special_tokens_map.json": (121, "d6e2b9cf664efbad2d22998b8d3da986abcbeed3e0825ad33605c9401f9cf73e"),
+            "added_tokens.json": (67, "e5dc0da35d20111e8ff3fdfc03682beca23d5f94ed74331bce81786b2636a24f"),
+        },
+    ),
+    _hugging_face(
+        "edgetam",
+        "Apache-2.0",
+        TRACKS,
+        "yonigozlan/EdgeTAM-hf/resolve/c266ce53b3fc00f0f495b583f6a116c4e57f53bb",
+        {
+            "model.safetensors": (55912824, "8858f8e4757b0b96dab8763f296ecffd845efbbbf698f64163cfa20a63d5fff4"),
+            "config.json": (None, "0827d003132f67efc496928f4fe5dd4125fcac518950c4eabe1d1f85e245c82a"),
+            "preprocessor_config.json": (None, "247f7be8f3979e98bc8e89b94c3e6542f6f1506070c97fbcc983f53a64a9bf86"),
+            "processor_config.json": (None, "f8a68e865cfad115c1c2763f3d93eca7b1c622da06da2a9273eb437fb2389b6d"),
+            "video_preprocessor_config.json": (
+                None,
+                "0b05a4bdcd7bb31e7bc12d5882e6a4f4ea7fcc8063d2240ab225e57561658233",
+            ),
+        },
+    ),
+)
+
+_HUB = "https://huggingface.co"
+OWN_WEIGHTS: Sequence[OwnWeights] = (
+    OwnWeights(
+        "mm-grounding-dino",
+        "Apache-2.0",
+        f"{_HUB}/openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
+        ANY_WORDS,
+    ),
+    OwnWeights("sam3-lite-text", "see page", f"{_HUB}/yonigozlan/sam3-litetext-s0", ANY_WORDS),
+    OwnWeights("d-fine", "Apache-2.0", f"{_HUB}/ustc-community/dfine-nano-coco", COCO_WORDS),
 )
 
 
@@ -147,4 +220,13 @@ def find_weights(name: str) -> Weights:
     for weights in WEIGHTS:
         if weights.name == name:
             return weights
+    own = next((one for one in OWN_WEIGHTS if one.name == name), None)
+    if own is not None:
+        raise RefusedInput.of("name", name, how_to_fetch(own))
     raise RefusedInput.of("name", name, "one of " + ", ".join(weights.name for weights in WEIGHTS))
+
+
+def how_to_fetch(own: OwnWeights, models: Path = MODELS) -> str:
+    """What to do to have weights that are not fetched."""
+    place = models / own.name
+    return f"put the folder of {own.page} at {place}/ (no digest of it is published twice, so it is not fetched)"

@@ -12,6 +12,7 @@ from core.store.lock import exclusive
 from core.weights.catalogue import Weights, WeightsFile
 
 _CHUNK_BYTES = 2**20
+_SMALL_BYTES = 2**20  # a file of unknown size is no larger
 _TIMEOUT_S = 60.0
 Report = Callable[[int], None]
 
@@ -25,7 +26,7 @@ def check(file: WeightsFile, models: Path) -> str:
     path = models / file.path
     if not path.is_file():
         return "missing"
-    if path.stat().st_size != file.size_bytes or sha256_file(path) != file.sha256:
+    if path.stat().st_size != (file.size_bytes or path.stat().st_size) or sha256_file(path) != file.sha256:
         return "damaged"
     return "ok"
 
@@ -56,7 +57,7 @@ def download(weights: Weights, file: WeightsFile, models: Path, mirror: str | No
     url = file.url if mirror is None else f"{mirror.rstrip('/')}/{file.path}"
     with exclusive(final):
         if check(file, models) == "ok":
-            report(file.size_bytes)
+            report(final.stat().st_size)
             return
         try:
             _fetch(url, part, file.size_bytes, request_headers(weights, url), report)
@@ -73,9 +74,11 @@ def download(weights: Weights, file: WeightsFile, models: Path, mirror: str | No
         _accept(file, url, part, final)
 
 
-def _fetch(url: str, part: Path, size_bytes: int, headers: dict[str, str], report: Report) -> None:
+def _fetch(url: str, part: Path, size_bytes: int | None, headers: dict[str, str], report: Report) -> None:
+    if size_bytes is None:  # small: from its start, and as long as it is
+        part.unlink(missing_ok=True)
     there = part.stat().st_size if part.exists() else 0
-    if there >= size_bytes:
+    if size_bytes is not None and there >= size_bytes:
         return
     headers = {**headers, "Accept-Encoding": "identity"}  # bytes as they are, so that a range can be requested
     if there:
@@ -85,16 +88,17 @@ def _fetch(url: str, part: Path, size_bytes: int, headers: dict[str, str], repor
         resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
         there = there if resumed else 0
         length = response.headers.get("Content-Length")
-        if length is not None and there + int(length) != size_bytes:
+        if length is not None and size_bytes is not None and there + int(length) != size_bytes:
             part.unlink(missing_ok=True)
             has = there + int(length)
             raise DownloadFailed(f"{url}: has {has:,} bytes, the published file {size_bytes:,}: not the published file")
         with part.open("ab" if resumed else "wb") as stream:
             for chunk in response.iter_bytes(_CHUNK_BYTES):
                 there += len(chunk)
-                if there > size_bytes:
+                most = _SMALL_BYTES if size_bytes is None else size_bytes
+                if there > most:
                     part.unlink()
-                    more = f"{url}: sends more than the {size_bytes:,} bytes published: not the published file, removed"
+                    more = f"{url}: sends more than the {most:,} bytes published: not the published file, removed"
                     raise DownloadFailed(more)
                 stream.write(chunk)
                 report(there)
@@ -104,7 +108,7 @@ def _fetch(url: str, part: Path, size_bytes: int, headers: dict[str, str], repor
 
 def _accept(file: WeightsFile, url: str, part: Path, final: Path) -> None:
     there = part.stat().st_size
-    if there < file.size_bytes:
+    if file.size_bytes is not None and there < file.size_bytes:
         raise DownloadFailed(f"{url}: ended after {there:,} of {file.size_bytes:,} bytes; run the same command again")
     digest = sha256_file(part)
     if digest != file.sha256:

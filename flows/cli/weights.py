@@ -18,8 +18,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from core.errors import RefusedInput
-from core.weights.catalogue import MODELS, WEIGHTS, Weights, find_weights
+from core.weights.catalogue import MODELS, OWN_WEIGHTS, WEIGHTS, Weights, find_weights, how_to_fetch
 from core.weights.download import DownloadFailed, check, download, part_of
+from core.weights.folder import WEIGHTS_FILE
 from core.weights.sam2_names import SAM_TYPES
 from flows.cli.console import open_console
 from flows.cli.paths import HomePath
@@ -35,17 +36,25 @@ def list_weights(*, models: HomePath = MODELS) -> int:
     Args:
         models: folder of the weights.
     """
-    table = Table(Column("name", no_wrap=True), "size", "licence", "state")
+    table = Table(*(Column(name, no_wrap=True) for name in ("name", "does", "size")), "licence", "state")
     for weights in WEIGHTS:
         state = _presence(weights, models)
         licence = weights.licence + (", to accept" if weights.gated else "")
-        table.add_row(weights.name, decimal(weights.size_bytes), licence, Text(state, style=_STYLES[state]))
+        row = (weights.name, weights.use, decimal(weights.size_bytes), licence)
+        table.add_row(*row, Text(state, style=_STYLES[state]))
+    for own in OWN_WEIGHTS:
+        state = "on disk" if (models / own.name / WEIGHTS_FILE).is_file() else "missing"
+        table.add_row(own.name, own.use, "", own.licence, Text(state, style=_STYLES[state]))
     console = open_console()
     console.print(table)
     sam2, folder = find_weights(SAM_TYPES[0]).place(models).parent, models / "NAME"
     console.print(
-        f"They belong to {sam2}/NAME.pt, the others to {folder}/; `maskflow weights verify NAME` lists files."
+        f"They belong to {sam2}/NAME.pt, the others to {folder}/; `maskflow weights verify NAME` lists files. "
+        "Each takes at least its size of a GPU's memory. Apache-2.0 allows commercial use; "
+        "for other licences see their pages."
     )
+    for own in OWN_WEIGHTS:
+        console.print(f"{own.name}: {how_to_fetch(own, models)}.", soft_wrap=True)
     return 0
 
 
@@ -116,5 +125,5 @@ def _presence(weights: Weights, models: Path) -> str:
         return "missing"
     if not all(path.is_file() for path in paths):
         return "in part"
-    sizes = all(path.stat().st_size == file.size_bytes for path, file in zip(paths, weights.files, strict=True))
+    sizes = all(file.size_bytes in (None, path.stat().st_size) for path, file in zip(paths, weights.files, strict=True))
     return "on disk" if sizes else "damaged"

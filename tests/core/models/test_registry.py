@@ -97,7 +97,7 @@ def test_a_name_that_no_backend_has_loads_nothing_else(role: Role[Any]) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(RefusedInput, match=r"segmenter = 'sam9'.*auto, sam2, sam3, classical"):
+    with pytest.raises(RefusedInput, match=r"segmenter = 'sam9'.*auto, sam2, sam3, edgetam, classical"):
         SEGMENTERS.choose("sam9", PLAIN)
 
 

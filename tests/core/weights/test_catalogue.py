@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import RefusedInput
-from core.weights.catalogue import WEIGHTS, find_weights, sam2_path
+from core.weights.catalogue import OWN_WEIGHTS, WEIGHTS, find_weights, sam2_path
 from core.weights.sam2_names import SAM_TYPES
 
 
@@ -15,7 +15,8 @@ def test_every_entry_is_complete() -> None:
         for file in weights.files:
             assert file.url.startswith("https://")
             assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
-            assert file.size_bytes > 0
+            assert file.size_bytes is None or file.size_bytes > 0
+            assert file.size_bytes is not None or Path(file.path).suffix == ".json"
             assert not Path(file.path).is_absolute()
         assert all(Path(file.path).suffix not in (".safetensors", ".pt") for file in weights.files[:-1]), "come last"
 
@@ -25,6 +26,12 @@ def test_the_place_is_what_a_flow_takes() -> None:
     assert large.place() == Path("models/sam2/checkpoints/sam2.1_hiera_large.pt")  # the documented default
     assert large.files[0].path == sam2_path("sam2.1_hiera_large")
     assert find_weights("grounding-dino-tiny").place(Path("m")) == Path("m/grounding-dino-tiny")
+
+
+def test_weights_that_are_not_fetched_say_where_they_are() -> None:
+    for own in OWN_WEIGHTS:
+        with pytest.raises(RefusedInput, match=f"put the folder of {own.page} at models/{own.name}/"):
+            find_weights(own.name)
 
 
 def test_an_unknown_name_is_told_the_known_ones() -> None:

@@ -68,7 +68,7 @@ def server() -> Iterator[Server]:
 
 def _weights(server: Server, gated: bool = False) -> tuple[Weights, WeightsFile]:
     file = WeightsFile("toy/model.bin", f"{server.address}/resolve/x", len(CONTENT), sha256(CONTENT).hexdigest())
-    return Weights("toy", "none", [file], gated), file
+    return Weights("toy", "none", [file], "nothing", gated), file
 
 
 def test_a_download_arrives_whole_and_is_not_repeated(server: Server, tmp_path: Path) -> None:
@@ -83,6 +83,23 @@ def test_a_download_arrives_whole_and_is_not_repeated(server: Server, tmp_path: 
     download(weights, file, tmp_path, None, reported.append)
     assert len(server.requested) == 1
     assert [path.name for path in tmp_path.rglob("*.part")] == []
+
+
+def test_a_small_file_of_unknown_size_is_known_by_its_digest(server: Server, tmp_path: Path) -> None:
+    server.content = b'{"small": 1}'
+    file = WeightsFile("toy/config.json", f"{server.address}/x", None, sha256(server.content).hexdigest())
+    weights = Weights("toy", "none", [file], "nothing")
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy/.config.json.part").write_text("left by an interrupted try")
+    download(weights, file, tmp_path, None, lambda _: None)
+    assert (tmp_path / "toy/config.json").read_bytes() == server.content
+    assert check(file, tmp_path) == "ok"
+    (tmp_path / "toy/config.json").write_text("changed")
+    assert check(file, tmp_path) == "damaged"
+    server.content = bytes(2**20 + 1)
+    server.tells_length = False
+    with pytest.raises(DownloadFailed, match="sends more than"):
+        download(weights, file, tmp_path, None, lambda _: None)
 
 
 @pytest.mark.parametrize("knows_ranges", [True, False])

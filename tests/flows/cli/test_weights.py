@@ -26,6 +26,10 @@ def test_list_shows_every_name_and_what_is_on_disk(tmp_path: Path, capsys: pytes
         assert state in line
     (dino,) = [line for line in lines if " grounding-dino-tiny " in line]
     assert "missing" in dino
+    assert "any words" in dino
+    (fine,) = [line for line in lines if " d-fine " in line]
+    assert "COCO's words" in fine
+    assert any(line.startswith("d-fine: put the folder of https://") for line in lines)
 
 
 def test_verify_tells_what_is_damaged_or_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
