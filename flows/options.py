@@ -10,7 +10,7 @@ from pydantic_core import CoreSchema, core_schema
 from core.errors import RefusedInput
 from core.masks.draw import Style
 from core.models.backend import Backend
-from core.models.options import ModelOptions
+from core.models.options import TEXT_THRESHOLD, ModelOptions
 from core.models.registry import DETECTORS, SEGMENTERS
 from core.models.role import Role
 from core.models.roles import Detector, VideoSegmenter
@@ -73,11 +73,20 @@ class Models(ModelOptions, Backends):
         if text is not None:
             finder = DETECTORS.choose(self.detector, self)
             finder.check_prompt(text)
+            self._check_thresholds(finder)
         follower = SEGMENTERS.choose(self.segmenter, self)
         follower.check(self)  # last, since it may load a library
         if finder is not None:
             finder.check(self, text)
         return finder, follower
+
+    def _check_thresholds(self, finder: Backend[Detector]) -> None:
+        """Raises `RefusedInput` for a threshold that the detector does not have."""
+        if self.text_threshold is not None and not any(
+            part.startswith(TEXT_THRESHOLD) for part in finder.variant(self)
+        ):
+            remedy = f"leave it out: {finder.name} has none; grounding-dino and mm-grounding-dino do"
+            raise RefusedInput.of(TEXT_THRESHOLD, self.text_threshold, remedy)
 
     def notes(self, detector: Backend[Detector] | None, segmenter: Backend[VideoSegmenter]) -> list[str]:
         """Which models are used, and where `auto` took a lesser one, what the best would need."""

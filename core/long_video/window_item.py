@@ -42,6 +42,7 @@ class FollowRequest(BaseModel):
         before: folder of the window before (in the direction of time), whose state is taken over.
         last: there is no window after this.
         detect_every: detect on every so many processed frames.
+        max_objects: most at once that a detector starts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +61,7 @@ class FollowRequest(BaseModel):
     detector: ModelSpec | None = None
     text_prompt: str | None = None
     detect_every: int = Field(default=1, ge=1)
+    max_objects: int | None = Field(default=None, ge=1)
 
     def frames(self) -> list[int]:
         """Source frames to process, ascending."""
@@ -116,8 +118,8 @@ def _tracker(request: FollowRequest) -> Tracker:
     segmenter = SEGMENTERS.load(request.segmenter)
     detector = None if request.detector is None else DETECTORS.load(request.detector).start(request.text_prompt or "")
     if request.before is not None:
-        return restore_tracker(request.before, segmenter, detector, request.detect_every)
-    return Tracker(segmenter.start(), detector, request.detect_every)
+        return restore_tracker(request.before, segmenter, detector, request.detect_every, request.max_objects)
+    return Tracker(segmenter.start(), detector, request.detect_every, request.max_objects)
 
 
 def _frames(

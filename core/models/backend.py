@@ -91,6 +91,7 @@ class Backend(Generic[T]):
         package: what its user has to install; None: nothing.
         uses_gpu: it runs on a GPU where there is one.
         joint: what it finds for one point depends on the others in a batch: batches get support points.
+        by_name_only: `auto` does not take it, since it serves few requests.
         cautions: what whoever uses it must know, with the remedy; of a detector, for a text.
         variant: settings that change its results.
         check_weights: opens the weights without reading them all; raises where they are no such thing.
@@ -105,6 +106,7 @@ class Backend(Generic[T]):
     package: Package | None = None
     uses_gpu: bool = True
     joint: bool = False
+    by_name_only: bool = False
     cautions: Callable[[str], Sequence[str]] = lambda _: ()
     variant: Callable[[ModelOptions], tuple[str, ...]] = lambda _: ()
     check_weights: Callable[[ModelOptions, Path], None] = lambda _, __: None

@@ -41,7 +41,7 @@ def detector_backend(
     check_text: Callable[[Path, str], None],
     weights: Callable[[ModelOptions], NeededWeights] | None = None,
     settings: Sequence[str] = (BOX_THRESHOLD,),
-    check_prompt: Callable[[str], None] = check_phrases,
+    by_name_only: bool = False,
 ) -> Backend[Detector]:
     """A detector as a backend; for the other parameters see `Backend`.
 
@@ -52,7 +52,7 @@ def detector_backend(
         check_text: see `Backend`.
         weights: where it is not the catalogue's entry of the family's name.
         settings: the options that change its results.
-        check_prompt: see `Backend`.
+        by_name_only: see `Backend`.
     """
 
     def check_weights(_: ModelOptions, path: Path) -> None:
@@ -70,7 +70,8 @@ def detector_backend(
         weights=weights or (lambda options: weights_in_folder(family.name, options.detector_path)),
         variant=lambda options: thresholds(options, *settings),
         check_weights=check_weights,
-        check_prompt=check_prompt,
+        check_prompt=check_phrases,
+        by_name_only=by_name_only,
         check_text=check_text,
     )
 

@@ -42,7 +42,8 @@ class Role(Generic[T]):
         if name not in self.names:
             raise RefusedInput.of(self.parameter, name, "use " + ", ".join(self.names))
         if name == AUTO and not self.backends[0].given(options):
-            return next(backend for backend in self.backends if backend.missing(options) is None)
+            able = (one for one in self.backends if not one.by_name_only and one.missing(options) is None)
+            return next(able)
         backend = self.backends[0] if name == AUTO else next(one for one in self.backends if one.name == name)
         reason = backend.missing(options)
         if reason is not None:

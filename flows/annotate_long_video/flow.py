@@ -69,6 +69,7 @@ def annotate_long_video(
     video_scale_factor: Annotated[float, Field(ge=0.1, le=1.0)] = 0.5,
     frame_interval: Annotated[int, Field(ge=1)] = 30,
     detection_interval: Annotated[int, Field(ge=1)] = 150,
+    max_objects: Annotated[int | None, Field(ge=1)] = None,
     margin: Annotated[float, Field(ge=0, le=86_400)] = 300,
     hold_out: Annotated[float, Field(ge=0, lt=1)] = 0,
     windows: Windows = Windows(),
@@ -98,6 +99,7 @@ def annotate_long_video(
         video_scale_factor: Size at which frames are processed; results are in pixels of the source.
         frame_interval: Annotate every so many frames.
         detection_interval: Look for new objects every so many frames, with a text prompt.
+        max_objects: Most objects of a video at once that a text finds; the surest are kept.
         margin: Seconds for which an object is followed before and after each of its annotations.
         hold_out: Share of the annotations to hide from the tracker and to judge it by; each object keeps its first.
         windows: How a video is cut into windows.
@@ -118,8 +120,8 @@ def annotate_long_video(
         log.info(note)
     notes += warn(log, plan.text_prompt, plan.detector, plan.segmenter)
     settings = Settings(
-        windows.window_duration, windows.window_overlap, video_scale_factor, frame_interval, detection_interval, margin,
-        hold_out, parallel=windows.mode == "parallel",
+        windows.window_duration, windows.window_overlap, video_scale_factor, frame_interval, detection_interval,
+        max_objects, margin, hold_out, parallel=windows.mode == "parallel",
     )  # fmt: skip
     store = RunStore(output_dir)
     finder = None if plan.detector is None else plan.detector.spec(plan.models, store.digests.content)

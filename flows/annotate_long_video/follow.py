@@ -266,6 +266,8 @@ def _item(
     if specs.detector is not None:
         every = max(1, round(settings.detection_interval / settings.interval))
         what |= {"last": last, "detect_every": every}
+        if settings.max_objects is not None:
+            what["max_objects"] = settings.max_objects
     start, end = (clock(float(video.index.times_s[frame])) for frame in (window.first, window.end - 1))
     place = f"{window.index + 1}/{sum(map(len, video.segments))}"
     name = f"{video.video_id} {chain.direction} {place} {start}–{end}{' (continued)' if chain.continued else ''}"

@@ -25,6 +25,7 @@ class Settings:
     scale: float
     interval: int
     detection_interval: int
+    max_objects: int | None
     margin_s: float
     hold_out: float
     parallel: bool

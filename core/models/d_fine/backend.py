@@ -21,4 +21,4 @@ def _check_text(path: Path, text: str) -> None:
     labels_sought(text, labels_of(path))
 
 
-DETECTOR = detector_backend(FAMILY, "1", _load, _check_text)
+DETECTOR = detector_backend(FAMILY, "1", _load, _check_text, by_name_only=True)

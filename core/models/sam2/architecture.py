@@ -1,9 +1,11 @@
 """A SAM 2 of another size than the published ones: the package's own modules, sized by what its weights file says."""
 
 from functools import partial
+from itertools import accumulate
+from typing import Annotated, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sam2.modeling.backbones.hieradet import Hiera
 from sam2.modeling.backbones.image_encoder import FpnNeck, ImageEncoder
 from sam2.modeling.memory_attention import MemoryAttention, MemoryAttentionLayer
@@ -16,6 +18,8 @@ from sam2.modeling.sam2_base import SAM2Base
 from core.models.sam2.build import CONDITIONING_FRAMES
 
 _STRIDE = 16
+Blocks = Annotated[int, Field(ge=1, le=64)]
+Window = Annotated[int, Field(ge=1, le=64)]
 
 
 class Architecture(BaseModel):
@@ -25,7 +29,7 @@ class Architecture(BaseModel):
         image_size: side of the square it was trained on, pixels.
         embed_dim: channels of the image encoder's first stage; each later stage has twice as many.
         stages: blocks of the image encoder's four stages.
-        global_attention: blocks that attend to the whole image, counted from 0.
+        global_attention: blocks that attend to the whole image, counted from 0; none that begins a stage.
         windows: side of the attention windows in each stage, tokens.
         dim: channels of the features that the decoder reads.
         memory_dim: channels of a memory.
@@ -38,15 +42,22 @@ class Architecture(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     image_size: int = Field(ge=64, le=2048, multiple_of=32)
     embed_dim: int = Field(ge=8, le=256)
-    stages: tuple[int, int, int, int]
+    stages: tuple[Blocks, Blocks, Blocks, Blocks]
     global_attention: tuple[int, ...]
-    windows: tuple[int, int, int, int]
+    windows: tuple[Window, Window, Window, Window]
     dim: int = Field(ge=32, le=512, multiple_of=32)
     memory_dim: int = Field(ge=8, le=512)
     memory_layers: int = Field(ge=1, le=8)
     fuser_layers: int = Field(ge=1, le=8)
     feed_forward: int = Field(ge=16, le=4096)
     decoder_heads: int = Field(ge=1, le=16)
+
+    @model_validator(mode="after")
+    def _attends(self) -> Self:
+        firsts = set(accumulate(self.stages, initial=0))  # the blocks in which a stage begins, which pool in windows
+        if not all(0 < block < sum(self.stages) and block not in firsts for block in self.global_attention):
+            raise ValueError("global_attention names blocks that begin a stage, or are not there")
+        return self
 
 
 def build_architecture(
