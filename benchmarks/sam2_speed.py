@@ -21,7 +21,7 @@ from core.models.sam2.preprocess import prepare
 from core.video.frames import RGB
 from core.weights.sam2_names import SamType
 
-_WARM = 18  # frames until every memory is full
+WARM = 18  # frames until every memory is full
 _MARGIN = 1e-3  # logits closer to 0 than this may fall either way
 
 
@@ -47,44 +47,45 @@ def _compare(sam_type: SamType, device: torch.device, given: argparse.Namespace)
     package = package_predictor(sam_type, model)
     if given.compile:
         compile_modules(model)
-    images = list(frames(_WARM + given.frames, given.image_size))
+    images = list(frames(WARM + given.frames, given.image_size))
     ways: dict[str, Callable[[int], Iterator[torch.Tensor]]] = {
-        "package": lambda n: _package(package, images, n),
-        "looped": lambda n: _ours(model, images, n, 1, given.compile),
-        "batched": lambda n: _ours(model, images, n, 16, given.compile),
+        "package": lambda n: package_masks(package, images, n),
+        "looped": lambda n: ours_masks(model, images, n, 1, given.compile),
+        "batched": lambda n: ours_masks(model, images, n, 16, given.compile),
     }
     times: dict[str, list[float]] = {way: [] for way in ways}
     for count in given.objects:
         last: dict[str, list[torch.Tensor]] = {}
         for way, run in ways.items():
-            milliseconds, last[way], peak = _timed(run(count), device)
+            milliseconds, last[way], peak = timed(run(count), device)
             times[way].append(milliseconds)
             memory = f", peak {peak / 2**20:.0f} MiB" if device.type == "cuda" else ""
             print(f"{sam_type}, {count} objects, {way}: {milliseconds:.1f} ms per frame{memory}", flush=True)
         ratios = times["package"][-1] / times["batched"][-1], times["looped"][-1] / times["batched"][-1]
         print(f"  batched is {ratios[0]:.2f} x the package's speed and {ratios[1]:.2f} x the looped one's;", end=" ")
-        print(_agreement(last["batched"], last["looped"]))
+        print(agreement(last["batched"], last["looped"]))
     for way, measured in times.items():
         if len(measured) > 1:
             per_object, per_frame = np.polyfit(given.objects, measured, 1)
             print(f"{sam_type}, {way}: E = {per_frame:.1f} ms, M = {per_object:.1f} ms")
 
 
-def _timed(masks: Iterator[torch.Tensor], device: torch.device) -> tuple[float, list[torch.Tensor], int]:
+def timed(masks: Iterator[torch.Tensor], device: torch.device) -> tuple[float, list[torch.Tensor], int]:
     """Milliseconds per frame once memories are full; the masks; the peak of GPU memory in bytes."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     kept, started = [], 0.0
     for index, logits in enumerate(masks):
         kept.append(logits.float().cpu())  # as every user needs them; it waits for the GPU
-        if index == _WARM - 1:
+        if index == WARM - 1:
             started = time.perf_counter()
     elapsed = time.perf_counter() - started
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else 0
-    return 1000 * elapsed / (len(kept) - _WARM), kept, peak
+    return 1000 * elapsed / (len(kept) - WARM), kept, peak
 
 
-def _ours(model: SAM2Base, images: list[RGB], count: int, batch: int, pad: bool) -> Iterator[torch.Tensor]:
+def ours_masks(model: SAM2Base, images: list[RGB], count: int, batch: int, pad: bool) -> Iterator[torch.Tensor]:
+    """Small logits of each frame, by our predictor."""
     predictor = StreamingPredictor(model, Window(*images[0].shape[:2]), batch, pad)
     predictor.advance(images[0])
     for obj_id in range(count):
@@ -94,7 +95,7 @@ def _ours(model: SAM2Base, images: list[RGB], count: int, batch: int, pad: bool)
         yield predictor.advance(image).logits
 
 
-def _package(predictor: Any, images: list[RGB], count: int) -> Iterator[torch.Tensor]:
+def package_masks(predictor: Any, images: list[RGB], count: int) -> Iterator[torch.Tensor]:
     """The package's predictor on frames prepared one at a time, as ours are."""
 
     class Lazy:
@@ -141,7 +142,7 @@ def _empty_state(predictor: Any, images: Any, count: int, size: int) -> dict[str
     }
 
 
-def _agreement(batched: list[torch.Tensor], looped: list[torch.Tensor]) -> str:
+def agreement(batched: list[torch.Tensor], looped: list[torch.Tensor]) -> str:
     """IoU of masks where the looped logits are clear, and the largest difference of any logit."""
     ours, theirs = torch.cat(batched[1:]), torch.cat(looped[1:])
     clear = theirs.abs() > _MARGIN
