@@ -9,8 +9,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo serve test check docs install lock
 
-demo: install            ## Render clips, track them, score them: results in demo/
-	$(VENV)/bin/maskflow demo
+demo: install            ## Render clips, track them, score them: results in demo/; with a SAM 2: make demo ARGS=--sam2
+	$(VENV)/bin/maskflow demo $(ARGS)
 
 serve: install           ## Prefect server, deployments and a worker: UI at http://127.0.0.1:4200, Ctrl-C ends it
 	exec $(VENV)/bin/maskflow serve

@@ -17,13 +17,14 @@ from core.masks.boxes import mask_box
 from core.tracking.video_item import track_video
 
 
-def _truth(folder: Path) -> list[Mask]:
+def true_masks(folder: Path) -> list[Mask]:
+    """The masks [H, W] of a sequence, frame by frame."""
     return [np.asarray(Image.open(path).convert("L")) > 127 for path in sorted(folder.glob("*.png"))]
 
 
 def score(images: Path, annotations: Path) -> tuple[JF, float]:
     """J&F of one sequence and its frames a second."""
-    truth = _truth(annotations)
+    truth = true_masks(annotations)
     request = {
         "video": str(images),
         "prompts": [{"obj_id": 1, "box": mask_box(truth[0])}],

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.tiny_sam2.judging import judge_demo, judge_held_out
+from benchmarks.tiny_sam2.pictures import draw_tracks
 from benchmarks.tiny_sam2.training import Schedule, train
 from core.models.sam2.architecture import Architecture, build_architecture
 from core.models.sam2.own_weights import load_own_weights, save_own_weights
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=_STEPS, help=f"of the optimiser ({_STEPS})")
     parser.add_argument("--output", type=Path, default=TINY_SAM2, help="the weights that are written")
     parser.add_argument("--judge", type=Path, help="judge this file, and train nothing")
+    parser.add_argument("--picture", type=Path, help="draw what it tracks to this file")
     given = parser.parse_args()
     if given.judge is None:
         torch.set_num_threads(1)
@@ -59,6 +61,8 @@ def main() -> None:
     model = load_own_weights(path, _CPU)
     print(f"Held out: {judge_held_out(model).lines()}")
     print(f"Demo's clips: {judge_demo(model).lines()}")
+    if given.picture is not None:
+        draw_tracks(model, given.picture)
 
 
 if __name__ == "__main__":

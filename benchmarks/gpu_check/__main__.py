@@ -6,7 +6,7 @@
 
 Nothing is downloaded. On a machine without network carry along what it lacks:
 
-    python -m benchmarks.gpu_check.wheels --python 3.12 --there there.txt wheels/   # here
+    python -m benchmarks.gpu_check.wheels wheels/ --python 3.12 --there there.txt   # here
     python -m pip install --no-index --no-deps --target site wheels/*.whl           # there, then PYTHONPATH=site
 
 What a check needs and is not installed, or what does not fit into the time left, is listed as not run.

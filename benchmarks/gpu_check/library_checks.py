@@ -22,7 +22,7 @@ _MIB = 2**20
 
 def sam3(setting: Setting) -> Iterator[Row]:
     """Words to boxes, and eight objects tracked beside, on one encoding of each frame."""
-    model = _random_sam3(setting)
+    model = random_sam3(setting)
     for batch in (1, 16):
         session = sam3_segmenter(model, "check", batch).start()
         finder = sam3_detector(model, 0.5).start("person. car")
@@ -61,7 +61,8 @@ def grounding_dino(setting: Setting) -> Iterator[Row]:
     yield Row("three phrases", f"{milliseconds:.1f} ms a frame, {peak / _MIB:.0f} MiB")
 
 
-def _random_sam3(setting: Setting) -> Sam3:
+def random_sam3(setting: Setting) -> Sam3:
+    """SAM 3 with random weights: of the published size on a GPU, else of a few layers."""
     hf: Any = import_module("transformers")
     side = 1008 if setting.on_gpu else 112
     config = hf.Sam3VideoConfig() if setting.on_gpu else _small_sam3_config(hf)

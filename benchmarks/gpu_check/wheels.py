@@ -1,6 +1,6 @@
 """Wheels that a machine without network lacks for the GPU check: downloaded here, to be carried there.
 
-    python -m benchmarks.gpu_check.wheels --python 3.12 --there there.txt wheels/
+    python -m benchmarks.gpu_check.wheels wheels/ --python 3.12 --there there.txt
 
 `there.txt` is what `python -m pip freeze` prints there; what it names is left out. torch, torchvision and NVIDIA's
 libraries are never carried: they have to be there.

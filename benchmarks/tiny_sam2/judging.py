@@ -17,7 +17,7 @@ from core.models.sam2.predictor import StreamingPredictor, Window
 from core.prompts import Prompt
 from core.video.frames import RGB
 
-_HELD_OUT_SEED = 1_000_000
+HELD_OUT_SEED = 1_000_000
 _FRAMES = 20
 _SIDE = 256
 _LEAST_PIXELS = 24
@@ -71,7 +71,7 @@ class Quality:
 
 def judge_held_out(model: SAM2Base, clips: int = 24) -> Quality:
     """Quality on random clips of 20 frames, 256 x 256, twice as fast; training does not use their seeds."""
-    return _quality([one for seed in range(clips) for one in _random(model, _HELD_OUT_SEED + seed)])
+    return _quality([one for seed in range(clips) for one in _random(model, HELD_OUT_SEED + seed)])
 
 
 def judge_demo(model: SAM2Base) -> Quality:

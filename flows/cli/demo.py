@@ -7,6 +7,7 @@ from rich.table import Table
 from core.evaluation.clip_score import score_clip
 from core.evaluation.clips import SCENES, clip_truth, render_clips
 from core.formats.exchange.importing import write_results
+from core.weights.catalogue import TINY_SAM2
 from flows.cli.console import open_console
 from flows.cli.flow_commands import run_flow
 from flows.cli.paths import HomePath
@@ -18,11 +19,12 @@ from tasks.store import check_writable
 PROMPT = "red object. green object. blue object"
 
 
-def demo(*, output: HomePath = Path("demo")) -> int:
+def demo(*, output: HomePath = Path("demo"), sam2: bool = False) -> int:
     """Render clips with exact truth, track them by colour names, and score the result.
 
     Args:
         output: folder for clips, results, annotated videos and recordings.
+        sam2: Follow the objects with a tiny SAM 2 that comes along, trained on rendered clips alone.
     """
     check_writable("output", output)
     console = open_console()
@@ -42,7 +44,11 @@ def demo(*, output: HomePath = Path("demo")) -> int:
             "output_video_dir": output / "tracked",
             "recording": output / "recordings",
             "masks": True,
-            "models": Models(detector="classical", segmenter="classical"),
+            "models": Models(
+                detector="classical",
+                segmenter="sam2" if sam2 else "classical",
+                model_path=TINY_SAM2 if sam2 else None,
+            ),
         },
     )
     if code != 0:
