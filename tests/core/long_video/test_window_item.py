@@ -4,15 +4,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from conftest import MakeVideo
 from following import box_on, carry, find, indexed, thing
 from small_sam2 import SIZE, small_sam2
+from trained_sam2 import trained_spec
 
-from core.formats.window_shard import ShardRow, read_arrivals
+from core.evaluation.clips import SCENES, render_clip, truth_file
+from core.evaluation.davis import region_similarity
+from core.formats.window_shard import ShardObject, ShardRow, read_arrivals
 from core.long_video.merge import Shard, best_sightings, merged_rows
 from core.long_video.names import Names
+from core.masks import rle
+from core.store.safe_load import load_json
 
 # The square of `moving_square` at 96x64 is 20 pixels wide, at x = 8 + 2 f mod 64.
 OBJECTS = [
@@ -106,6 +113,32 @@ def test_windows_do_not_show_in_what_a_text_finds(tmp_path: Path, make_video: Ma
         found.append([(frame, [(who, one.found) for who, one in sorted(best.items())]) for frame, best in rows])
     assert found[0] == found[1] == found[2]
     assert [[who for who, _ in objects] for _, objects in found[0]] == [[(-1, 1)]] * 36
+
+
+def _iou(objects: list[ShardObject], truth: rle.RLE) -> float:
+    """Of the one object with the truth, which is larger than the picture it was followed in."""
+    if not objects:
+        return 0.0
+    found, wanted = rle.decode(objects[0].rle), rle.decode(truth)
+    grown = cv2.resize(found.view(np.uint8), wanted.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return region_similarity(grown > 0, wanted)
+
+
+@pytest.mark.slow
+def test_a_trained_sam2_is_carried_through_windows_and_an_occlusion(tmp_path: Path) -> None:
+    scene = SCENES[1]
+    video = tmp_path / "pillar.mp4"
+    render_clip(scene, video, 1)
+    index = indexed(video, tmp_path / "index")
+    truth = load_json(truth_file(video))
+    red = thing("red", box_on(0, *rle.box_xyxy(truth[0]["red"])))
+    ious = []
+    for length in (30, 90):
+        shards = carry(video, index, [red], tmp_path / f"w{length}", length, 2, segmenter=trained_spec())
+        found = {row.frame: row.objects for shard in shards for row in shard.rows()}
+        ious.append([_iou(found[frame], truth[frame]["red"]) for frame in (10, 70, 80, 88)])
+    assert ious[0] == ious[1], "where a window ends is not to be seen"
+    assert min(ious[0]) > 0.4
 
 
 def test_between_stretches_nothing_is_followed_and_nothing_arrives(tmp_path: Path, make_video: MakeVideo) -> None:

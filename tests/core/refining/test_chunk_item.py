@@ -10,12 +10,16 @@ from PIL import Image
 from scene_files import write_scene
 
 from core.formats.id_maps import read_id_map
+from core.models.options import GeneratorOptions
+from core.models.sam2.backend import GENERATOR
 from core.models.spec import ModelSpec
 from core.refining.chunk_item import ImageRequest, RefineRequest, read_scores, refine_images
 from core.refining.compare_item import CompareRequest, TruthRequest, compare_images, read_truth
 from core.refining.refine import Settings
 from core.refining.report_item import report_refined
 from core.refining.scenes import read_scene
+from core.store.digests import host_digest
+from core.weights.catalogue import TINY_SAM2
 
 
 def _request(root: Path, **more: Any) -> dict[str, Any]:
@@ -46,6 +50,14 @@ def _compare(root: Path, refined: Path) -> tuple[Path, dict[str, Any]]:
 def root(tmp_path: Path) -> Path:
     write_scene(tmp_path / "scenes", "s", 4)
     return tmp_path / "scenes"
+
+
+def test_maps_get_better_by_the_masks_of_a_trained_sam2(root: Path) -> None:
+    generator = GENERATOR.spec(GeneratorOptions(model_path=TINY_SAM2), host_digest)
+    folder, record = _refine(root, {**_request(root), "generator": generator.model_dump(mode="json")})
+    assert record["failed"] == {}
+    truth = read_truth(_compare(root, folder)[0])
+    assert all(one.miou_after > one.miou_before for one in truth.values())
 
 
 def test_maps_get_better_and_the_input_stays(root: Path) -> None:
