@@ -3,7 +3,9 @@
     python -m benchmarks.gpu_check.wheels wheels/ --python 3.12 --there there.txt
 
 `there.txt` is what `python -m pip freeze` prints there; what it names is left out. torch, torchvision and NVIDIA's
-libraries are never carried: they have to be there.
+libraries are never carried: they have to be there. Where little may be carried, the checks of models alone run with
+
+    python -m benchmarks.gpu_check.wheels wheels/ --there there.txt --roots sam2 av pydantic timm scipy psutil
 """
 
 import argparse
@@ -11,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 _NEVER = re.compile(r"^(torch|torchvision|triton|nvidia-.*|cuda-.*)$")
+_AT_ONCE = 8
 _PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (39, 35, 34, 31, 28, 27, 24, 17)]
 
 
@@ -27,15 +31,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="for the wheels")
     parser.add_argument("--python", default="3.12", help="version of Python there")
     parser.add_argument("--there", type=Path, help="what is installed there")
+    parser.add_argument("--roots", nargs="+", default=["maskflow"], help="what has to run there, with all it needs")
     parser.add_argument("--without", nargs="*", default=[], help="packages that are not wanted, as rerun-sdk")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     there = {_name(line) for line in given.there.read_text().splitlines()} if given.there else set()
     left_out = there | {_name(one) for one in given.without}
-    wanted = {name: pin for name, pin in needed("maskflow").items() if not _NEVER.match(name)}
+    wanted = {name: pin for root in given.roots for name, pin in needed(root).items() if not _NEVER.match(name)}
     missing = [pin for name, pin in sorted(wanted.items()) if name not in left_out]
     pip = [sys.executable, "-m", "pip"]
-    failed = [pin for pin in missing if not _fetched(pip, pin, given.python, given.folder)]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        done = pool.map(lambda pin: _fetched(pip, pin, given.python, given.folder), missing)
+        failed = [pin for pin, fetched in zip(missing, done, strict=True) if not fetched]
     for pin in failed:  # no wheel is published, as of sam2: made here, where it is pure Python
         environment = {**os.environ, "SAM2_BUILD_CUDA": "0"}
         build = [*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(given.folder), pin]
@@ -45,8 +52,11 @@ def main() -> None:
 
 
 def needed(package: str) -> dict[str, str]:
-    """`name==version` by name of all that an installed package needs at run time, as installed here; not itself."""
-    found: dict[str, str] = {}
+    """`name==version` by name of an installed package and all it needs at run time, as installed here.
+
+    The project itself is left out: it is carried as it is.
+    """
+    found = {} if package == "maskflow" else {canonicalize_name(package): f"{package}=={version(package)}"}
     left = [package]
     while left:
         for line in requires(left.pop()) or []:

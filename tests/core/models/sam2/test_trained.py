@@ -1,4 +1,4 @@
-"""What a SAM 2 that was trained says: masks, presence, scores, corrections, batches; also with the package's own code."""
+"""What a trained SAM 2 says: masks, presence, scores, corrections, batches, everything in a picture."""
 
 from pathlib import Path
 
