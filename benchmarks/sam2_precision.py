@@ -1,7 +1,7 @@
 """`--sam-precision fast` beside exact on this CPU: `python -m benchmarks.sam2_precision`.
 
-Time: sam2.1 tiny with random weights, frames of both taken in turn. Agreement: the tiny trained model on real video
-(the DAVIS sequences of the data folder), from the true box of the first frame.
+Time: CPU seconds of sam2.1 tiny with random weights, frames of both taken in turn. Agreement: the tiny trained model
+on real video (the DAVIS sequences of the data folder), from the true box of the first frame.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from core.weights.catalogue import TINY_SAM2
 
 
 def main() -> None:
-    """Print seconds a frame, their ratio, and the IoU of fast and exact masks on each sequence."""
+    """Print CPU seconds a frame, their ratio, and the IoU of fast and exact masks on each sequence."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--image-size", type=int, nargs="+", default=[512, 1024])
     parser.add_argument("--objects", type=int, nargs="+", default=[1, 4])
@@ -35,14 +35,14 @@ def main() -> None:
         for count in given.objects:
             exact, fast = _seconds(size, count, given.frames)
             print(
-                f"{size} px, {count} objects: {exact:.2f} s a frame, fast {fast:.2f} s: {exact / fast:.2f} x",
+                f"{size} px, {count} objects: {exact:.2f} CPU s a frame, fast {fast:.2f} s: {exact / fast:.2f} x",
                 flush=True,
             )
     _agreement()
 
 
 def _seconds(size: int, count: int, timed: int) -> tuple[float, float]:
-    """Seconds a frame, exact and fast, once memories are full enough to be read; the median of `timed` frames."""
+    """CPU seconds a frame, exact and fast, once memories are full enough to be read; the median of `timed` frames."""
     images = list(frames(3 + timed, size))
     predictors = [
         StreamingPredictor(random_model("sam2.1_hiera_tiny", default_device(), size), Window(size, size), fast=fast)

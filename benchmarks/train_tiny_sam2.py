@@ -3,7 +3,8 @@
     python -m benchmarks.train_tiny_sam2                 # writes core/weights/tiny_sam2.safetensors; about an hour
     python -m benchmarks.train_tiny_sam2 --judge FILE    # only judge a file
 
-It runs on one thread, so that it gives the same bytes each time; two can run beside each other on two cores.
+It runs on one thread, so that it gives the same bytes each time on one kind of processor with the same versions of
+torch, NumPy and OpenCV; two can run beside each other on two cores.
 """
 
 import argparse
@@ -46,14 +47,15 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, help="judge this file, and train nothing")
     parser.add_argument("--picture", type=Path, help="draw what it tracks to this file")
     given = parser.parse_args()
+    torch.set_num_threads(1)
     if given.judge is None:
-        torch.set_num_threads(1)
         torch.manual_seed(_SEED)
         model = build_architecture(ARCHITECTURE, _CPU)
         print(f"{sum(one.numel() for one in model.parameters()):,} parameters", flush=True)
         train(model, Schedule(given.steps), _SEED, lambda line: print(line, flush=True))
-        command = " ".join(["python -m benchmarks.train_tiny_sam2", *(f"--steps {given.steps}",)])
-        save_own_weights(model, ARCHITECTURE, given.output, command)
+        save_own_weights(
+            model, ARCHITECTURE, given.output, f"python -m benchmarks.train_tiny_sam2 --steps {given.steps}"
+        )
     path = given.judge or given.output
     if not path.is_file():
         sys.exit(f"{path} is not there")

@@ -70,6 +70,10 @@ class Models(ModelOptions, Backends):
     def choose(self, text: str | None) -> tuple[Backend[Detector] | None, Backend[VideoSegmenter]]:
         """The detector, where there is a text, and the segmenter. Raises `RefusedInput` where one cannot serve."""
         finder = None
+        if text is None and self.text_threshold is not None:
+            raise RefusedInput.of(
+                TEXT_THRESHOLD, self.text_threshold, "leave it out: without a text nothing is looked for"
+            )
         if text is not None:
             finder = DETECTORS.choose(self.detector, self)
             finder.check_prompt(text)

@@ -1,1 +1,1 @@
-"""Every claim about GPUs, checked in one run of at most eight minutes: see `__main__.py`."""
+"""Every claim about GPUs, checked in one run: see `__main__.py`."""

@@ -1,4 +1,4 @@
-"""Check every claim about GPUs on this machine's first GPU, in at most eight minutes.
+"""Check every claim about GPUs on this machine's first GPU, in about eight minutes.
 
     python -m benchmarks.gpu_check                  # writes gpu_check.md and gpu_check.json
     python -m benchmarks.gpu_check --dry            # the same code on the CPU, on small models: does it run?
@@ -9,7 +9,7 @@ Nothing is downloaded. On a machine without network carry along what it lacks:
     python -m benchmarks.gpu_check.wheels wheels/ --python 3.12 --there there.txt   # here
     python -m pip install --no-index --no-deps --target site wheels/*.whl           # there, then PYTHONPATH=site
 
-What a check needs and is not installed, or what does not fit into the time left, is listed as not run.
+No check begins for which too little time is left. It, and what needs a package that is missing, is listed as not run.
 """
 
 import argparse

@@ -114,7 +114,11 @@ def killed_worker(setting: Setting) -> Iterator[Row]:
     request = BusyRequest(side=setting.side, frames=2, hold_gib=20 if setting.on_gpu else 0, wait_s=60)
     with ThreadPoolExecutor(1) as thread:
         job = thread.submit(_make, worker, request, setting.folder / "killed")
-        time.sleep(15 if setting.on_gpu else 8)
+        begun_s = time.monotonic()
+        while time.monotonic() - begun_s < 40 and (not setting.on_gpu or before - _free_gib() < 19):
+            time.sleep(0.5)
+            if not setting.on_gpu and time.monotonic() - begun_s > 8:
+                break
         during = _free_gib()
         worker.kill()
         died = isinstance(job.exception(timeout=30), WorkerDied)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -68,6 +69,8 @@ def overlap(setting: Setting) -> Iterator[Row]:
     yield Row("the same, the next frame encoded meanwhile", f"{ahead:.1f} ms a frame, {plain / ahead:.2f} x")
     if busy:
         yield judged("GPU busy meanwhile", float(np.mean(busy)), 90, "%", 0)
+    else:
+        yield Row("GPU busy meanwhile", "its load cannot be read here", verdict="not run")
 
 
 def _session(model: SAM2Base, images: list[np.ndarray], ahead: bool) -> tuple[float, list[float]]:
@@ -105,5 +108,6 @@ class _Load:
         self._thread.join()
 
     def _sample(self) -> None:
-        while torch.cuda.is_available() and not self._ended.wait(0.02):
-            self.samples.append(float(torch.cuda.utilization()))
+        with suppress(Exception):  # its library or the right to ask it may be missing: then there are no samples
+            while torch.cuda.is_available() and not self._ended.wait(0.02):
+                self.samples.append(float(torch.cuda.utilization()))

@@ -56,7 +56,9 @@ def needed(package: str) -> dict[str, str]:
 
     The project itself is left out: it is carried as it is.
     """
-    found = {} if package == "maskflow" else {canonicalize_name(package): f"{package}=={version(package)}"}
+    found: dict[str, str] = (
+        {} if package == "maskflow" else {canonicalize_name(package): f"{package}=={version(package)}"}
+    )
     left = [package]
     while left:
         for line in requires(left.pop()) or []:

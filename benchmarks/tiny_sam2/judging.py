@@ -20,7 +20,7 @@ from core.video.frames import RGB
 HELD_OUT_SEED = 1_000_000
 _FRAMES = 20
 _SIDE = 256
-_LEAST_PIXELS = 24
+LEAST_PIXELS = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ def _random(model: SAM2Base, seed: int) -> Iterator[Tracked]:
 
 def track(model: SAM2Base, images: Sequence[RGB], truth: Sequence[Mask]) -> list[Tracked]:
     """Track an object from its box on the first frame; nothing where it is not in sight there."""
-    box = mask_box(truth[0]) if np.count_nonzero(truth[0]) >= _LEAST_PIXELS else None
+    box = mask_box(truth[0]) if np.count_nonzero(truth[0]) >= LEAST_PIXELS else None
     if box is None:
         return []
     predictor = StreamingPredictor(model, Window(*truth[0].shape))
@@ -112,14 +112,12 @@ def track(model: SAM2Base, images: Sequence[RGB], truth: Sequence[Mask]) -> list
 
 
 def _quality(tracked: Sequence[Tracked]) -> Quality:
-    later = [index for one in tracked for index in range(1, len(one.truth))]
     there = np.array([one.truth[i].any() for one in tracked for i in range(1, len(one.truth))])
     presence = np.array([one.presence[i] for one in tracked for i in range(1, len(one.truth))])
     scores = np.array([one.predicted_iou[i] for one in tracked for i in range(1, len(one.truth))])
     ious = np.array(
         [region_similarity(one.found[i], one.truth[i]) for one in tracked for i in range(1, len(one.truth))]
     )
-    assert len(later) == len(there)
     return Quality(
         first=float(np.mean([region_similarity(one.found[0], one.truth[0]) for one in tracked])),
         jf=mean_jf([object_jf(one.found, one.truth) for one in tracked]),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.tiny_sam2.judging import HELD_OUT_SEED, Tracked, track
+from benchmarks.tiny_sam2.judging import HELD_OUT_SEED, LEAST_PIXELS, Tracked, track
 from benchmarks.tiny_sam2.scenes import random_clip
 from core.evaluation.davis import region_similarity
 from core.models.sam2.own_weights import load_own_weights
@@ -46,7 +46,7 @@ def _frames(tracked: list[Tracked]) -> Iterator[tuple[float, float, bool, bool]]
     for one in tracked:
         for index in range(1, len(one.truth)):
             found, truth = one.found[index], one.truth[index]
-            there = bool(np.count_nonzero(truth) >= 24)
+            there = bool(np.count_nonzero(truth) >= LEAST_PIXELS)
             iou = region_similarity(found, truth)
             yield one.predicted_iou[index], iou, there, not found.any()
 

@@ -42,7 +42,7 @@ class FollowRequest(BaseModel):
         before: folder of the window before (in the direction of time), whose state is taken over.
         last: there is no window after this.
         detect_every: detect on every so many processed frames.
-        max_objects: most at once that a detector starts.
+        max_objects: most at once; beyond, detections start none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

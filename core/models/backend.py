@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from core.errors import MaskflowError, RefusedInput
 from core.models.options import ModelOptions
 from core.models.spec import ModelSpec
-from core.weights.catalogue import MODELS, OWN_WEIGHTS, how_to_fetch
+from core.weights.catalogue import MODELS, UNFETCHED_WEIGHTS, how_to_fetch
 from core.weights.folder import WEIGHTS_FILE
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ class NeededWeights:
         places = " or ".join(str(path.absolute()) for path in self.places)
         if self.given or self.catalogue_name is None:
             return f"there are no weights at {places}"
-        own = next((one for one in OWN_WEIGHTS if one.name == self.catalogue_name), None)
+        own = next((one for one in UNFETCHED_WEIGHTS if one.name == self.catalogue_name), None)
         if own is not None:
             return f"its weights are not at {places}: {how_to_fetch(own)}"
         get = f"get them with `maskflow weights get {self.catalogue_name}`{self.instead}"

@@ -20,7 +20,7 @@ SamPrecision = Literal["exact", "fast"]
 SAM_PRECISION: Any = Field(
     "exact",
     description="How SAM 2 computes on the CPU: fast is 2 to 3 times faster in bfloat16, with slightly other masks. "
-    "On a GPU it is always fast.",
+    "It changes nothing on a GPU.",
 )
 
 
@@ -67,11 +67,14 @@ class ModelOptions(BaseModel):
         False, description="Compile SAM 2 first: minutes at the start, faster frames after; for GPUs and long runs."
     )
     model_path: UserPath | None = Field(
-        None, description="The segmenter's weights; models/sam2/checkpoints/SAM_TYPE.pt or models/sam3 when left out."
+        None,
+        description="The segmenter's weights; models/sam2/checkpoints/SAM_TYPE.pt, models/sam3 or models/edgetam "
+        "when left out.",
     )
     detector_path: UserPath | None = Field(
         None,
-        description="The detector's weights; models/grounding-dino-base or -tiny, or models/sam3, when left out.",
+        description="The detector's weights; models/NAME when left out, of grounding-dino models/grounding-dino-base "
+        "or -tiny.",
     )
 
     box_threshold: float | None = Field(

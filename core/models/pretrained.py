@@ -63,7 +63,7 @@ def load_model(name: str, what: str, model_type: str, folder: Path, device: torc
         model, loading = model_class.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, output_loading_info=True
         )
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise UnsafeFile(f"{folder}: no {what} model ({_first_line(error)})") from None
     wrong = sorted(str(name) for kind in ("missing_keys", "mismatched_keys") for name in loading.get(kind, ()))
     if wrong:

@@ -57,7 +57,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class OwnWeights:
+class UnfetchedWeights:
     """Weights that the user has to fetch: no digest of theirs is published in two places.
 
     Attributes:
@@ -203,15 +203,15 @@ WEIGHTS: Sequence[Weights] = (
 )
 
 _HUB = "https://huggingface.co"
-OWN_WEIGHTS: Sequence[OwnWeights] = (
-    OwnWeights(
+UNFETCHED_WEIGHTS: Sequence[UnfetchedWeights] = (
+    UnfetchedWeights(
         "mm-grounding-dino",
         "Apache-2.0",
         f"{_HUB}/openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
         ANY_WORDS,
     ),
-    OwnWeights("sam3-lite-text", "see page", f"{_HUB}/yonigozlan/sam3-litetext-s0", ANY_WORDS),
-    OwnWeights("d-fine", "Apache-2.0", f"{_HUB}/ustc-community/dfine-nano-coco", COCO_WORDS),
+    UnfetchedWeights("sam3-lite-text", "see page", f"{_HUB}/yonigozlan/sam3-litetext-s0", ANY_WORDS),
+    UnfetchedWeights("d-fine", "Apache-2.0", f"{_HUB}/ustc-community/dfine-nano-coco", COCO_WORDS),
 )
 
 
@@ -220,13 +220,13 @@ def find_weights(name: str) -> Weights:
     for weights in WEIGHTS:
         if weights.name == name:
             return weights
-    own = next((one for one in OWN_WEIGHTS if one.name == name), None)
+    own = next((one for one in UNFETCHED_WEIGHTS if one.name == name), None)
     if own is not None:
         raise RefusedInput.of("name", name, how_to_fetch(own))
     raise RefusedInput.of("name", name, "one of " + ", ".join(weights.name for weights in WEIGHTS))
 
 
-def how_to_fetch(own: OwnWeights, models: Path = MODELS) -> str:
+def how_to_fetch(own: UnfetchedWeights, models: Path = MODELS) -> str:
     """What to do to have weights that are not fetched."""
     place = models / own.name
     return f"put the folder of {own.page} at {place}/ (no digest of it is published twice, so it is not fetched)"

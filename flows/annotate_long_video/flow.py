@@ -99,7 +99,7 @@ def annotate_long_video(
         video_scale_factor: Size at which frames are processed; results are in pixels of the source.
         frame_interval: Annotate every so many frames.
         detection_interval: Look for new objects every so many frames, with a text prompt.
-        max_objects: Most objects of a video at once that a text finds; the surest are kept.
+        max_objects: Most objects at once, with a text prompt; beyond them nothing new is taken up.
         margin: Seconds for which an object is followed before and after each of its annotations.
         hold_out: Share of the annotations to hide from the tracker and to judge it by; each object keeps its first.
         windows: How a video is cut into windows.

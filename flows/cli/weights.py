@@ -18,7 +18,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from core.errors import RefusedInput
-from core.weights.catalogue import MODELS, OWN_WEIGHTS, WEIGHTS, Weights, find_weights, how_to_fetch
+from core.weights.catalogue import MODELS, UNFETCHED_WEIGHTS, WEIGHTS, Weights, find_weights, how_to_fetch
 from core.weights.download import DownloadFailed, check, download, part_of
 from core.weights.folder import WEIGHTS_FILE
 from core.weights.sam2_names import SAM_TYPES
@@ -42,7 +42,7 @@ def list_weights(*, models: HomePath = MODELS) -> int:
         licence = weights.licence + (", to accept" if weights.gated else "")
         row = (weights.name, weights.use, decimal(weights.size_bytes), licence)
         table.add_row(*row, Text(state, style=_STYLES[state]))
-    for own in OWN_WEIGHTS:
+    for own in UNFETCHED_WEIGHTS:
         state = "on disk" if (models / own.name / WEIGHTS_FILE).is_file() else "missing"
         table.add_row(own.name, own.use, "", own.licence, Text(state, style=_STYLES[state]))
     console = open_console()
@@ -53,7 +53,7 @@ def list_weights(*, models: HomePath = MODELS) -> int:
         "Each takes at least its size of a GPU's memory. Apache-2.0 allows commercial use; "
         "for other licences see their pages."
     )
-    for own in OWN_WEIGHTS:
+    for own in UNFETCHED_WEIGHTS:
         console.print(f"{own.name}: {how_to_fetch(own, models)}.", soft_wrap=True)
     return 0
 

@@ -114,6 +114,8 @@ def test_weights_that_do_not_fit_are_refused_before_anything_starts(
         (("--segmenter", "sam3"), "tiny.pt: no sam3 model: a file, not a folder"),
         (("--sam-image-size", 100), "multiple of 32"),
         (("--text-prompt", "dog", "--detector-path", tmp_path / "folder"), "there are no weights at"),
+        (("--text-prompt", "red", "--text-threshold", 0.3), "leave it out: classical has none; grounding-dino and"),
+        (("--text-threshold", 0.3), "leave it out: without a text nothing is looked for"),
     ):
         assert run(_arguments(tmp_path, clip, checkpoint, *more)) == 2, more
         assert expected in " ".join(capsys.readouterr().err.split())

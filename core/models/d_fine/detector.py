@@ -17,7 +17,7 @@ from core.video.frames import RGB
 
 
 def load_d_fine(family: Family, spec: ModelSpec) -> "DFine":
-    """The detector from a folder as `maskflow weights get d-fine` makes it. Raises as `load_model`."""
+    """The detector from a folder of the library's files. Raises as `load_model`."""
     model = load_model(family.model, family.name, family.model_type, spec.weights, default_device())
     processor = load_processor(family.processor, family.name, spec.weights)
     return DFine(model, processor, spec.number(BOX_THRESHOLD, family.box_threshold))

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from core.models.device import default_device
-from core.models.edgetam.backend import MODEL, MODEL_TYPE, NAME
+from core.models.edgetam.backend import MODEL, MODEL_TYPE, NAME, check_backbone
 from core.models.library_session import LibraryModel, LibrarySegmenter
 from core.models.pretrained import load_model, load_processor
 from core.models.spec import ModelSpec
@@ -12,6 +12,7 @@ from core.video.frames import RGB
 
 def load_edgetam(spec: ModelSpec) -> LibrarySegmenter:
     """The segmenter from a folder as `maskflow weights get edgetam` makes it. Raises as `load_model`."""
+    check_backbone(spec.weights)
     model = load_model(MODEL, NAME, MODEL_TYPE, spec.weights, default_device())
     processor = load_processor("Sam2VideoProcessor", NAME, spec.weights)
 

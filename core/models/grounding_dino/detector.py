@@ -19,7 +19,7 @@ from core.video.frames import RGB
 
 
 def load_grounding_dino(family: Family, spec: ModelSpec) -> "GroundingDino":
-    """The detector from a folder as `maskflow weights get` makes it. Raises as `load_model`."""
+    """The detector from a folder of the library's files. Raises as `load_model`."""
     model = load_model(family.model, family.name, family.model_type, spec.weights, default_device())
     return GroundingDino(
         model,

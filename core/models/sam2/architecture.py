@@ -52,11 +52,23 @@ class Architecture(BaseModel):
     feed_forward: int = Field(ge=16, le=4096)
     decoder_heads: int = Field(ge=1, le=16)
 
+    @property
+    def least_parameters(self) -> int:
+        """Those of the image encoder's blocks alone, but for a part of each stage's first one."""
+        widths = (self.embed_dim * 2**stage for stage in range(4))
+        return sum(12 * (blocks - 1) * width**2 for blocks, width in zip(self.stages, widths, strict=True))
+
     @model_validator(mode="after")
-    def _attends(self) -> Self:
+    def _fit_together(self) -> Self:
         firsts = set(accumulate(self.stages, initial=0))  # the blocks in which a stage begins, which pool in windows
         if not all(0 < block < sum(self.stages) and block not in firsts for block in self.global_attention):
             raise ValueError("global_attention names blocks that begin a stage, or are not there")
+        if self.windows[0] not in (1, 2, 4, 8) or any(window % 2 for window in self.windows[:3]):
+            raise ValueError("windows are even but for the last, and the first is 2, 4 or 8")
+        if self.memory_dim % 2 or self.dim % self.memory_dim:
+            raise ValueError("memory_dim is even, and dim a multiple of it")
+        if self.dim // 2 % self.decoder_heads:
+            raise ValueError("half of dim is a multiple of decoder_heads")
         return self
 
 

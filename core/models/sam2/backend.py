@@ -55,13 +55,17 @@ def _model(spec: ModelSpec) -> "SAM2Base":
 
 
 def _check_weights(options: ModelOptions, path: Path) -> None:
+    from core.models.device import default_device
     from core.models.sam2.checkpoint import check_checkpoint
-    from core.models.sam2.own_weights import read_architecture
+    from core.models.sam2.own_weights import check_own_weights
+    from core.models.sam2.precision import check_fast
 
     if path.suffix == _OWN_WEIGHTS:
-        read_architecture(path)
+        check_own_weights(path)
     else:
         check_checkpoint(path, options.sam_type)
+    if options.sam_precision == "fast" and default_device().type == "cpu":
+        check_fast()
 
 
 def _weights(options: ModelOptions) -> NeededWeights:

@@ -1,6 +1,6 @@
 """SAM 2 checkpoints: files of tensors, opened without running anything in them, and matched to the model requested."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -35,24 +35,24 @@ def load_weights(model: SAM2Base, path: Path, sam_type: SamType) -> None:
     """Fill `model` with the checkpoint's weights. Raises as `check_checkpoint`."""
     state = _tensors(path, torch.device("cpu"))
     _expect(path, state, sam_type)
-    fill(model, state, path, sam_type)
+    check_names_and_shapes(model, {name: tensor.shape for name, tensor in state.items()}, path, sam_type)
+    model.load_state_dict(state)
 
 
-def fill(model: SAM2Base, state: Mapping[str, Tensor], path: Path, sam_type: str) -> None:
-    """Fill `model` with tensors from `path`. Raises `RefusedInput` where they are not exactly those of `sam_type`."""
-    wanted = model.state_dict()
-    differences = [f"{name} is missing" for name in wanted if name not in state]
-    differences += [f"{name} is not part of it" for name in state if name not in wanted]
+def check_names_and_shapes(model: SAM2Base, found: Mapping[str, Sequence[int]], path: Path, what: str) -> None:
+    """Raises `RefusedInput` where tensors found at `path`, shapes by name, are not exactly those of a model."""
+    wanted = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+    differences = [f"{name} is missing" for name in wanted if name not in found]
+    differences += [f"{name} is not part of it" for name in found if name not in wanted]
     differences += [
-        f"{name} is {list(state[name].shape)} instead of {list(tensor.shape)}"
-        for name, tensor in wanted.items()
-        if name in state and state[name].shape != tensor.shape
+        f"{name} is {list(found[name])} instead of {shape}"
+        for name, shape in wanted.items()
+        if name in found and list(found[name]) != shape
     ]
     if differences:
         more = f" and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
         shown = "; ".join(differences[:_SHOWN])
-        raise RefusedInput(f"model_path = '{path}' does not fit {sam_type}: {shown}{more}")
-    model.load_state_dict(state)
+        raise RefusedInput(f"model_path = '{path}' does not fit {what}: {shown}{more}")
 
 
 def identify(state: Mapping[str, Tensor]) -> str | None:

@@ -1,5 +1,6 @@
 """Weights of a SAM 2 of a size of its own: a safetensors file whose header gives the sizes."""
 
+from math import prod
 from pathlib import Path
 
 import torch
@@ -7,21 +8,32 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from sam2.modeling.sam2_base import SAM2Base
-from torch import Tensor
 
 from core.errors import UnsafeFile, reason_of
 from core.models.sam2.architecture import Architecture, build_architecture
-from core.models.sam2.checkpoint import fill
+from core.models.sam2.checkpoint import check_names_and_shapes
 from core.store.atomic import atomic_file
 
-SUFFIX = ".safetensors"
 _ARCHITECTURE = "sam2_architecture"
+_MOST_PARAMETERS = 10**9
 
 
-def read_architecture(path: Path) -> Architecture:
-    """The sizes in a file's header; reads no tensor. Raises `UnsafeFile` where it is no such file."""
+def check_own_weights(path: Path) -> Architecture:
+    """The sizes in a file's header, whose tensors are looked at, but not read.
+
+    Raises:
+        UnsafeFile: the file is not readable, is cut short, or does not say its sizes.
+        RefusedInput: its tensors are not those of a model of these sizes.
+    """
     with _opened(path) as file:
-        return _architecture(path, file.metadata() or {})
+        architecture = _architecture(path, file.metadata() or {})
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - no mapping
+    there = sum(map(prod, shapes.values()))
+    # Before a model of these sizes is made: a header may claim anything.
+    if there > _MOST_PARAMETERS or architecture.least_parameters > there:
+        raise UnsafeFile(f"{path}: its {there:,} parameters are too many, or too few for the sizes in its header")
+    check_names_and_shapes(build_architecture(architecture, torch.device("cpu")), shapes, path, "its own sizes")
+    return architecture
 
 
 def load_own_weights(path: Path, device: torch.device, image_size: int | None = None) -> SAM2Base:
@@ -32,15 +44,11 @@ def load_own_weights(path: Path, device: torch.device, image_size: int | None = 
         device: where it runs.
         image_size: side of the square it sees; None: the one it was trained on.
 
-    Raises:
-        UnsafeFile: the file is not readable, is cut short, or does not say its sizes.
-        RefusedInput: its tensors are not those of a model of these sizes.
+    Raises: as `check_own_weights`.
     """
+    model = build_architecture(check_own_weights(path), device, image_size)
     with _opened(path) as file:
-        architecture = _architecture(path, file.metadata() or {})
-        state: dict[str, Tensor] = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no mapping
-    model = build_architecture(architecture, device, image_size)
-    fill(model, state, path, "its own sizes")
+        model.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})  # noqa: SIM118
     return model
 
 

@@ -44,8 +44,10 @@ class _AttentionInParts(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        if function is functional.scaled_dot_product_attention:
-            return attention_in_parts(*args[:3])
+        given = dict(kwargs or {})
+        plain = len(args) == 3 and not given.pop("dropout_p", 0.0) and not given  # no mask, the usual scale
+        if plain and function is functional.scaled_dot_product_attention:
+            return attention_in_parts(*args)
         return function(*args, **(kwargs or {}))
 
 

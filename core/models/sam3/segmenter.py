@@ -7,10 +7,8 @@ end), `suppress_overlapping_based_on_recent_occlusion_threshold`, and `reconditi
 drifted is set right by its detection).
 """
 
-from functools import partial
-
 from core.models.library_session import LibraryModel, LibrarySegmenter
-from core.models.sam3.batch import track_together
+from core.models.sam3.batch import Sam3Together
 from core.models.sam3.shared import Sam3, load_sam3
 from core.models.spec import ModelSpec
 
@@ -40,7 +38,7 @@ def sam3_segmenter(sam3: Sam3, name: str, batch: int) -> LibrarySegmenter:
             name,
             prepare=lambda image: sam3.look(image).pixels,
             encode=lambda image: sam3.look(image).for_tracker,
-            track_together=None if batch == 1 else partial(track_together, tracker),
+            together=None if batch == 1 else Sam3Together(tracker),
             batch=batch,
         )
     )

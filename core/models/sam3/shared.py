@@ -58,10 +58,10 @@ class Sam3:
 
     def look(self, image: RGB) -> "Look":
         """What the encoder sees in an image [H, W, 3]; computed once while the same array is looked at."""
-        if self._latest is None or self._latest.image is not image:
-            self._latest = None  # one frame's features are free before the next are made
-            self._latest = Look(self, image)
-        return self._latest
+        latest = self._latest
+        if latest is None or latest.image is not image:
+            latest = self._latest = Look(self, image)
+        return latest
 
 
 class Look:

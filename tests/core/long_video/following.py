@@ -69,7 +69,7 @@ def carry(
     return shards
 
 
-def find(video: Path, index: Path, text: str, folder: Path, length: int, detect_every: int) -> list[Shard]:
+def find(video: Path, index: Path, text: str, folder: Path, length: int, detect_every: int, **more: Any) -> list[Shard]:
     """Find and follow what a text names in windows of `length` frames, each from the state of the one before."""
     shards: list[Shard] = []
     windows = carried(cut(len(load_index(index)), length, 0))
@@ -80,6 +80,7 @@ def find(video: Path, index: Path, text: str, folder: Path, length: int, detect_
             "video": video, "index": index, "direction": "forward", "first": window.first, "end": window.end,
             "interval": 1, "max_side": 96, "before": shards[-1].folder if shards else None, "segmenter": CLASSICAL,
             "detector": CLASSICAL, "text_prompt": text, "detect_every": detect_every, "last": window is windows[-1],
+            **more,
         }  # fmt: skip
         follow_window(request, made, silent)
         shards.append(Shard(folder=made, segment=0, window=window.index, direction="forward", first=window.first))

@@ -141,6 +141,19 @@ def test_a_trained_sam2_is_carried_through_windows_and_an_occlusion(tmp_path: Pa
     assert min(ious[0]) > 0.4
 
 
+def test_no_more_objects_than_wanted_are_found(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "video.mp4", frames=8, fps=10)
+    index = indexed(video, tmp_path / "index")
+    text = "red square. motion"
+    found = {
+        most: {one.obj_id for shard in find(video, index, text, tmp_path / str(most), 4, 1, **more)
+               for row in shard.rows() for one in row.objects}
+        for most, more in ((None, {}), (1, {"max_objects": 1}))
+    }  # fmt: skip
+    assert len(found[1]) == 1
+    assert len(found[None]) >= 1
+
+
 def test_between_stretches_nothing_is_followed_and_nothing_arrives(tmp_path: Path, make_video: MakeVideo) -> None:
     video = make_video(tmp_path / "video.mp4", frames=30, fps=10)
     index = indexed(video, tmp_path / "index")

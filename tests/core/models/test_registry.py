@@ -55,12 +55,37 @@ def test_auto_takes_a_neural_backend_where_its_weights_are() -> None:
         ("detector", "sam3", "sam3"),
         ("segmenter", "sam3", "sam3"),
         ("segmenter", "sam2", "sam2.1_hiera_large"),
+        ("segmenter", "edgetam", "edgetam"),
+        ("detector", "owlv2", "owlv2"),
     ],
 )
 def test_a_backend_without_weights_is_refused_with_the_command_to_get_them(role: str, name: str, get: str) -> None:
     roles: dict[str, Role[Any]] = {"detector": DETECTORS, "segmenter": SEGMENTERS}
     with pytest.raises(RefusedInput, match=rf"{role} = '{name}' cannot be used: .*`maskflow weights get {get}`"):
         roles[role].choose(name, PLAIN)
+
+
+@pytest.mark.parametrize("name", ["mm-grounding-dino", "sam3-lite-text", "d-fine"])
+def test_weights_that_are_not_fetched_are_refused_with_where_they_are(name: str) -> None:
+    with pytest.raises(RefusedInput, match=rf"put the folder of https://\S+ at models/{name}/"):
+        DETECTORS.choose(name, PLAIN)
+
+
+def test_auto_leaves_out_what_serves_few_requests() -> None:
+    for name in ("d-fine", "owlv2"):
+        (Path("models") / name).mkdir(parents=True)
+        (Path("models") / name / "model.safetensors").touch()
+        chosen = {"d-fine": "classical", "owlv2": "owlv2"}[name]
+        assert DETECTORS.choose("auto", PLAIN).name == chosen
+        assert DETECTORS.choose(name, PLAIN).name == name
+
+
+def test_thresholds_are_part_of_what_a_detector_is() -> None:
+    options = ModelOptions(box_threshold=0.2, text_threshold=0.1)
+    variants = {backend.name: backend.variant(options) for backend in DETECTORS.backends}
+    both = ("box_threshold=0.2", "text_threshold=0.1")
+    assert variants["grounding-dino"] == variants["mm-grounding-dino"] == both
+    assert {variants[name] for name in ("sam3", "sam3-lite-text", "owlv2", "d-fine", "classical")} == {both[:1]}
 
 
 def test_a_path_of_ones_own_is_never_passed_over() -> None:

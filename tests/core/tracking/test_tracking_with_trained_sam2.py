@@ -31,7 +31,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def _track(
-    clip: Path, folder: Path, what: dict[str, Any], until: int | None = None, begun: Path | None = None
+    clip: Path,
+    folder: Path,
+    what: dict[str, Any],
+    until: int | None = None,
+    begun: Path | None = None,
+    reported: list[int] | None = None,
 ) -> list[FrameRecord]:
     request = {
         "video": str(clip), "segmenter": trained_spec(), "detection_frequency": 1, "max_frames": 60, "checkpoint_s": 0,
@@ -40,6 +45,8 @@ def _track(
     folder.mkdir(exist_ok=True)
 
     def report(done: int, _: int | None) -> None:
+        if reported is not None:
+            reported.append(done)
         if until is not None and done >= until:
             raise Killed
 
@@ -111,6 +118,8 @@ def test_an_interrupted_tracking_goes_on_to_the_same_bytes(clips: dict[str, Path
     begun.mkdir()
     with pytest.raises(Killed):
         _track(clip, tmp_path / "killed", what, until=35, begun=begun)
-    resumed = tmp_path / "resumed"
-    _track(clip, resumed, what, begun=begun)
+    assert any(begun.iterdir()), "there is a checkpoint to go on from"
+    resumed, reported = tmp_path / "resumed", list[int]()
+    _track(clip, resumed, what, begun=begun, reported=reported)
+    assert reported[0] > 20, "it goes on in the middle"
     assert (resumed / FRAMES_FILE).read_bytes() == (whole / FRAMES_FILE).read_bytes()

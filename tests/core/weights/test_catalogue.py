@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import RefusedInput
-from core.weights.catalogue import OWN_WEIGHTS, WEIGHTS, find_weights, sam2_path
+from core.weights.catalogue import UNFETCHED_WEIGHTS, WEIGHTS, find_weights, sam2_path
 from core.weights.sam2_names import SAM_TYPES
 
 
@@ -29,7 +29,7 @@ def test_the_place_is_what_a_flow_takes() -> None:
 
 
 def test_weights_that_are_not_fetched_say_where_they_are() -> None:
-    for own in OWN_WEIGHTS:
+    for own in UNFETCHED_WEIGHTS:
         with pytest.raises(RefusedInput, match=f"put the folder of {own.page} at models/{own.name}/"):
             find_weights(own.name)
 

@@ -12,6 +12,7 @@ from core.errors import RefusedInput, UnsafeFile
 from core.models.d_fine.backend import DETECTOR, FAMILY
 from core.models.d_fine.detector import DFine, load_d_fine
 from core.models.d_fine.words import labels_of, labels_sought
+from core.models.pretrained import to_detections
 from core.models.spec import ModelSpec
 from core.video.frames import RGB
 
@@ -30,32 +31,34 @@ def detector(folder: Path) -> DFine:
 
 def test_detections_are_those_of_the_library_under_the_users_words(detector: DFine) -> None:
     image: RGB = np.random.default_rng(3).integers(0, 256, (90, 160, 3), np.uint8)
-    found = detector.start("pedestrians. a couch. Mobile phone").detect(image)
+    found = detector.start("people. a couch. Mobile phone").detect(image)
     inputs = detector._processor(images=image, return_tensors="pt")
     with torch.inference_mode():
         outputs = detector._model(**inputs)
     (theirs,) = detector._processor.post_process_object_detection(outputs, 0.2, [(90, 160)])
-    names = {"person": "pedestrians", "couch": "a couch", "cell phone": "mobile phone"}
-    expected = {
-        (names[KNOWN[label]], round(score, 4))
-        for label, score in zip(theirs["labels"].tolist(), theirs["scores"].tolist(), strict=True)
-        if KNOWN[label] in names
-    }
+    names = {"person": "people", "couch": "a couch", "cell phone": "mobile phone"}
+    rows = zip(theirs["boxes"].tolist(), theirs["labels"].tolist(), theirs["scores"].tolist(), strict=True)
+    expected = [(box, names[KNOWN[label]], score) for box, label, score in rows if KNOWN[label] in names]
     assert found
-    assert {(one.label, round(one.score or 0.0, 4)) for one in found} <= expected
-    assert {one.label for one in found} == {label for label, _ in expected}
+    assert found == to_detections(expected, 160, 90)
 
 
 @pytest.mark.parametrize(
     ("text", "sought"),
     [
         ("person. dogs", {"person": "person", "dog": "dogs"}),
-        ("all the people. man. bike", {"person": "all the people", "bicycle": "bike"}),
+        ("all the people. humans. bike", {"person": "all the people", "bicycle": "bike"}),
         ("Sofa", {"couch": "sofa"}),
     ],
 )
 def test_words_find_their_label(text: str, sought: dict[str, str]) -> None:
     assert labels_sought(text, KNOWN) == sought
+
+
+@pytest.mark.parametrize("narrower", ["woman", "pedestrian", "skateboarder", "plant", "red car"])
+def test_words_that_mean_less_than_a_label_are_refused(narrower: str) -> None:
+    with pytest.raises(RefusedInput, match="d-fine finds person"):
+        labels_sought(f"dog. {narrower}", KNOWN)
 
 
 def test_other_words_are_refused_before_work_with_the_backends_that_find_them(folder: Path) -> None:

@@ -89,6 +89,18 @@ def test_another_models_folder_and_cut_weights_are_refused(folder: Path, tmp_pat
     other = save_small_sam3(tmp_path / "sam3")
     with pytest.raises(RefusedInput, match="says 'sam3_video', not 'edgetam_video'"):
         SEGMENTER.check(ModelOptions(model_path=other))
+    for architecture, match in (
+        ("hf-hub:someone/evil", "not one of timm's own"),
+        ("no_such_model", "no edgetam model"),
+    ):
+        fetched = tmp_path / architecture.replace("/", "_").replace(":", "_")
+        fetched.mkdir()
+        for path in folder.iterdir():
+            (fetched / path.name).write_bytes(path.read_bytes())
+        config = (folder / "config.json").read_text().replace("repvit_m0_9", architecture)
+        (fetched / "config.json").write_text(config)
+        with pytest.raises(UnsafeFile, match=match):
+            load_edgetam(ModelSpec(backend="edgetam", path=fetched))
     half = tmp_path / "half"
     half.mkdir()
     for path in folder.iterdir():

@@ -10,6 +10,7 @@ from small_transformers import save_small_owlv2
 from core.errors import RefusedInput
 from core.models.owlv2.backend import DETECTOR, FAMILY
 from core.models.owlv2.detector import Owlv2, load_owlv2
+from core.models.pretrained import to_detections
 from core.models.spec import ModelSpec
 from core.video.frames import RGB
 
@@ -33,20 +34,11 @@ def test_detections_are_those_of_the_library(detector: Owlv2, size: tuple[int, i
     with torch.inference_mode():
         outputs = detector._model(**inputs)
     (theirs,) = detector._processor.post_process_grounded_object_detection(outputs, 0.1, [size], [wanted])
-    expected = {
-        (label, round(float(score), 4)) for label, score in zip(theirs["text_labels"], theirs["scores"], strict=True)
-    }
-    assert found
-    assert {(one.label, round(one.score or 0.0, 4)) for one in found} <= expected
-    best = int(theirs["scores"].argmax())
-    x0, y0, x1, y1 = theirs["boxes"][best].tolist()
-    clipped = (max(x0, 0), max(y0, 0), min(x1, size[1]), min(y1, size[0]))
-    if clipped[0] < clipped[2] and clipped[1] < clipped[3]:
-        np.testing.assert_allclose(found[0].box, clipped, atol=1e-3)
-    for one in found:
-        x0, y0, x1, y1 = one.box
-        assert 0 <= x0 < x1 <= size[1]
-        assert 0 <= y0 < y1 <= size[0]
+    rows = zip(theirs["boxes"].tolist(), theirs["text_labels"], theirs["scores"].tolist(), strict=True)
+    expected = to_detections(rows, size[1], size[0])
+    assert [one.label for one in found] == [one.label for one in expected] != []
+    np.testing.assert_allclose([one.box for one in found], [one.box for one in expected], atol=1e-3)
+    assert [one.score for one in found] == pytest.approx([one.score for one in expected], abs=1e-5)
 
 
 def test_long_phrases_and_empty_texts_are_refused_before_work(detector: Owlv2, folder: Path) -> None:

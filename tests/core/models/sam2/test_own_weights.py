@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from sam2.modeling.sam2_base import SAM2Base
 
@@ -14,7 +15,7 @@ from core.errors import RefusedInput, UnsafeFile
 from core.models.options import ModelOptions
 from core.models.registry import SEGMENTERS
 from core.models.sam2.architecture import Architecture, build_architecture
-from core.models.sam2.own_weights import load_own_weights, read_architecture, save_own_weights
+from core.models.sam2.own_weights import check_own_weights, load_own_weights, save_own_weights
 from core.prompts import Prompt
 from core.store.digests import host_digest
 
@@ -39,7 +40,7 @@ def weights(own_model: SAM2Base, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def test_weights_and_sizes_arrive(own_model: SAM2Base, weights: Path) -> None:
-    assert read_architecture(weights) == SIZES
+    assert check_own_weights(weights) == SIZES
     loaded = load_own_weights(weights, CPU)
     assert loaded.image_size == 64
     for name, tensor in own_model.state_dict().items():
@@ -95,13 +96,23 @@ def test_tensors_of_other_sizes_are_refused_by_name(weights: Path, tmp_path: Pat
     path = tmp_path / "other.safetensors"
     save_file(tensors, path, {"sam2_architecture": larger.model_dump_json()})
     with pytest.raises(RefusedInput, match=r"does not fit its own sizes: .* is \[16, 32\] instead of \[32, 32\]"):
-        load_own_weights(path, CPU)
+        check_own_weights(path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"memory_dim": 12}, {"memory_dim": 9}, {"decoder_heads": 3}, {"windows": (5, 4, 4, 2)}, {"windows": (4, 3, 4, 2)}],
+)
+def test_sizes_that_do_not_fit_together_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Architecture.model_validate({**SIZES.model_dump(), **wrong})
 
 
 def test_sizes_that_would_fill_the_memory_are_refused(weights: Path, tmp_path: Path) -> None:
-    header = {"__metadata__": {"sam2_architecture": json.dumps({**SIZES.model_dump(), "stages": [10**9, 1, 1, 1]})}}
-    text = json.dumps(header).encode()
-    path = tmp_path / "huge.safetensors"
-    path.write_bytes(struct.pack("<Q", len(text)) + text)
-    with pytest.raises(UnsafeFile, match="stages"):
-        load_own_weights(path, CPU)
+    for claim, match in (({"stages": [10**9, 1, 2, 1]}, "stages"), ({"embed_dim": 256, "stages": [64] * 4}, "too few")):
+        header = {"__metadata__": {"sam2_architecture": json.dumps({**SIZES.model_dump(), **claim})}}
+        text = json.dumps(header).encode()
+        path = tmp_path / "huge.safetensors"
+        path.write_bytes(struct.pack("<Q", len(text)) + text)
+        with pytest.raises(UnsafeFile, match=match):
+            check_own_weights(path)

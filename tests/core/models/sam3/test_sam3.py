@@ -287,10 +287,148 @@ def test_anchors_are_remembered_like_first_prompts_the_latest_of_them(
         session.advance(frames[number])
         if number % 4 == 0:
             session.add(1, Prompt(box=BOX.box, anchor=True))
-    prompted = sorted(session.objects[1].output_dict_per_obj[0]["cond_frame_outputs"])
-    assert prompted[-1] == 28
-    assert len(prompted) <= most + 4  # and those near enough to be read as recent
-    assert 0 not in prompted
+    prompted = session.objects[1].output_dict_per_obj[0]["cond_frame_outputs"]
+    assert list(prompted) == list(range(0, 29, 4)), "the pointers of all are read"
+    with_masks = [frame for frame, memory in prompted.items() if "maskmem_features" in memory]
+    assert with_masks[-1] == 28
+    assert len(with_masks) <= most + 4  # and those near enough to be read as recent
+    assert 0 not in with_masks
+
+
+def test_many_prompts_give_what_a_session_gives_that_forgets_nothing(
+    segmenter: LibrarySegmenter, frames: list[RGB], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def run(restart_at: int | None) -> list[Any]:
+        session = segmenter.start()
+        found = []
+        for number in range(34):
+            masks = session.advance(frames[number])
+            if number % 3 == 0:
+                session.add(1, Prompt(box=BOX.box, anchor=True))
+            elif number:
+                found.append((masks[1].mask, masks[1].score))
+            if number == restart_at:
+                session.save(tmp_path / "session")
+                session = segmenter.restore(tmp_path / "session")
+        return found
+
+    forgetful, restored = run(None), run(10)
+    monkeypatch.setattr(LibrarySession, "_forget_prompts", lambda *_: None)
+    for one, again, other in zip(forgetful, restored, run(None), strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(again[0], other[0])
+        assert one[1] == again[1] == other[1]
+
+
+@pytest.mark.parametrize("where", ["mask_decoder", "memory_encoder", "post_process_masks"])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_prompt_survives_memory_that_runs_out_in_its_midst(
+    segmenter: LibrarySegmenter, frames: list[RGB], monkeypatch: pytest.MonkeyPatch, where: str, known: bool
+) -> None:
+    def run(fails: bool) -> list[Any]:
+        session = segmenter.start()
+        session.advance(frames[0])
+        if known:
+            session.add(1, BOX)
+            session.advance(frames[1])
+        with monkeypatch.context() as patched:
+            if fails:
+                owner, name = (
+                    (segmenter._model.processor, where) if where == "post_process_masks"
+                    else (getattr(segmenter._model.model, where), "forward")
+                )  # fmt: skip
+                patched.setattr(owner, name, _full_once(getattr(owner, name)))
+            prompted = session.add(1, POINTS)
+        later = [session.advance(frames[index])[1] for index in range(2, 5)]
+        return [(one.mask, one.score) for one in (prompted, *later)]
+
+    for expected, found in zip(run(False), run(True), strict=True):
+        np.testing.assert_array_equal(found[0], expected[0])
+        assert found[1] == expected[1]
+
+
+def test_a_prompt_that_does_not_fit_changes_nothing(
+    segmenter: LibrarySegmenter, frames: list[RGB], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = [segmenter.start() for _ in range(2)]
+    for session in sessions:
+        session.advance(frames[0])
+        session.add(1, BOX)
+        session.advance(frames[1])
+    with monkeypatch.context() as patched:
+        patched.setattr(segmenter._model.model.mask_decoder, "forward", _always_full)
+        for obj_id, prompt in ((1, Prompt(points=POINTS.points, anchor=True)), (2, BOX)):
+            with pytest.raises(torch.OutOfMemoryError):
+                sessions[0].add(obj_id, prompt)
+    one, other = (session.advance(frames[2]) for session in sessions)
+    assert list(one) == list(other) == [1]
+    np.testing.assert_array_equal(one[1].mask, other[1].mask)
+
+
+def test_fewer_objects_go_through_together_where_memory_runs_out(
+    sam3: Sam3, frames: list[RGB], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_memory_notes()
+    segmenter = sam3_segmenter(sam3, "small", batch=8)
+    session = segmenter.start()
+    session.advance(frames[0])
+    for obj_id in range(5):
+        session.add(obj_id, BOX if obj_id % 2 else POINTS)
+    assert segmenter._model.together is not None
+    real, tried = segmenter._model.together.track, []
+
+    def track(sessions: Any, frame: int, features: Any) -> Any:
+        tried.append(len(sessions))
+        if len(sessions) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory (a test)")
+        return real(sessions, frame, features)
+
+    monkeypatch.setattr(segmenter._model.together, "track", track)
+    assert list(session.advance(frames[1])) == list(range(5))
+    assert tried == [5, 4, 2, 2]
+    session.advance(frames[2])
+    assert max(tried[4:]) == 2, "it is not tried again with more"
+    assert segmenter.start()._sizes is session._sizes
+    assert take_memory_notes()
+
+
+def test_objects_that_began_on_other_frames_share_passes_once_their_memories_are_full(
+    sam3: Sam3, frames: list[RGB], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segmenter = sam3_segmenter(sam3, "small", batch=8)
+    assert segmenter._model.together is not None
+    session, alone, sizes = segmenter.start(), sam3_segmenter(sam3, "small", batch=1).start(), []
+    real = segmenter._model.together.track
+
+    def track(sessions: Any, frame: int, features: Any) -> Any:
+        sizes.append(len(sessions))
+        return real(sessions, frame, features)
+
+    monkeypatch.setattr(segmenter._model.together, "track", track)
+    for index in range(24):
+        together, expected = session.advance(frames[index]), alone.advance(frames[index])
+        for obj_id, tracked in expected.items():
+            assert np.mean(tracked.mask != together[obj_id].mask) < 1e-3
+        if index < 4:
+            for one in (session, alone):
+                one.add(index, BOX if index % 2 else POINTS)
+    assert sizes[-1] == 4
+
+
+def _full_once(real: Any) -> Any:
+    calls = []
+
+    def full(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory (a test)")
+        return real(*args, **kwargs)
+
+    return full
+
+
+def _always_full(*_: Any, **__: Any) -> Any:
+    raise torch.OutOfMemoryError("CUDA out of memory (a test)")
 
 
 class _FullOnce:
