@@ -20,7 +20,7 @@ _ENCODED_BEHIND = 2  # frames whose masks may still be being encoded while the n
 
 
 class HeldFrame(BaseModel):
-    """A frame that is held back: its objects under the tracker's ids, and which of them are tentative."""
+    """A frame that is held back: its objects under the tracker's ids, and which of them are not certain yet."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     frame: FrameRecord
@@ -63,9 +63,10 @@ def track_frames(
 class TrackingLoop:
     """Tracks through the frames of a video.
 
-    Frames are held back while an object in them is still tentative, so that a confirmed object is recorded from
-    its first frame and a rejected one nowhere. Objects that were found are numbered from 1 in the order of first
-    sight; objects that were prompted keep the ids they were given. Masks are encoded in a thread of their own.
+    Frames are held back while an object in them is still uncertain, so that a confirmed object is recorded from its
+    first frame, a rejected one nowhere, and one that turns out to be another under that one's number. Objects that were
+    found are numbered from 1 in the order of first sight; objects that were prompted keep the ids they were given.
+    Masks are encoded in a thread of their own.
 
     Args:
         tracker: fresh, or restored to where it stood at `before`.
@@ -114,8 +115,7 @@ class TrackingLoop:
                 while len(held) > self._most and held[0].waits_for & tracker.tentative():
                     for obj_id in sorted(held[0].waits_for & tracker.tentative()):
                         tracker.reject(obj_id)
-                tentative = tracker.tentative()
-                while len(held) > behind and not held[0].waits_for & tentative:
+                while len(held) > behind and not self._waits(held[0]):
                     yield self._numbers.settle(held.popleft(), tracker)
                 after_frame()
             tracker.finish()
@@ -123,6 +123,11 @@ class TrackingLoop:
                 yield self._numbers.settle(one_held, tracker)
         finally:
             encoder.shutdown(cancel_futures=True)
+
+    def _waits(self, first: _Held) -> bool:
+        """Whether what the first of the held frames shows is still uncertain, and there is room to wait."""
+        uncertain = self._tracker.unsettled() if len(self._held) <= self._most else self._tracker.tentative()
+        return bool(first.waits_for & uncertain)
 
     def state(self) -> LoopState:
         """Where the loop stands, see `run`."""
@@ -180,7 +185,7 @@ def _hold(frame_idx: int, frame: Frame, tracker: Tracker, encoder: ThreadPoolExe
     visible = tracker.visible()
     record = _frame_record(frame_idx, frame, [])
     objects = [(_known(track), encoder.submit(rle.encode, track.mask)) for track in visible]
-    return _Held(record, objects, {track.obj_id for track in visible if not track.confirmed})
+    return _Held(record, objects, {track.obj_id for track in visible} & tracker.unsettled())
 
 
 def _known(track: Track) -> dict[str, Any]:

@@ -5,6 +5,8 @@
   segmenter remembers, it is waited for; then, or where it does not, the object is *lost*.
 - A new object that resembles a lost one when it is confirmed, and could have come from where that was last seen in the
   time between, is *re-identified*: it takes over the old id. An object that a person prompted keeps its id for itself.
+- Two objects that lie on each other for several frames are one: the younger was begun while the segmenter had lost the
+  older for a moment. It ends, and what was recorded of it belongs to the older.
 - Objects are added, set right and dropped one at a time; the others are never touched.
 """
 
@@ -17,6 +19,7 @@ from core.masks import Box, Mask
 from core.masks.appearance import Histogram, histogram_overlap, hsv_histogram
 from core.masks.boxes import iou_matrix, mask_box
 from core.masks.clean import clean
+from core.masks.overlap import mask_iou
 from core.models.roles import DetectorSession, SegmenterSession
 from core.prompts import Detection, Prompt, TrackedMask, Trust
 from core.tracking.association import covered_share, match_detections
@@ -35,6 +38,9 @@ class Rules:
         match_iou: box IoU from which a detection is a known object.
         covered: share of a detection inside a known object from which it is not a new one.
         confirm_rounds: rounds of detection within which a tentative object must be seen a second time.
+        twin_iou: IoU of masks from which two objects of one label lie on each other …
+        twin_frames: … and for so many frames in a row are one.
+        new_frames: frames for which an object that begins near an older one of its label may turn out to be that.
         trusted_score: a mask that has drifted is set right by detections from this score on.
         weak_score: a mask under this score is doubtful.
         weak_s: seconds in doubt, and at least two frames, after which an object is hidden.
@@ -49,6 +55,9 @@ class Rules:
     match_iou: float = 0.3
     covered: float = 0.6
     confirm_rounds: int = 3
+    twin_iou: float = 0.7
+    twin_frames: int = 3
+    new_frames: int = 6
     trusted_score: float = 0.5
     weak_score: float = 0.3
     weak_s: float = 0.1
@@ -69,6 +78,8 @@ class Track:
         met_s: when it was last detected, or prompted.
         place: its box when it was last in sight.
         diagonal: of its box in pixels, when it was last in full sight.
+        twin: frames in a row on which it has lain on an older object.
+        begun: number of the step at which it began.
     """
 
     obj_id: int
@@ -86,6 +97,8 @@ class Track:
     met_s: float = 0.0
     place: Box | None = None
     diagonal: float = 0.0
+    twin: int = 0
+    begun: int = 0
     kept: bool = False  # prompted by hand: never given up
     prompted: int = 0  # number of the step at which the segmenter last got a prompt for it
 
@@ -156,10 +169,20 @@ class Tracker:
         if self._detector is not None and due:
             self.shown = image
             self._meet(image, self._detector.detect(image))
+        self._end_twins()
 
     def tentative(self) -> set[int]:
         """Ids of objects that are neither confirmed nor rejected yet."""
         return {track.obj_id for track in self.live.values() if not track.confirmed}
+
+    def unsettled(self) -> set[int]:
+        """Ids of objects whose identity is not certain yet: they are tentative, or may turn out to be older ones."""
+        return self.tentative() | {
+            track.obj_id
+            for track in self.live.values()
+            if not track.kept
+            and (track.twin or (self.frame - track.begun < self._rules.new_frames and self._begins_near_another(track)))
+        }
 
     def visible(self, doubtful: bool = True) -> list[Track]:
         """Objects to be recorded on this frame; those prompted by hand also while `doubtful`."""
@@ -198,6 +221,41 @@ class Tracker:
             patience_s = self.segmenter.patience_s if track.confirmed else 0.0
             if self._in_doubt_for(track, patience_s) and not track.kept:
                 self._lose(track)
+
+    def _end_twins(self) -> None:
+        """End objects that have turned out to be others."""
+        for young in sorted(self.live.values(), key=lambda track: (track.kept, -track.obj_id)):
+            old = None if young.kept else self._older_twin(young)
+            young.twin = 0 if old is None else young.twin + 1
+            if old is not None and young.twin >= self._rules.twin_frames:
+                old.confirmed |= young.confirmed
+                self.drop(young.obj_id)
+                self.same_as[young.obj_id] = self.same_as.get(old.obj_id, old.obj_id)
+
+    def _begins_near_another(self, young: Track) -> bool:
+        return any(
+            old.obj_id < young.obj_id and old.label in (None, young.label) and self._is_in_reach(old, young, 0.0)
+            for old in self.live.values()
+        )
+
+    def _older_twin(self, young: Track) -> Track | None:
+        """The object, prompted by hand or begun earlier, that `young` lies on."""
+        for old in self.live.values():
+            older = old.kept or old.obj_id < young.obj_id
+            if (
+                not older
+                or old is young
+                or old.label not in (None, young.label)
+                or young.box is None
+                or old.box is None
+            ):
+                continue
+            if (
+                iou_matrix([old.box], [young.box])[0, 0] >= self._rules.twin_iou / 2
+                and mask_iou(old.mask, young.mask) >= self._rules.twin_iou
+            ):
+                return old
+        return None
 
     def _is_sound(self, track: Track) -> None:
         track.weak, track.sound_s, track.place = 0, self.time_s, track.box
@@ -290,13 +348,17 @@ class Tracker:
             self._begins(track)
 
     def _begins(self, track: Track) -> None:
-        track.met_s = self.time_s
+        track.met_s, track.begun = self.time_s, self.frame
         self._is_sound(track)
         self.live[track.obj_id] = track
 
     def _recognise(self, new: Track) -> None:
         """Where a new object looks like one that is gone, it takes over its id."""
-        hidden = (track for track in self.live.values() if track.box is None and track.confirmed)
+        hidden = (
+            track
+            for track in self.live.values()
+            if track is not new and track.confirmed and (track.box is None or track.weak >= _LEAST_WEAK)
+        )
         gone = [
             old
             for old in [*self.lost.values(), *hidden]
@@ -313,11 +375,16 @@ class Tracker:
     def _can_be(self, old: Track, new: Track) -> bool:
         """Whether an object could have come from where it was last seen to where a new one is, in the time between."""
         away_s = abs(self.time_s - old.sound_s)
-        if old.place is None or new.box is None or away_s > self._rules.forgotten_s:
+        if away_s > self._rules.forgotten_s:
+            return False
+        return self._is_in_reach(old, new, self._rules.speed * away_s if away_s >= self._rules.away_s else 0.0)
+
+    def _is_in_reach(self, old: Track, new: Track, went: float) -> bool:
+        """Whether a new object is near where an old one was last in sight, which `went` so many of its diagonals."""
+        if old.place is None or new.box is None:
             return False
         (x0, y0, x1, y1), (u0, v0, u1, v1) = old.place, new.box
         distance = hypot(x0 + x1 - u0 - u1, y0 + y1 - v0 - v1) / 2
-        went = self._rules.speed * away_s if away_s >= self._rules.away_s else 0.0
         return distance <= (self._rules.touching + went) * old.diagonal
 
 

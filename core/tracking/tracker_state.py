@@ -15,7 +15,7 @@ from core.tracking.tracker import Track, Tracker
 
 SESSION_FILE = "session.safetensors"
 TRACKER_FILE = "tracker.safetensors"
-_NAME = "tracker 2"
+_NAME = "tracker 3"
 _NO_MASK = np.zeros((0, 0), np.bool_)  # every step begins with new masks
 _SHOWN = "shown"
 
@@ -34,6 +34,8 @@ class _Track(BaseModel):
     met_s: float
     place: Box | None
     diagonal: float
+    twin: int
+    begun: int
     kept: bool
     prompted: int
 

@@ -34,6 +34,7 @@ FOLLOW = Stage(
         f"memory {done['memory']['host_before_mib']:.0f} MiB before, {done['memory']['host_peak_mib']:.0f} at most"
         + (f", GPU {done['memory']['gpu_peak_mib']:.0f}" if done["memory"]["gpu_peak_mib"] is not None else ""),
     ],
+    version=2,
 )
 
 

@@ -30,7 +30,7 @@ TRACK = Stage(
         f"{done['frames']} frames in {done['seconds']:.2f}s ({done['frames'] / max(done['seconds'], 1e-9):.2f} fps)",
         f"{done['objects']} objects tracked",
     ],
-    version=2,
+    version=3,
 )
 
 
