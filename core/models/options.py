@@ -19,7 +19,7 @@ SAM_IMAGE_SIZE: Any = Field(
 SamPrecision = Literal["exact", "fast"]
 SAM_PRECISION: Any = Field(
     "exact",
-    description="How SAM 2 computes on the CPU: fast is 2 to 3 times faster in bfloat16, with slightly other masks. "
+    description="How SAM 2 computes on the CPU: fast is about 1.7 times faster in bfloat16, with slightly other masks. "
     "It changes nothing on a GPU.",
 )
 

@@ -38,7 +38,7 @@ def check_fast() -> None:
 class _AttentionInParts(TorchFunctionMode):
     """Attention as plain matrix products of 256 queries each.
 
-    On CPUs torch's own kernel works at fp32's speed also in bfloat16, and is three times slower than this.
+    On CPUs torch's own kernel works at fp32's speed also in bfloat16; this is 1.4 to 1.7 times faster.
     """
 
     def __torch_function__(
