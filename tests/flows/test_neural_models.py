@@ -10,7 +10,7 @@ import torch
 from conftest import MakeVideo
 from running import Done, maskflow
 from small_sam2 import SIZE, small_sam2
-from small_transformers import save_small_grounding_dino
+from small_transformers import save_small_d_fine, save_small_edgetam, save_small_grounding_dino
 
 from core.masks import rle
 from core.masks.clean import clean
@@ -99,6 +99,22 @@ def test_grounding_dino_and_sam2_from_words(tmp_path: Path, make_video: MakeVide
     assert done.code == 0, done.err
     assert "Detector: grounding-dino (auto)" in done.err
     assert "Traceback" not in done.err
+
+
+def test_d_fine_and_edgetam_from_words(tmp_path: Path, make_video: MakeVideo) -> None:
+    clip = make_video(tmp_path / "clip.mp4", frames=4)
+    (tmp_path / "videos.txt").write_text(f"{clip}\n")
+    done = maskflow(
+        "track-videos", "--video-list", tmp_path / "videos.txt", "--output-jsonl", tmp_path / "out" / "results.jsonl",
+        "--text-prompt", "dog. people", "--detector", "d-fine", "--segmenter", "edgetam", "--max-objects", 2,
+        "--box-threshold", 0.2, "--num-workers", 1, "--detector-path", save_small_d_fine(tmp_path / "d-fine"),
+        "--model-path", save_small_edgetam(tmp_path / "edgetam"),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "Detector: d-fine box_threshold=0.2" in done.err
+    assert "Segmenter: edgetam" in done.err
+    assert all(len(frame["objects"]) <= 2 for frame in _results(tmp_path))
+    assert {one["label"] for frame in _results(tmp_path) for one in frame["objects"]} <= {"dog", "people"}
 
 
 def test_weights_that_do_not_fit_are_refused_before_anything_starts(

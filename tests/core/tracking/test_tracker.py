@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from core.masks import Mask
-from core.prompts import Detection, Prompt, TrackedMask, Trust
+from core.prompts import Detection, ObjectPrompt, Prompt, TrackedMask, Trust
+from core.tracking.loop import track_frames
 from core.tracking.tracker import Tracker
-from core.video.frames import RGB
+from core.video.frames import RGB, Frame
 
 IMAGE = np.full((40, 60, 3), 128, np.uint8)
 SEEN = np.zeros((40, 60), np.bool_)
@@ -179,3 +180,69 @@ def test_a_newcomer_too_far_away_for_the_time_is_another() -> None:
 def test_what_comes_back_where_it_went_is_the_same() -> None:
     assert _identities(range(12, 100), _Newcomer(NEAR, 30, known=True), prompted=False) == {2: 1}
     assert _identities(range(12, 500), _Newcomer(FAR, 100, known=True), prompted=False, frames=140) == {2: 1}
+
+
+class _Returning:
+    """Object 1 is gone on frames 3 to 6; from then on all objects have its mask. All are sure."""
+
+    patience_s = 5.0
+
+    def __init__(self) -> None:
+        self._frame = -1
+        self._objects: list[int] = []
+
+    def advance(self, image: RGB, upcoming: RGB | None = None) -> dict[int, TrackedMask]:
+        self._frame += 1
+        gone = range(3, 7)
+        return {
+            obj_id: TrackedMask(GONE, 0.0) if obj_id == 1 and self._frame in gone else TrackedMask(SEEN, 0.9)
+            for obj_id in self._objects
+        }
+
+    def add(self, obj_id: int, prompt: Prompt) -> TrackedMask:
+        self._objects.append(obj_id)
+        return TrackedMask(SEEN, 0.9)
+
+    def drop(self, obj_id: int) -> None:
+        self._objects.remove(obj_id)
+
+    def save(self, path: Path) -> None:
+        raise NotImplementedError
+
+
+class _Labelled:
+    """Detects the object on each frame, under the label of that frame."""
+
+    def __init__(self, *labels: str) -> None:
+        self._labels = list(labels)
+
+    def trust_of(self, label: str | None) -> Trust:
+        return Trust()
+
+    def detect(self, image: RGB) -> list[Detection]:
+        label = self._labels.pop(0) if self._labels else ""
+        return [Detection((10.0, 10.0, 30.0, 30.0), label, 0.9)] if label else []
+
+
+def _ids_by_frame(detector: _Labelled, prompts: list[ObjectPrompt], frames: int) -> list[set[int]]:
+    shown = (Frame(noisy(index), index, index / 10) for index in range(frames))
+    records = track_frames(shown, Tracker(_Returning(), detector), prompts)
+    return [{one.obj_id for one in record.objects} for record in records]
+
+
+def noisy(index: int) -> RGB:
+    """Of other colours before and after object 1 was gone, so that nothing is known again by its looks."""
+    return np.full((40, 60, 3), 30 if index < 3 else 220, np.uint8)
+
+
+def test_an_object_begun_while_another_was_lost_for_a_moment_is_that_object() -> None:
+    detector = _Labelled("dog", "dog", "dog", "", "dog", "dog", *["dog"] * 8)
+    found = _ids_by_frame(detector, [], 14)
+    assert found == [{1}] * 3 + [set()] + [{1}] * 10
+
+
+def test_objects_of_other_labels_or_prompted_by_hand_stay_themselves() -> None:
+    other = _Labelled("dog", "dog", "dog", "", "cat", "cat", *["cat"] * 8)
+    assert _ids_by_frame(other, [], 14)[-1] == {1, 2}
+    prompts = [ObjectPrompt(one, 0, "dog", Prompt(box=(10, 10, 30, 30))) for one in (1, 2)]
+    assert _ids_by_frame(_Labelled(), prompts, 14)[-1] == {1, 2}

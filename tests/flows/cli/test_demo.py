@@ -10,12 +10,15 @@ from flows.cli import demo
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
-def test_the_demo_ends_with_scores_and_everything_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("more", [(), ("--sam2",)])
+def test_the_demo_ends_with_scores_and_everything_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
     short = (replace(clips.SCENES[0], frames=8),)
     for module in (clips, demo):
         monkeypatch.setattr(module, "SCENES", short)
     output = tmp_path / "demo"
-    done = maskflow("demo", "--output", output)
+    done = maskflow("demo", "--output", output, *more)
     assert done.code == 0, done.err
     assert "3/3" in done.out, "all objects found, ids kept"
     for made in ("results.jsonl", "results_report.html", "truth.jsonl", "tracked/crossing_tracked.mp4"):
