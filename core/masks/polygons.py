@@ -27,13 +27,12 @@ def outlines(mask: Mask) -> list[Polygon]:
         for columns in (slice(0, -1), slice(1, None)):
             corners[rows, columns] |= inside
     contours, _ = cv2.findContours(corners, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    polygons = [contour.reshape(-1, 2) / 2 + (x, y) for contour in contours]
-    polygons.sort(key=_area, reverse=True)
-    return [polygon.ravel().tolist() for polygon in polygons]
-
-
-def _area(polygon: "np.ndarray[tuple[int, int], np.dtype[np.float64]]") -> float:
-    return float(cv2.contourArea(polygon.astype(np.float32)))
+    polygons: list[Polygon] = [(contour.reshape(-1, 2) / 2 + (x, y)).ravel().tolist() for contour in contours]
+    if len(polygons) > 1:
+        # In pixels: the area between the corners is another one where an outline touches itself.
+        covered = coco.area(coco.frPyObjects(polygons, *mask.shape)).tolist()
+        polygons = [polygons[index] for index in sorted(range(len(polygons)), key=lambda index: -covered[index])]
+    return polygons
 
 
 def fill(polygons: Sequence[Polygon], height: int, width: int) -> rle.RLE:

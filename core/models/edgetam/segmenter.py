@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from core.models.device import default_device
-from core.models.edgetam.backend import MODEL, MODEL_TYPE, NAME, check_backbone
+from core.models.edgetam.names import MODEL, MODEL_TYPE, NAME, check_backbone
 from core.models.library_session import LibraryModel, LibrarySegmenter
 from core.models.pretrained import load_model, load_processor
 from core.models.spec import ModelSpec

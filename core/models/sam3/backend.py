@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from core.models.backend import Backend, NeededWeights, weights_in_folder
-from core.models.detecting import Family, detector_backend
+from core.models.detecting import detector_backend
 from core.models.options import ModelOptions
 from core.models.roles import Detector, VideoSegmenter
+from core.models.sam3.family import FAMILY
 from core.models.spec import ModelSpec
-
-FAMILY = Family("sam3", "sam3_video", "Sam3VideoModel", "Sam3Processor", box_threshold=0.5)
 
 
 def _detector(spec: ModelSpec) -> Detector:

@@ -12,7 +12,7 @@ from core.models.device import default_device, half_precision
 from core.models.options import BOX_THRESHOLD
 from core.models.phrases import check_phrases, phrases
 from core.models.pretrained import config_number, from_transformers, load_model, load_processor, to_detections
-from core.models.sam3.backend import FAMILY
+from core.models.sam3.family import FAMILY
 from core.models.sam3.shared import Sam3, load_sam3
 from core.models.spec import ModelSpec
 from core.prompts import Detection

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.models.device import default_device, half_precision
 from core.models.pretrained import load_model, load_processor
-from core.models.sam3.backend import FAMILY
+from core.models.sam3.family import FAMILY
 from core.models.spec import ModelSpec
 from core.video.frames import RGB
 

@@ -89,7 +89,13 @@ def test_values_go_into_their_groups_and_paths_are_expanded(monkeypatch: pytest.
         ("fps", -1, "fps", -1, "more than 0"),
         ("gpu_ids", [0, "x"], "gpu_ids.1", "x", "a whole number"),
         ("sam_image_size", 100, "sam_image_size", 100, "a multiple of 32"),
-        ("detector", "gpt", "detector", "gpt", "'auto', 'grounding-dino', 'sam3' or 'classical'"),
+        (
+            "detector",
+            "gpt",
+            "detector",
+            "gpt",
+            "'auto', 'grounding-dino', 'mm-grounding-dino', 'sam3', 'sam3-lite-text', 'owlv2', 'd-fine' or 'classical'",
+        ),
         ("prompts", Path("~nosuchuser/a"), "prompts", "~nosuchuser/a", "there is no home folder ~nosuchuser"),
     ],
 )
