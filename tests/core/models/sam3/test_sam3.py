@@ -64,16 +64,18 @@ def test_words_to_boxes_in_the_picture(sam3: Sam3, detector: Sam3Detector, frame
         detector.start(",")
 
 
-@pytest.mark.parametrize("prompt", [BOX, POINTS, Prompt(box=BOX.box, points=POINTS.points)])
+@pytest.mark.parametrize(
+    ("prompt", "length"), [(BOX, 62), (POINTS, 20), (Prompt(box=BOX.box, points=POINTS.points), 20)]
+)
 def test_masks_and_detections_are_those_of_the_librarys_session_which_forgets_nothing(
-    sam3: Sam3, detector: Sam3Detector, segmenter: LibrarySegmenter, frames: list[RGB], prompt: Prompt
+    sam3: Sam3, detector: Sam3Detector, segmenter: LibrarySegmenter, frames: list[RGB], prompt: Prompt, length: int
 ) -> None:
     ours, finder = segmenter.start(), detector.start("dog")
     assert ours.advance(frames[0]) == {}
     added = ours.add(1, prompt)
     theirs = LibrarySessionThatForgetsNothing(sam3, "dog")
     areas = []
-    for index in range(62):
+    for index in range(length):
         expected = theirs.advance(frames[index], {1: prompt} if index == 0 else {})
         tracked = added if index == 0 else ours.advance(frames[index])[1]
         np.testing.assert_array_equal(tracked.mask, expected[1])
