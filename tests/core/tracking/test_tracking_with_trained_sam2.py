@@ -113,8 +113,8 @@ def test_an_object_that_left_is_not_recorded_and_is_known_again(
 
 @pytest.mark.slow
 def test_an_interrupted_tracking_goes_on_to_the_same_bytes(clips: dict[str, Path], tmp_path: Path) -> None:
-    clip = clips[CROSSING.name]
-    what = {"prompts": _boxes(clip, "red", "blue")}
+    clip = clips[PILLAR.name]
+    what = {"prompts": _boxes(clip, "red")}
     whole = tmp_path / "whole"
     _track(clip, whole, what)
     begun = tmp_path / "begun"

@@ -10,11 +10,14 @@ from PIL import Image
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 from small_sam2 import Logits, Ours, Package, assert_equal, package_predictor, small_sam2
+from trained_sam2 import trained_sam2
 
 from core.models.sam2.build import compile_modules
+from core.models.sam2.own_weights import load_own_weights
 from core.models.sam2.predictor import StreamingPredictor, Window
 from core.prompts import Prompt
 from core.video.frames import RGB
+from core.weights.catalogue import TINY_SAM2
 
 HEIGHT, WIDTH, FRAMES = 90, 160, 64
 _MASK = np.zeros((HEIGHT, WIDTH), np.bool_)
@@ -242,10 +245,10 @@ def test_an_object_prompted_ahead_is_tracked_before_its_prompt_too(model: SAM2Ba
 
 
 @pytest.mark.slow
-def test_compiled_modules_on_padded_batches_agree(model: SAM2Base, frames: list[RGB]) -> None:
+def test_compiled_modules_on_padded_batches_agree(frames: list[RGB]) -> None:
     """Dynamo traces every module; what it traced runs as it is, since generating code takes minutes."""
-    plain = _tracked(model, frames, [0, 1], last=6)
-    compiled = small_sam2()
+    plain = _tracked(trained_sam2(), frames, [0, 1], last=6)
+    compiled = load_own_weights(TINY_SAM2, torch.device("cpu"))
     compile_modules(compiled, backend="eager")
     padded = Ours(StreamingPredictor(compiled, Window(HEIGHT, WIDTH), batch=8, pad=True), frames)
     padded.seek(0)
