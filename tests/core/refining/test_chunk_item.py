@@ -52,6 +52,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "scenes"
 
 
+@pytest.mark.slow
 def test_maps_get_better_by_the_masks_of_a_trained_sam2(root: Path) -> None:
     generator = GENERATOR.spec(GeneratorOptions(model_path=TINY_SAM2), host_digest)
     folder, record = _refine(root, {**_request(root), "generator": generator.model_dump(mode="json")})

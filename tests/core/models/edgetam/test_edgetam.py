@@ -31,6 +31,7 @@ def segmenter(folder: Path) -> LibrarySegmenter:
     return load_edgetam(ModelSpec(backend="edgetam", path=folder))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", [BOX, POINTS])
 def test_masks_are_those_of_the_library_which_forgets_nothing(
     segmenter: LibrarySegmenter, frames: list[RGB], prompt: Prompt
@@ -59,6 +60,7 @@ def test_masks_are_those_of_the_library_which_forgets_nothing(
     assert len(set(areas)) > 5, "masks that never change prove nothing"
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_and_a_restored_session_goes_on(
     segmenter: LibrarySegmenter, frames: list[RGB], tmp_path: Path
 ) -> None:

@@ -95,6 +95,7 @@ def test_batched_is_looped_and_a_restored_session_goes_on(tmp_path: Path) -> Non
     assert len(masks) == len(boxes) > 1
 
 
+@pytest.mark.slow
 def test_the_generator_finds_the_objects_of_a_picture() -> None:
     generator = Sam2MaskGenerator(trained_sam2(), GeneratorSettings(points_per_side=16))
     best = [
