@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import Any
 
 import torch
 
 from benchmarks.gpu_check.report import Row, Setting, true_or_not
 from benchmarks.sam2_common import box, frames
+from benchmarks.small_sam3 import SIDE, hf, letters, video_config
 from core.models.device import default_device
 from core.models.grounding_dino.backend import FAMILY as DINO
 from core.models.grounding_dino.detector import GroundingDino
@@ -66,52 +66,17 @@ def grounding_dino(setting: Setting) -> Iterator[Row]:
 
 def random_sam3(setting: Setting) -> Sam3:
     """SAM 3 with random weights: of the published size on a GPU, else of a few layers."""
-    hf: Any = import_module("transformers")
-    side = 1008 if setting.on_gpu else 112
-    config = hf.Sam3VideoConfig() if setting.on_gpu else _small_sam3_config(hf)
+    side = 1008 if setting.on_gpu else SIDE
+    config = hf.Sam3VideoConfig() if setting.on_gpu else video_config()
     model = _random(lambda: hf.Sam3VideoModel(config))
     with torch.no_grad():  # sure that objects are there, or all masks were empty
         model.tracker_model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(2.0)
     size = {"height": side, "width": side}
     images, videos = hf.Sam3ImageProcessor(size=size), hf.Sam2VideoVideoProcessor(size=size)
-    return Sam3(model, hf.Sam3Processor(images, _letters(hf)), hf.Sam3TrackerVideoProcessor(images, videos))
-
-
-def _small_sam3_config(hf: Any) -> Any:
-    """For the dry run: the detector and tracker of the published model, of one layer each."""
-    small = {"hidden_size": 128, "num_attention_heads": 2}
-    layers = {**small, "num_layers": 1, "intermediate_size": 32}
-    vit = {
-        "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
-        "image_size": 112, "patch_size": 14, "window_size": 4, "global_attn_indexes": [1], "pretrain_image_size": 56,
-    }  # fmt: skip
-    vision = hf.Sam3VisionConfig(
-        backbone_config=hf.Sam3ViTConfig(**vit), fpn_hidden_size=128,
-        backbone_feature_sizes=[[32, 32], [16, 16], [8, 8]],
-    )  # fmt: skip
-    detector = hf.Sam3Config(
-        vision_config=vision,
-        text_config=hf.CLIPTextConfig(
-            hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-            max_position_embeddings=32, projection_dim=32,
-        ),
-        geometry_encoder_config=hf.Sam3GeometryEncoderConfig(**layers),
-        detr_encoder_config=hf.Sam3DETREncoderConfig(**layers),
-        detr_decoder_config=hf.Sam3DETRDecoderConfig(**layers, num_queries=20),
-        mask_decoder_config=hf.Sam3MaskDecoderConfig(**small),
-    )  # fmt: skip
-    tracker = hf.Sam3TrackerVideoConfig(
-        vision_config=vision, image_size=112, memory_attention_hidden_size=128, memory_attention_num_layers=1,
-        memory_attention_feed_forward_hidden_size=32, memory_encoder_hidden_size=128, memory_encoder_output_channels=64,
-        mask_downsampler_embed_dim=128, memory_fuser_embed_dim=128, memory_fuser_intermediate_dim=32,
-        prompt_encoder_config={"hidden_size": 128},
-        mask_decoder_config={"hidden_size": 128, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 32},
-    )  # fmt: skip
-    return hf.Sam3VideoConfig(detector_config=detector, tracker_config=tracker)
+    return Sam3(model, hf.Sam3Processor(images, letters()), hf.Sam3TrackerVideoProcessor(images, videos))
 
 
 def _random_dino(setting: Setting) -> GroundingDino:
-    hf: Any = import_module("transformers")
     small = {
         "d_model": 32, "encoder_layers": 1, "decoder_layers": 2, "num_queries": 30, "encoder_attention_heads": 2,
         "decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32,
@@ -139,10 +104,3 @@ def _random(build: Callable[[], Any]) -> Any:
     torch.manual_seed(0)
     with torch.device(default_device()):
         return build().eval()
-
-
-def _letters(hf: Any) -> Any:
-    """A tokenizer of CLIP's kind that knows single letters."""
-    letters = [*"abcdefghijklmnopqrstuvwxyz", *(f"{letter}</w>" for letter in "abcdefghijklmnopqrstuvwxyz")]
-    vocabulary = {word: index for index, word in enumerate(["!", "<|startoftext|>", "<|endoftext|>", *letters])}
-    return hf.CLIPTokenizerFast(vocab=vocabulary, merges=[])

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from core.masks import Mask
 from core.masks.boundaries import boundary_f
+from core.masks.overlap import mask_iou
 
 _BOUND_SHARE_OF_DIAGONAL = 0.008
 _GOOD = 0.5
@@ -19,8 +20,7 @@ _QUARTERS = 4
 
 def region_similarity(predicted: Mask, truth: Mask) -> float:
     """J: intersection over union of two masks [H, W]; 1 where both are empty."""
-    union = np.count_nonzero(predicted | truth)
-    return np.count_nonzero(predicted & truth) / union if union else 1.0
+    return mask_iou(predicted, truth)
 
 
 def contour_accuracy(predicted: Mask, truth: Mask) -> float:

@@ -1,37 +1,17 @@
-"""What the detectors of the `transformers` library share: how they are declared, checked, and asked frame by frame."""
+"""What the detectors of the `transformers` library share: how they are declared, checked, and run frame by frame."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.models.backend import Backend, NeededWeights, weights_in_folder
+from core.models.family import Family
 from core.models.options import BOX_THRESHOLD, ModelOptions, thresholds
 from core.models.phrases import check_phrases
 from core.models.roles import Detector
 from core.models.spec import ModelSpec
 from core.prompts import Detection, Trust
 from core.video.frames import RGB
-
-
-@dataclass(frozen=True)
-class Family:
-    """A kind of detector in the library.
-
-    Attributes:
-        name: what users call it.
-        model_type: what its config.json says.
-        model: its class.
-        processor: the class of its processor.
-        box_threshold: its authors' usual one: detections that score less are dropped.
-        text_threshold: likewise of words, where it has one.
-    """
-
-    name: str
-    model_type: str
-    model: str
-    processor: str
-    box_threshold: float
-    text_threshold: float = 0.0
 
 
 def detector_backend(

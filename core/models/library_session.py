@@ -132,8 +132,13 @@ class LibrarySession:
         self._image, self._pixels = image, None
         self._features.clear_all()
         found: dict[int, TrackedMask] = {}
+        together = self._model.together
+        shapes = {
+            obj_id: obj_id if together is None else together.shape(one, self.frame)
+            for obj_id, one in self.objects.items()
+        }
         while left := [obj_id for obj_id in self.objects if obj_id not in found]:
-            alike = self._alike(left)
+            alike = [obj_id for obj_id in left if shapes[obj_id] == shapes[left[0]]]
             tracked = until_it_fits(
                 lambda alike=alike: self._run(alike[: self._sizes.objects]),  # type: ignore[misc] # bound now
                 lambda: self._sizes.shrink("objects"),
@@ -218,14 +223,6 @@ class LibrarySession:
         size = self._image.shape[:2]
         self._model.processor.add_inputs_to_inference_session(one, self.frame, 0, original_size=size, **inputs)
         return self._run([obj_id])[0]
-
-    def _alike(self, obj_ids: Sequence[int]) -> list[int]:
-        """The first object, and those that can go through the model with it."""
-        together = self._model.together
-        if together is None:
-            return [obj_ids[0]]
-        shape = together.shape(self.objects[obj_ids[0]], self.frame)
-        return [obj_id for obj_id in obj_ids if together.shape(self.objects[obj_id], self.frame) == shape]
 
     def _run(self, obj_ids: Sequence[int]) -> list[TrackedMask]:
         """Objects on the present frame: one, or several without new prompts."""

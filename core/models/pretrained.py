@@ -12,6 +12,8 @@ from torchvision.ops import batched_nms
 
 from core.errors import Unavailable, UnsafeFile
 from core.masks.boxes import clip_box
+from core.models.device import default_device
+from core.models.family import Family
 from core.prompts import Detection
 from core.store.safe_load import load_json
 from core.weights.folder import check_folder
@@ -71,6 +73,12 @@ def load_model(name: str, what: str, model_type: str, folder: Path, device: torc
             f"{folder}: not the weights of {what}: {len(wrong)} tensors missing or misshapen, as {wrong[0]}"
         )
     return model.to(device).eval()
+
+
+def load_detector(family: Family, folder: Path) -> tuple[Any, Any]:
+    """A detector's model, in evaluation mode on this process's device, and its processor. Raises as `load_model`."""
+    model = load_model(family.model, family.name, family.model_type, folder, default_device())
+    return model, load_processor(family.processor, family.name, folder)
 
 
 def to_detections(found: Iterable[tuple[Sequence[float], str, float]], width: int, height: int) -> list[Detection]:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.masks import Mask
+from core.masks.overlap import mask_iou
 from core.video.flow import dense_flow
 from core.video.frames import RGB
 
@@ -26,7 +27,7 @@ def flow_between(before: RGB, now: RGB) -> FlowPair:
 def disagreement(before: Mask, now: Mask, flow: FlowPair) -> float:
     """How little the two masks [H, W] agree where motion carries one onto the other: 1 less the better IoU."""
     there, back = flow
-    forward, backward = _iou(_carried(before, back), now), _iou(_carried(now, there), before)
+    forward, backward = mask_iou(_carried(before, back), now), mask_iou(_carried(now, there), before)
     return 1 - max(forward, backward)
 
 
@@ -35,11 +36,6 @@ def _carried(mask: Mask, flow: Flow) -> Mask:
     y, x = np.mgrid[: mask.shape[0], : mask.shape[1]].astype(np.float32)
     moved = cv2.remap(mask.view(np.uint8), x + flow[..., 0], y + flow[..., 1], cv2.INTER_NEAREST)
     return np.asarray(moved.view(np.bool_), np.bool_)
-
-
-def _iou(first: Mask, second: Mask) -> float:
-    union = np.count_nonzero(first | second)
-    return np.count_nonzero(first & second) / union if union else 1.0
 
 
 def off_edges(image: RGB, mask: Mask) -> float:

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import hypot
 
+import numpy as np
+
 from core.masks import Box, Mask
 from core.masks.appearance import Histogram, histogram_overlap, hsv_histogram
 from core.masks.boxes import iou_matrix, mask_box
@@ -224,38 +226,35 @@ class Tracker:
 
     def _end_twins(self) -> None:
         """End objects that have turned out to be others."""
-        for young in sorted(self.live.values(), key=lambda track: (track.kept, -track.obj_id)):
-            old = None if young.kept else self._older_twin(young)
+        twins = self._twins()
+        for young in list(self.live.values()):
+            old = twins.get(young.obj_id)
             young.twin = 0 if old is None else young.twin + 1
             if old is not None and young.twin >= self._rules.twin_frames:
                 old.confirmed |= young.confirmed
                 self.drop(young.obj_id)
                 self.same_as[young.obj_id] = self.same_as.get(old.obj_id, old.obj_id)
 
+    def _twins(self) -> dict[int, Track]:
+        """By id of an object, the one prompted by hand or begun earlier that it lies on."""
+        seen = sorted((t for t in self.live.values() if t.box is not None), key=lambda t: (not t.kept, t.obj_id))
+        boxes = [track.box for track in seen if track.box is not None]
+        # Masks are compared only where boxes have a good part in common, which costs nothing to see.
+        near = np.triu(iou_matrix(boxes, boxes) >= self._rules.twin_iou / 2, k=1)
+        twins: dict[int, Track] = {}
+        for row, column in np.argwhere(near):
+            old, young = seen[row], seen[column]
+            if young.kept or young.obj_id in twins or old.label not in (None, young.label):
+                continue
+            if mask_iou(old.mask, young.mask) >= self._rules.twin_iou:
+                twins[young.obj_id] = old
+        return twins
+
     def _begins_near_another(self, young: Track) -> bool:
         return any(
             old.obj_id < young.obj_id and old.label in (None, young.label) and self._is_in_reach(old, young, 0.0)
             for old in self.live.values()
         )
-
-    def _older_twin(self, young: Track) -> Track | None:
-        """The object, prompted by hand or begun earlier, that `young` lies on."""
-        for old in self.live.values():
-            older = old.kept or old.obj_id < young.obj_id
-            if (
-                not older
-                or old is young
-                or old.label not in (None, young.label)
-                or young.box is None
-                or old.box is None
-            ):
-                continue
-            if (
-                iou_matrix([old.box], [young.box])[0, 0] >= self._rules.twin_iou / 2
-                and mask_iou(old.mask, young.mask) >= self._rules.twin_iou
-            ):
-                return old
-        return None
 
     def _is_sound(self, track: Track) -> None:
         track.weak, track.sound_s, track.place = 0, self.time_s, track.box

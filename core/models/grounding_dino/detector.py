@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from core.errors import RefusedInput
-from core.models.detecting import Family, FrameByFrame, in_texts
-from core.models.device import default_device
+from core.models.detecting import FrameByFrame, in_texts
+from core.models.family import Family
 from core.models.options import BOX_THRESHOLD, TEXT_THRESHOLD
 from core.models.phrases import check_phrases, phrases
-from core.models.pretrained import load_model, load_processor, to_detections
+from core.models.pretrained import load_detector, to_detections
 from core.models.spec import ModelSpec
 from core.prompts import Detection
 from core.video.frames import RGB
@@ -20,10 +20,8 @@ from core.video.frames import RGB
 
 def load_grounding_dino(family: Family, spec: ModelSpec) -> "GroundingDino":
     """The detector from a folder of the library's files. Raises as `load_model`."""
-    model = load_model(family.model, family.name, family.model_type, spec.weights, default_device())
     return GroundingDino(
-        model,
-        load_processor(family.processor, family.name, spec.weights),
+        *load_detector(family, spec.weights),
         spec.number(BOX_THRESHOLD, family.box_threshold),
         spec.number(TEXT_THRESHOLD, family.text_threshold),
     )

@@ -1,6 +1,9 @@
 """MM Grounding DINO as a backend: Grounding DINO's adapter with another class and other thresholds."""
 
-from core.models.detecting import Family, detector_backend
+from functools import partial
+
+from core.models.detecting import detector_backend
+from core.models.family import Family
 from core.models.grounding_dino.backend import SETTINGS, check_text
 from core.models.roles import Detector
 from core.models.spec import ModelSpec
@@ -21,4 +24,4 @@ def _load(spec: ModelSpec) -> Detector:
     return load_grounding_dino(FAMILY, spec)
 
 
-DETECTOR = detector_backend(FAMILY, "1", _load, check_text, settings=SETTINGS)
+DETECTOR = detector_backend(FAMILY, "1", _load, partial(check_text, FAMILY), settings=SETTINGS)

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from core.errors import RefusedInput
-from core.models.detecting import Family, FrameByFrame
-from core.models.device import default_device
+from core.models.detecting import FrameByFrame
+from core.models.family import Family
 from core.models.options import BOX_THRESHOLD
 from core.models.phrases import check_phrases, phrases
-from core.models.pretrained import load_model, load_processor, to_detections
+from core.models.pretrained import load_detector, to_detections
 from core.models.spec import ModelSpec
 from core.prompts import Detection
 from core.video.frames import RGB
@@ -21,9 +21,7 @@ _QUERY = "a photo of a {}"  # the words around a phrase with which it was traine
 
 def load_owlv2(family: Family, spec: ModelSpec) -> "Owlv2":
     """The detector from a folder as `maskflow weights get owlv2` makes it. Raises as `load_model`."""
-    model = load_model(family.model, family.name, family.model_type, spec.weights, default_device())
-    processor = load_processor(family.processor, family.name, spec.weights)
-    return Owlv2(model, processor, spec.number(BOX_THRESHOLD, family.box_threshold))
+    return Owlv2(*load_detector(family, spec.weights), spec.number(BOX_THRESHOLD, family.box_threshold))
 
 
 def check_text(prompt: str, tokenizer: Any, longest: int) -> None:
@@ -56,35 +54,29 @@ class Owlv2:
         check_text(prompt, self._processor.tokenizer, self._model.config.text_config.max_position_embeddings)
         wanted = phrases(prompt)
         queries = self._encode([_QUERY.format(phrase) for phrase in wanted])
-        return FrameByFrame(lambda image: self.detect([image], wanted, queries)[0], self.threshold)
+        return FrameByFrame(lambda image: self.detect(image, wanted, queries), self.threshold)
 
     @torch.inference_mode()
-    def detect(self, images: Sequence[RGB], wanted: Sequence[str], queries: Tensor) -> list[list[Detection]]:
-        """What the phrases name in each image, the images in one batch.
+    def detect(self, image: RGB, wanted: Sequence[str], queries: Tensor) -> list[Detection]:
+        """What the phrases name in an image.
 
         Args:
-            images: uint8 RGB [H, W, 3], of any sizes.
+            image: uint8 RGB [H, W, 3].
             wanted: the phrases.
             queries: their embeddings, [phrases, C].
         """
-        inputs = self._processor(images=list(images), return_tensors="pt", input_data_format="channels_last")
+        inputs = self._processor(images=image, return_tensors="pt", input_data_format="channels_last")
         maps, _ = self._model.image_embedder(inputs["pixel_values"].to(self._model.device))
-        batch, height, width, channels = maps.shape
-        patches = maps.reshape(batch, height * width, channels)
-        logits, _ = self._model.class_predictor(patches, queries.expand(batch, -1, -1))
-        scores, labels = logits.sigmoid().max(dim=-1)
-        boxes = self._model.box_predictor(patches, maps)
-        found = []
-        for row, image in enumerate(images):
-            # Pictures are padded to squares below and on the right, and boxes count in parts of those.
-            side = max(image.shape[:2])
-            kept = scores[row] > self.threshold
-            x, y, w, h = (boxes[row, kept] * side).unbind(-1)
-            corners = torch.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], -1).tolist()
-            names = [wanted[index] for index in labels[row, kept].tolist()]
-            scored = zip(corners, names, scores[row, kept].tolist(), strict=True)
-            found.append(to_detections(scored, image.shape[1], image.shape[0]))
-        return found
+        patches = maps.flatten(1, 2)
+        logits, _ = self._model.class_predictor(patches, queries[None])
+        scores, labels = logits[0].sigmoid().max(dim=-1)
+        kept = scores > self.threshold
+        # Pictures are padded to squares below and on the right, and boxes count in parts of those.
+        x, y, w, h = (self._model.box_predictor(patches, maps)[0, kept] * max(image.shape[:2])).unbind(-1)
+        corners = torch.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], -1).tolist()
+        names = [wanted[index] for index in labels[kept].tolist()]
+        scored = zip(corners, names, scores[kept].tolist(), strict=True)
+        return to_detections(scored, image.shape[1], image.shape[0])
 
     def _encode(self, texts: Sequence[str]) -> Tensor:
         """Embeddings of queries, [queries, C], each of length 1."""

@@ -2,6 +2,7 @@
 
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -26,14 +27,7 @@ def check_own_weights(path: Path) -> Architecture:
         RefusedInput: its tensors are not those of a model of these sizes.
     """
     with _opened(path) as file:
-        architecture = _architecture(path, file.metadata() or {})
-        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - no mapping
-    there = sum(map(prod, shapes.values()))
-    # Before a model of these sizes is made: a header may claim anything.
-    if there > _MOST_PARAMETERS or architecture.least_parameters > there:
-        raise UnsafeFile(f"{path}: its {there:,} parameters are too many, or too few for the sizes in its header")
-    check_names_and_shapes(build_architecture(architecture, torch.device("cpu")), shapes, path, "its own sizes")
-    return architecture
+        return _fitting(path, file, torch.device("cpu"))[0]
 
 
 def load_own_weights(path: Path, device: torch.device, image_size: int | None = None) -> SAM2Base:
@@ -46,9 +40,9 @@ def load_own_weights(path: Path, device: torch.device, image_size: int | None = 
 
     Raises: as `check_own_weights`.
     """
-    model = build_architecture(check_own_weights(path), device, image_size)
     with _opened(path) as file:
-        model.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})  # noqa: SIM118
+        _, model = _fitting(path, file, device, image_size)
+        model.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})  # noqa: SIM118 - no mapping
     return model
 
 
@@ -67,6 +61,21 @@ def _opened(path: Path) -> safe_open:
         raise UnsafeFile(f"{path}: {reason_of(error)}") from None
     except SafetensorError as error:
         raise UnsafeFile(f"{path}: not a safetensors file, or cut short ({error})") from None
+
+
+def _fitting(
+    path: Path, file: Any, device: torch.device, image_size: int | None = None
+) -> tuple[Architecture, SAM2Base]:
+    """The sizes in an open file, and a model with random weights that its tensors fit."""
+    architecture = _architecture(path, file.metadata() or {})
+    shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - no mapping
+    there = sum(map(prod, shapes.values()))
+    # Before a model of these sizes is made: a header may claim anything.
+    if there > _MOST_PARAMETERS or architecture.least_parameters > there:
+        raise UnsafeFile(f"{path}: its {there:,} parameters are too many, or too few for the sizes in its header")
+    model = build_architecture(architecture, device, image_size)
+    check_names_and_shapes(model, shapes, path, "its own sizes")
+    return architecture, model
 
 
 def _architecture(path: Path, header: dict[str, str]) -> Architecture:

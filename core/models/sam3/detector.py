@@ -7,11 +7,12 @@ from typing import Any
 import torch
 
 from core.errors import RefusedInput
-from core.models.detecting import Family, FrameByFrame
-from core.models.device import default_device, half_precision
+from core.models.detecting import FrameByFrame
+from core.models.device import half_precision
+from core.models.family import Family
 from core.models.options import BOX_THRESHOLD
 from core.models.phrases import check_phrases, phrases
-from core.models.pretrained import config_number, from_transformers, load_model, load_processor, to_detections
+from core.models.pretrained import config_number, from_transformers, load_detector, load_processor, to_detections
 from core.models.sam3.family import FAMILY
 from core.models.sam3.shared import Sam3, load_sam3
 from core.models.spec import ModelSpec
@@ -36,8 +37,7 @@ def sam3_detector(sam3: Sam3, threshold: float) -> "Sam3Detector":
 
 def load_lone_detector(family: Family, spec: ModelSpec) -> "Sam3Detector":
     """A relative of SAM 3's detector without a tracker. Raises as `load_model`."""
-    model = load_model(family.model, family.name, family.model_type, spec.weights, default_device())
-    processor = load_processor(family.processor, family.name, spec.weights)
+    model, processor = load_detector(family, spec.weights)
 
     def encode(image: RGB) -> Any:
         inputs = processor(images=image, return_tensors="pt", input_data_format="channels_last")

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from core.models.detecting import Family, detector_backend
+from core.models.detecting import detector_backend
+from core.models.family import Family
 from core.models.roles import Detector
 from core.models.spec import ModelSpec
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from library_sessions import BOX, POINTS, check_memory_and_restoring
 from small_transformers import save_small_edgetam, save_small_sam3
 
 from core.errors import RefusedInput, UnsafeFile
@@ -16,9 +17,6 @@ from core.models.options import ModelOptions
 from core.models.spec import ModelSpec
 from core.prompts import Prompt
 from core.video.frames import RGB
-
-BOX = Prompt(box=(8.0, 35.0, 28.0, 55.0))
-POINTS = Prompt(points=((40.0, 45.0, True), (10.0, 10.0, False)))
 
 
 @pytest.fixture(scope="module")
@@ -64,26 +62,7 @@ def test_masks_are_those_of_the_library_which_forgets_nothing(
 def test_memory_does_not_grow_and_a_restored_session_goes_on(
     segmenter: LibrarySegmenter, frames: list[RGB], tmp_path: Path
 ) -> None:
-    session = segmenter.start()
-    session.advance(frames[0])
-    session.add(1, BOX)
-    session.add(5, POINTS)
-    for index in range(1, 18):
-        session.advance(frames[index])
-    full = session.stored_bytes()
-    for index in range(18, 24):
-        session.advance(frames[index])
-    assert session.stored_bytes() == full
-    session.save(tmp_path / "session")
-    restored = segmenter.restore(tmp_path / "session")
-    for index in range(24, 28):
-        expected = session.advance(frames[index])
-        for obj_id, tracked in restored.advance(frames[index]).items():
-            np.testing.assert_array_equal(tracked.mask, expected[obj_id].mask)
-            assert tracked.score == expected[obj_id].score
-    session.drop(1)
-    session.drop(5)
-    assert session.stored_bytes() == 0
+    check_memory_and_restoring(segmenter, frames, tmp_path / "session", 24)
 
 
 def test_another_models_folder_and_cut_weights_are_refused(folder: Path, tmp_path: Path) -> None:

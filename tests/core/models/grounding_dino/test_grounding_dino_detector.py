@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from small_transformers import save_small_grounding_dino
 
 from core.errors import RefusedInput, Unavailable, UnsafeFile
-from core.models.detecting import Family, in_texts
+from core.models.detecting import in_texts
+from core.models.family import Family
 from core.models.grounding_dino.backend import FAMILY, check_text
 from core.models.grounding_dino.detector import GroundingDino, best_phrases, load_grounding_dino, model_text
 from core.models.mm_grounding_dino.backend import FAMILY as MM_FAMILY
@@ -215,11 +216,11 @@ def test_where_memory_runs_out_it_is_freed_and_tried_again(
     assert len(calls) == 2
 
 
-def test_a_text_that_is_too_long_is_refused_before_work(folder: Path) -> None:
-    check_text(folder, "red ball. person")
-    check_text(folder, ". ".join(f"{'a ' * index}dog" for index in range(1, 40)))
+def test_a_text_that_is_too_long_is_refused_before_work(folder: Path, family: Family) -> None:
+    check_text(family, folder, "red ball. person")
+    check_text(family, folder, ". ".join(f"{'a ' * index}dog" for index in range(1, 40)))
     with pytest.raises(RefusedInput, match="tokens"):
-        check_text(folder, "person. " * 3 + " ".join(["dog"] * 400))
+        check_text(family, folder, "person. " * 3 + " ".join(["dog"] * 400))
 
 
 def test_thresholds_come_from_the_options_or_the_authors(folder: Path, family: Family, detector: GroundingDino) -> None:

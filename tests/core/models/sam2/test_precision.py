@@ -65,7 +65,7 @@ def test_fast_masks_are_nearly_the_exact_ones(model: SAM2Base, frames: list[RGB]
     assert np.mean(((one > 0) == (other > 0)).numpy()) > 0.97
 
 
-def test_a_cpu_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cpu_without_bfloat16_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": "New", "amx_bf16": True})
     check_fast()
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": "Old", "avx512_bf16": False})

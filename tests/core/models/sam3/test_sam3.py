@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_transformers import hf, save_small_grounding_dino, save_small_sam3
+from library_sessions import BOX, POINTS, check_memory_and_restoring
+from small_transformers import save_small_grounding_dino, save_small_sam3
 
+from benchmarks.small_sam3 import hf
 from core.errors import RefusedInput, UnsafeFile
 from core.memory import take_memory_notes
 from core.models.library_session import LibrarySegmenter, LibrarySession
@@ -20,9 +22,6 @@ from core.models.sam3.shared import Sam3, load_sam3
 from core.models.spec import ModelSpec
 from core.prompts import Prompt
 from core.video.frames import RGB
-
-BOX = Prompt(box=(8.0, 35.0, 28.0, 55.0))
-POINTS = Prompt(points=((40.0, 45.0, True), (10.0, 10.0, False)))
 
 
 @pytest.fixture(scope="module")
@@ -253,25 +252,7 @@ def test_a_correction_keeps_the_objects_memory(segmenter: LibrarySegmenter, fram
 def test_memory_does_not_grow_and_a_restored_session_goes_on(
     sam3: Sam3, segmenter: LibrarySegmenter, frames: list[RGB], tmp_path: Path
 ) -> None:
-    session = segmenter.start()
-    session.advance(frames[0])
-    session.add(1, BOX)
-    session.add(5, POINTS)
-    for index in range(1, 18):
-        session.advance(frames[index])
-    full = session.stored_bytes()
-    for index in range(18, 30):
-        session.advance(frames[index])
-    assert session.stored_bytes() == full
-    session.save(tmp_path / "session")
-    restored = segmenter.restore(tmp_path / "session")
-    with pytest.raises(ValueError, match="advance first"):
-        restored.add(1, BOX)
-    for index in range(30, 34):
-        expected = session.advance(frames[index])
-        for obj_id, tracked in restored.advance(frames[index]).items():
-            np.testing.assert_array_equal(tracked.mask, expected[obj_id].mask)
-            assert tracked.score == expected[obj_id].score
+    check_memory_and_restoring(segmenter, frames, tmp_path / "session", 30)
     with pytest.raises(UnsafeFile, match="saved with small"):
         sam3_segmenter(sam3, "other", batch=1).restore(tmp_path / "session")
 
