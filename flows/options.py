@@ -19,6 +19,7 @@ from core.video.sampling import Part
 from tasks.devices.slots import MAX_SLOTS
 from tasks.devices.timeouts import STALL_TIMEOUT_S, Timeouts
 from tasks.placement import Placement, choose_placement
+from tasks.preparing import RunMode
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,17 @@ class Execution(Options):
         description="Seconds after which an item is killed and has failed, progress or not; no limit when left out.",
     )
     resume: bool = Field(True, description="Keep finished items; no-resume does all anew.")
+    show_cached: bool = Field(
+        False, description="Show items that were done before as task runs, too; else they are only counted."
+    )
+    plan: bool = Field(
+        False, description="Do nothing; show what there is to do, how long it will take, and what it needs."
+    )
+
+    @property
+    def mode(self) -> RunMode:
+        """What the run does with its items."""
+        return RunMode(self.resume, self.show_cached, self.plan)
 
 
 def warn(log: LoggerAdapter[Logger] | Logger, text: str | None, *backends: Backend[Any] | None) -> list[str]:

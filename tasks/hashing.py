@@ -7,8 +7,8 @@ from pathlib import Path
 from core.progress import Progress
 from core.store.digests import DigestCache
 from tasks.items import Item
+from tasks.preparing import Prepare
 from tasks.reporting.progress import StageProgress
-from tasks.stage_run import Prepare
 
 
 def read_content(digests: DigestCache, name: str) -> Prepare:

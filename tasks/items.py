@@ -1,4 +1,4 @@
-"""Items: what a flow's work is split into. Each is one cached Prefect task that runs in a device worker.
+"""Items: what a flow's work is split into. Each is made once, in a device worker, and kept with its manifest.
 
 A new flow writes its plan (a list of `Item`) and its item function (in `core`); caching, resume, devices, retries
 and progress are in `running.py`.
@@ -47,7 +47,8 @@ class Item:
         name: as people know it (the path in the list).
         inputs: everything the result depends on, JSON-able, by content: its digest is the key.
         request: the item function's argument; may hold paths, which the key must not depend on.
-        cost: expected work, in any unit; the costliest go first.
+        cost: expected work, in a unit of the stage's own: what it will take is learnt from what others took.
+        like: what else that depends on besides the models, the most general first, as the prompt.
         after: the item of the same stage whose outputs this one goes on from: it waits for that, and fails with it.
     """
 
@@ -56,6 +57,49 @@ class Item:
     request: dict[str, Any]
     cost: float
     after: "Item | None" = None
+    like: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """What it has in common with items that take about as long for the same cost, the most general first."""
+        models = (
+            " ".join([role, value["backend"], *map(str, value.get("variant", ()))])
+            for role, value in sorted(self.inputs.items())
+            if isinstance(value, dict) and {"backend", "sha256"} <= set(value)
+        )
+        return (", ".join(models), *self.like)
+
+
+@dataclass(frozen=True)
+class Order:
+    """An item that a worker is to make: all that it takes, small enough to travel to another host.
+
+    Attributes:
+        key: the item's, see `item_key`.
+        expected_s: how long it may take, where that is known.
+    """
+
+    key: str
+    name: str
+    inputs: dict[str, Any]
+    request: dict[str, Any]
+    expected_s: float
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of an `Order`.
+
+    Attributes:
+        record: the item's, with `ran`; None where there is none.
+        reason: why there is none.
+        cached: it was there already.
+    """
+
+    key: str
+    record: dict[str, Any] | None = None
+    reason: str = ""
+    cached: bool = False
 
 
 @dataclass(frozen=True)

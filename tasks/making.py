@@ -1,31 +1,35 @@
-"""The Prefect task that makes an item, on whatever host it runs: this one, or a cluster's.
+"""The Prefect task that makes items, on whatever host it runs: this one, or a cluster's.
 
 `HostContext` is what it finds there: the run's state folder, and that host's slots.
 """
 
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from prefect import task
-from prefect.cache_policies import CachePolicy
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 from prefect.logging import get_run_logger
 from prefect.runtime import task_run
 from prefect.states import Cancelled, Completed, Failed
-from prefect.tasks import Task
 
 from core.errors import MaskflowError
-from core.store.manifest import read_valid
 from core.text import one_line
-from tasks.devices.pool import DeviceSlots, SlotsClosed
+from tasks.devices.pool import DeviceSlots, HeldSlot, SlotsClosed
 from tasks.devices.process import WorkerDied
-from tasks.devices.slots import Slot
 from tasks.devices.worker import ItemCrashed
-from tasks.items import Stage, run_name
+from tasks.items import Made, Order, Stage, run_name
+from tasks.preparing import found
 from tasks.store import RunStore
+
+BATCH_S = 10.0
+"""A task takes no further item of its batch after so long: the rest is given to whichever slot is free."""
+_TRIES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,70 +52,94 @@ def _here() -> HostContext:
     return host_contexts[context.task_run.flow_run_id]()
 
 
-class _ContentKey(CachePolicy):
-    """The item's key and nothing else: not the path, not the flow run, not the device."""
-
-    def compute_key(
-        self,
-        task_ctx: TaskRunContext,  # noqa: ARG002 - Prefect calls it by these names
-        inputs: dict[str, Any],
-        flow_parameters: dict[str, Any],  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
-    ) -> str | None:
-        return str(inputs["key"])
-
-
-def _worth_another(_task: Task[..., Any], _task_run: TaskRun, state: State[Any]) -> bool:
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, WorkerDied) and not _here().slots.closed
+def batch_name(orders: Sequence[Order]) -> str:
+    """What a task run is called: as its item, or its first and last one."""
+    first = run_name(orders[0].name)
+    return first if len(orders) == 1 else run_name(f"{len(orders)} items: {first} … {run_name(orders[-1].name)}")
 
 
 def _task_run_name() -> str:
     """Called by Prefect, which would take a text for a template."""
-    return run_name(str(task_run.parameters["name"]))
+    return batch_name(task_run.parameters["orders"])
 
 
-@task(
-    task_run_name=_task_run_name,
-    cache_policy=_ContentKey(),
-    persist_result=True,
-    result_serializer="json",
-    retries=2,
-    retry_condition_fn=_worth_another,
-)
-def make_item(key: str, name: str, stage: Stage, request: dict[str, Any], inputs: dict[str, Any], cost: float) -> Any:
-    """Make one item in a device worker; its record, or a failed state that says why."""
+# What is there and valid is found by its manifest: Prefect's own record of a result would be a second one, and proves
+# nothing about files.
+@task(task_run_name=_task_run_name, cache_policy=NO_CACHE, persist_result=False)
+def make_items(orders: list[Order], stage: Stage) -> State[list[Made]]:
+    """Make items one after another in one slot's worker.
+
+    Returns:
+        What became of each that was tried, in their order; *Cached* where all were there already, *Failed* with the
+        first reason where one failed. What is missing was not tried within `BATCH_S`.
+    """
     here, log = _here(), get_run_logger()
-    folder = here.store.item_folder(stage.task_name, key)
-    done = read_valid(folder, key, here.store.digests.file)
-    if done is not None:  # finished by a run that was killed before Prefect heard of it
-        return Completed(name="Cached", data=done.record)
-    device, shown = "", one_line(name)
-
-    def started(slot: Slot) -> None:
-        nonlocal device
-        device = f"{here.host} {slot.device}".lstrip()
-        log.info("[%s] Processing: %s", device, shown)
-
+    there = [found(here.store, stage, order.key) for order in orders]
+    if all(there):  # made by another run, or by one that was killed before its flow heard of it
+        return Completed(name="Cached", data=there)
     try:
-        record = here.slots.run_item(cost, started, stage.function, request, str(folder), key, inputs)
+        with here.slots.held(sum(order.expected_s for order in orders)) as held:
+            made = _make_in_turn(here, held, stage, orders, log)
     except SlotsClosed as error:
         return Cancelled(message=str(error))
-    except WorkerDied as error:
-        log.warning("[%s] %s: %s", device, shown, error)
-        raise
-    except MaskflowError as error:
-        reason = one_line(str(error))
-        log.warning("[%s] ✗ Failed: %s: %s", device, shown, reason)
-        if isinstance(error, ItemCrashed):
-            log.debug(error.traceback)
-        return Failed(message=reason)
-    except Exception as error:
-        log.exception("[%s] ✗ Failed: %s", device, shown)
-        return Failed(message=one_line(f"{type(error).__name__}: {error}"))
-    log.info("[%s] ✓ Completed: %s", device, shown)
-    ran = record.get("ran", {})
-    described = stage.describe({name: value for name, value in record.items() if name != "ran"})
-    for line in [*described, *(f"out of memory: {note}" for note in ran.get("out_of_memory", []))]:
-        log.info("[%s]   - %s", device, one_line(line))
-    return Completed(data=record)
+    failed = [one for one in made if one.record is None]
+    if failed:
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        return Failed(message=f"{failed[0].reason}{more}", data=made)
+    return Completed(data=made)
+
+
+def _make_in_turn(
+    here: HostContext, held: HeldSlot, stage: Stage, orders: Sequence[Order], log: "logging.LoggerAdapter[Any] | Any"
+) -> list[Made]:
+    device = f"{here.host} {held.slot.device}".lstrip()
+    log.info("[%s] Processing: %s", device, batch_name(orders))
+    began_s = time.monotonic()
+    made: list[Made] = []
+    for order in orders:
+        if made and time.monotonic() - began_s > BATCH_S:
+            break
+        made.append(found(here.store, stage, order.key) or _make(here, held, stage, order, device, log))
+    done = [order for order, one in zip(orders, made, strict=False) if one.record is not None]
+    if done:
+        log.info("[%s] ✓ Completed: %s", device, batch_name(done))
+    if len(orders) == 1 and (record := made[0].record) is not None and not made[0].cached:
+        ran = record.get("ran", {})
+        described = stage.describe({name: value for name, value in record.items() if name != "ran"})
+        for line in [*described, *(f"out of memory: {note}" for note in ran.get("out_of_memory", []))]:
+            log.info("[%s]   - %s", device, one_line(line))
+    return made
+
+
+def _make(
+    here: HostContext,
+    held: HeldSlot,
+    stage: Stage,
+    order: Order,
+    device: str,
+    log: "logging.LoggerAdapter[Any] | Any",
+) -> Made:
+    """One item; a worker that dies is a failed try, worth another."""
+    shown, folder = one_line(order.name), here.store.item_folder(stage.task_name, order.key)
+    for attempt in range(1, _TRIES + 1):
+        try:
+            record = held.make_item(stage.function, order.request, str(folder), order.key, order.inputs)
+        except SlotsClosed:
+            raise
+        except WorkerDied as error:
+            log.warning("[%s] %s: %s (try %d of %d)", device, shown, error, attempt, _TRIES)
+            reason = str(error)
+            continue
+        except MaskflowError as error:
+            reason = one_line(str(error))
+            log.warning("[%s] ✗ Failed: %s: %s", device, shown, reason)
+            if isinstance(error, ItemCrashed):
+                log.debug(error.traceback)
+        except Exception as error:
+            log.exception("[%s] ✗ Failed: %s", device, shown)
+            reason = f"{type(error).__name__}: {error}"
+        else:
+            record.setdefault("ran", {})["device"] = held.slot.device_id
+            return Made(order.key, record)
+        break
+    return Made(order.key, None, one_line(reason))

@@ -1,6 +1,7 @@
 """Running a flow's items: on this host's slots, or spread over a cluster; cached, resumed, retried, shown."""
 
 import shlex
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -8,24 +9,28 @@ from pathlib import Path
 from typing import Any, cast
 
 from prefect.context import FlowRunContext
-from prefect.filesystems import LocalFileSystem
 from prefect.futures import PrefectFuture
 from prefect.logging import get_logger
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from core.errors import MaskflowError
 from core.memory import MemoryUse
 from core.store.cache import has_items_of_an_earlier_version, in_use, note_key_version
+from core.text import clock
 from tasks.cancellation import watch_flow_run
 from tasks.crews.crew import Crew
 from tasks.crews.opening import open_crew
 from tasks.devices.gpus import unused_gpu_note
 from tasks.devices.lock import locks_note
 from tasks.devices.slots import MAX_SLOTS
+from tasks.ending import Planned, RunCancelled
+from tasks.estimates.history import History, RunTotals, StageTotals
+from tasks.estimates.predicting import Predictor
 from tasks.items import Item, Outcome, Stage
 from tasks.placement import Placement
+from tasks.planning import RunPlan, known_items, outcomes_of, plan_stage, plan_what_follows, stage_makespan_s
+from tasks.preparing import Prepare, RunMode
 from tasks.reporting.progress import StageProgress
-from tasks.stage_run import Prepare, StageRun
+from tasks.stage_run import StageRun
 from tasks.store import RunStore
 
 _log = get_logger("maskflow.running")
@@ -35,8 +40,12 @@ _EARLIER = (
 )
 
 
-class RunCancelled(MaskflowError):
-    """The flow run was cancelled; what was finished is kept, a re-run goes on from there."""
+@dataclass(frozen=True)
+class StageTime:
+    """Seconds that a stage was to take, and took."""
+
+    expected_s: float
+    took_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,37 +53,52 @@ class ItemRun:
     """A flow run's state folder and crew, and what became of its items so far. Made by `item_run`.
 
     Attributes:
-        results: where Prefect keeps its own records of finished items.
         progress: of each stage, by the function of the stage.
-        resume: keep finished items.
+        mode: what becomes of the items.
+        plan: of a run that is only planned.
+        history: what items took on this machine.
         made: every item so far, with its stage.
+        times: of the stages so far.
     """
 
     store: RunStore
     crew: Crew
-    results: LocalFileSystem
     progress: dict[str, StageProgress]
-    resume: bool = True
+    mode: RunMode
+    plan: RunPlan | None
+    history: History = field(default_factory=History)
     made: list[tuple[Stage, Outcome]] = field(default_factory=list)
+    times: list[StageTime] = field(default_factory=list)
 
     @property
     def pages(self) -> list[Path]:
         """The folders of the pages about the run."""
         return [outcome.folder for stage, outcome in self.made if stage.page]
 
+    @property
+    def time_line(self) -> str:
+        """How long the items took, beside what was expected."""
+        took_s, expected_s = (sum(getattr(one, name) for one in self.times) for name in ("took_s", "expected_s"))
+        return f"{clock(took_s)} for all items, {clock(expected_s)} expected"
+
+    def end_plan(self) -> None:
+        """Where the run is only planned, it ends here: from now on things are delivered."""
+        if self.plan is not None:
+            raise Planned(self.plan, self.store.root.parent)
+
 
 @contextmanager
-def item_run(store: RunStore, placement: Placement, items: int | None, resume: bool = True) -> Iterator[ItemRun]:
+def item_run(store: RunStore, placement: Placement, items: int | None, mode: RunMode) -> Iterator[ItemRun]:
     """Hold what running items needs; on leaving, or when the flow run is cancelled, the workers end at once.
 
     Args:
         store: the run's state folder.
         placement: what the items may use, where, and for how long.
         items: how many can run at once, where known: fewer than there are slots share all cores.
-        resume: keep finished items.
+        mode: what becomes of the items; where they are only planned, `run_items` raises `Planned` before any is made.
     """
     context = FlowRunContext.get()
-    if context is None or context.flow_run is None:
+    if context is None or context.flow_run is None or context.flow is None:
         raise RuntimeError("items run inside a flow run")
     flow_run_id = context.flow_run.id
     for note in (unused_gpu_note() if placement.uses_gpu else None, locks_note()):
@@ -93,12 +117,40 @@ def item_run(store: RunStore, placement: Placement, items: int | None, resume: b
         open_.callback(store.digests.save)
         crew = open_.enter_context(open_crew(store, placement, items, flow_run_id, on_progress))
         open_.enter_context(watch_flow_run(flow_run_id, crew.close))
+        plan = RunPlan(context.flow.name, crew.devices) if mode.only_plan else None
+        run = ItemRun(store, crew, progress, mode, plan)
+        open_.callback(run.history.save)
+        began_s = time.monotonic()
         try:
-            yield ItemRun(store, crew, store.results_block(), progress, resume)
+            yield run
             note_key_version(store.root)
+            _note_run(run, context.flow.name, time.monotonic() - began_s)
         except BaseException:
             crew.close()  # before anything that may wait
             raise
+
+
+def _note_run(run: ItemRun, flow: str, took_s: float) -> None:
+    """Remember what a run took that made all its items, and so tells what a run takes."""
+    if not run.made or any(outcome.cached or outcome.record is None for _, outcome in run.made):
+        return
+    outcomes: dict[str, list[Outcome]] = {}
+    names = {}
+    for stage, outcome in run.made:
+        outcomes.setdefault(stage.task_name, []).append(outcome)
+        names[stage.task_name] = stage.name
+    stages = {
+        task: StageTotals(
+            name=names[task],
+            items=len(made),
+            cost=sum(one.item.cost for one in made),
+            seconds=sum(float(one.ran.get("seconds", 0.0)) for one in made),
+            output_bytes=sum(int(one.ran.get("output_bytes", 0)) for one in made),
+        )
+        for task, made in outcomes.items()
+    }
+    outside_s = max(0.0, took_s - sum(one.took_s for one in run.times))
+    run.history.note_run(flow, RunTotals(kind=run.made[0][1].item.kind, stages=stages, outside_s=outside_s))
 
 
 def item_runner() -> TaskRunner[PrefectFuture[Any]]:
@@ -129,12 +181,30 @@ def run_items(
 
     Raises:
         RunCancelled: the flow run was cancelled meanwhile.
+        Planned: the run is only planned, and there is something to do.
     """
+    if run.plan is not None:
+        return _plan(run, run.plan, stage, items, prepare)
     run.store.sweep(stage.task_name)
-    stage_run = StageRun(run.store, run.crew, run.results, stage, items, run.resume, settled, prepare)
+    began_s, predictor = time.monotonic(), Predictor(run.history, stage)
+    stage_run = StageRun(run.store, run.crew, stage, items, predictor, run.mode, settled, prepare)
     run.progress[stage.function] = stage_run.progress
     outcomes = stage_run.finish()
     if run.crew.closed:
         raise RunCancelled("the run was cancelled; finished items are kept, run it again to go on")
     run.made.extend((stage, outcome) for outcome in outcomes)
+    expected_s = stage_makespan_s(predictor, stage_run.to_do, run.crew.devices)
+    run.times.append(StageTime(expected_s, time.monotonic() - began_s))
+    for outcome in outcomes:
+        run.history.note(stage, outcome)
     return outcomes
+
+
+def _plan(run: ItemRun, plan: RunPlan, stage: Stage, items: Sequence[Item], prepare: Prepare | None) -> list[Outcome]:
+    """The outcomes of a stage all of whose items are there. Raises `Planned` where some are not."""
+    known = known_items(run.store, stage, items, run.mode, prepare)
+    to_do = plan_stage(plan, stage, items, known, run.history)
+    if to_do:
+        plan_what_follows(plan, stage, to_do, run.history)
+        run.end_plan()
+    return outcomes_of(run.store, stage, items, known)

@@ -3,12 +3,10 @@
 import tempfile
 from pathlib import Path
 
-from prefect.filesystems import LocalFileSystem
-
 from core.errors import RefusedInput
 from core.store.atomic import sweep_temporaries
-from core.store.cache import RESULTS, STATE
-from core.store.digests import DigestCache, sha256_json
+from core.store.cache import STATE
+from core.store.digests import DigestCache
 
 
 class RunStore:
@@ -34,13 +32,6 @@ class RunStore:
         sweep_temporaries(self.root.parent)
         sweep_temporaries(self.root)
         sweep_temporaries(self.root / task)
-
-    def results_block(self) -> LocalFileSystem:
-        """Prefect's own records of finished items: JSON files in the state folder."""
-        folder = self.root / RESULTS
-        block = LocalFileSystem(basepath=str(folder))
-        block.save(f"maskflow-{sha256_json(str(folder))[:16]}", overwrite=True)
-        return block
 
 
 def check_writable(parameter: str, folder: Path) -> None:

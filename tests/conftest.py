@@ -24,6 +24,7 @@ os.environ.update(
     TMPDIR=_HOME,
     XDG_CACHE_HOME=f"{_HOME}/cache",
     MASKFLOW_SLOT_LOCKS=f"{_HOME}/locks",
+    MASKFLOW_KEEP_SERVER_S="0",
     PREFECT_SERVER_ANALYTICS_ENABLED="false",
     DO_NOT_TRACK="1",
 )

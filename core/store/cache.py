@@ -16,7 +16,7 @@ from core.store.atomic import write_text
 from core.store.manifest import MANIFEST, Manifest
 
 STATE = ".maskflow"
-RESULTS = "results"
+_RESULTS = "results"  # where earlier versions kept Prefect's records
 _IN_USE = "in_use.lock"
 _LAST_RUN = "last_run"
 _KEYS = "keys"
@@ -95,7 +95,7 @@ def list_items(outputs: Path) -> list[CachedItem]:
     items = [
         _item(stage.name, folder, last_run_s)
         for stage in state.iterdir()
-        if stage.is_dir() and stage.name != RESULTS and not stage.name.startswith(".")
+        if stage.is_dir() and stage.name != _RESULTS and not stage.name.startswith(".")
         for folder in stage.iterdir()
         if folder.is_dir() and not folder.name.startswith(".")
     ]
@@ -141,7 +141,7 @@ def remove(outputs: Path, items: Sequence[CachedItem]) -> None:
             shutil.rmtree(one.folder, ignore_errors=True)
             one.folder.with_name(f".{one.folder.name}.lock").unlink(missing_ok=True)
             if one.key:
-                (state / RESULTS / one.key).unlink(missing_ok=True)
+                (state / _RESULTS / one.key).unlink(missing_ok=True)
 
 
 def _state(outputs: Path) -> Path:

@@ -7,7 +7,6 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
-from prefect.states import Cancelled
 from pydantic import Field
 
 from core.errors import reason_of
@@ -29,11 +28,12 @@ from flows.annotate_long_video.results import (
 from flows.annotate_long_video.videos import ModelSpecs, NothingToDo, Settings, Video, prepare
 from flows.options import INPUT, OUTPUT, Devices, Drawing, Execution, Models, Positional, warn
 from tasks.cancellation import how_to_cancel
+from tasks.ending import RunEnded
 from tasks.hashing import media_bytes, read_content
 from tasks.items import Item, Stage, run_name
 from tasks.reporting.delivery import deliverable
 from tasks.reporting.summary import publish
-from tasks.running import ItemRun, RunCancelled, item_run, item_runner, run_items
+from tasks.running import ItemRun, item_run, item_runner, run_items
 from tasks.store import RunStore
 
 INDEX = Stage(
@@ -128,12 +128,13 @@ def annotate_long_video(
     specs = ModelSpecs(plan.segmenter.spec(plan.models, store.digests.content), finder, plan.text_prompt)
     wanted = Drawn(annotated_video, recording, drawing.style)
     try:
-        with item_run(store, plan.placement, _at_once(plan, settings), execution.resume) as run:
+        with item_run(store, plan.placement, _at_once(plan, settings), execution.mode) as run:
             videos, failures = _open(run, plan, settings, scene_graph_dir, output_dir)
             for video in videos:
                 for problem in video.problems[:20]:
                     log.warning("%s: %s: %s", video.video_id, problem.where, problem.what)
             followed = follow(run, videos, settings, specs)
+            run.end_plan()
             for video in videos:
                 failures |= not_followed(video, followed[video.video_id].made)
             outcomes = assemble(run, videos, followed, settings, specs, notes, masks, wanted, output_dir)
@@ -143,12 +144,14 @@ def annotate_long_video(
                 failures |= corrected.failures
                 outcomes = assemble(run, videos, followed, settings, specs, notes, masks, wanted, output_dir, corrected)
             drawn = draw(run, videos, followed, outcomes, settings, wanted)
-    except RunCancelled as cancelled:
-        return Cancelled(message=str(cancelled))
+    except RunEnded as ended:
+        return ended.state()
     failures |= deliver_results(store, videos, outcomes, drawn, output_dir, settings.interval, corrected)
     with deliverable(output_dir):
         write_failures(output_dir / FAILURES, ((one, failures[one]) for one in plan.videos if one in failures))
-    return publish(summary(plan, videos, followed, outcomes, failures, notes, output_dir, wanted), run.pages)
+    return publish(
+        summary(plan, videos, followed, outcomes, failures, notes, output_dir, wanted), run.pages, run.time_line
+    )
 
 
 def _at_once(plan: Plan, settings: Settings) -> int | None:
@@ -185,5 +188,6 @@ def _open(
             videos.append(prepare(plan, settings, scene_graphs, video_id, outcome, load_index(outcome.folder)))
         except NothingToDo as nothing:
             failures[video_id] = str(nothing)
-            write_problems(output_dir, video_id, nothing.problems)
+            if run.plan is None:
+                write_problems(output_dir, video_id, nothing.problems)
     return videos, failures

@@ -4,9 +4,10 @@ import importlib
 import importlib.util
 import logging
 from collections.abc import Callable, Iterator
-from inspect import Signature
-from typing import Any, cast
+from inspect import Parameter, Signature
+from typing import Annotated, Any, cast
 
+import cyclopts
 from prefect import Flow
 from prefect.client.schemas.objects import State
 from prefect.context import refresh_global_settings_context
@@ -20,8 +21,20 @@ from flows.cli.flags import flags_of
 from flows.cli.terminal import Terminal, print_summary
 from tasks.reporting.progress import shown_on
 from tasks.server.link import NoAnswer, server_link
-from tasks.server.temporary import ensure_server
+from tasks.server.temporary import end_server_soon, ensure_server
 
+_KEEP_SERVER = Parameter(
+    "keep_server",
+    Parameter.KEYWORD_ONLY,
+    default=True,
+    annotation=Annotated[
+        bool,
+        cyclopts.Parameter(
+            help="Keep the Prefect server of this machine some minutes for the next command.",
+            group=cyclopts.Group("Prefect", sort_key=99),
+        ),
+    ],
+)
 _CLIENT = {"prefect", "httpx", "httpcore", "h11", "anyio"}  # whose errors mean a lost server
 
 
@@ -97,16 +110,20 @@ def _tell_lost(console: Console, recorded: bool) -> None:
 
 def _command(flow: Flow[..., Any], check: Callable[..., object]) -> Callable[..., int]:
     flags = flags_of(flow.fn)
-    own_signature = Signature(flags.signature, return_annotation=int)
+    own_signature = Signature([*flags.signature, _KEEP_SERVER], return_annotation=int)
 
     def command(*positional: Any, **given: Any) -> int:
+        if not given.pop(_KEEP_SERVER.name, True):
+            end_server_soon()
         try:
             return run_flow(flow, check, flags.validated(own_signature.bind(*positional, **given).arguments))
         except RefusedInput as refused:
             raise flags.spelt(refused) from None
 
     command.__signature__ = own_signature  # type: ignore[attr-defined]
-    command.__annotations__ = {flag.name: flag.annotation for flag in flags.signature} | {"return": int}
+    command.__annotations__ = {flag.name: flag.annotation for flag in own_signature.parameters.values()} | {
+        "return": int
+    }
     command.__doc__ = flow.fn.__doc__
     return command
 

@@ -32,13 +32,15 @@ def _command(name: str, where: str, group: Group, text: str) -> None:
     app.command(where, name=name, group=group, help=text, **examples)
 
 
-for _name, _text in (
+_FLOWS = (
     ("track-videos", "Track what a text names, or boxes point at, through many videos."),
     ("annotate-long-video", "Annotate every object of long videos densely, from sparse annotations or a text."),
     ("refine-masks", "Refine instance-id maps of many scenes with masks, and report what it did."),
     ("reconstruct-windows", "Reconstruct sliding windows of frames as COLMAP models, and merge them into one."),
     ("track-mask-points", "Track every point of masks in 3D through an RGB-D clip, in batches, into one recording."),
-):
+)
+_FLOW_NAMES = frozenset(name for name, _ in _FLOWS)
+for _name, _text in _FLOWS:
     _command(_name, f"flows.cli.flow_commands:{_name.replace('-', '_')}", FLOWS, _text)
 _command("demo", "flows.cli.demo:demo", FLOWS, "Render clips with exact truth, track them, and score the result.")
 for _name, _where, _text in (
@@ -71,6 +73,7 @@ def main() -> None:
     """Run the command line and exit."""
     code = 1
     try:
+        _begin_server(sys.argv[1:])
         code = run(sys.argv[1:])
     except Exception:  # noqa: BLE001 - shown as Python shows it; the process must still end below
         sys.excepthook(*sys.exc_info())
@@ -80,6 +83,16 @@ def main() -> None:
         sys.stderr.flush()
         os._exit(code)  # Prefect would wait for its server to take the last events and log lines
     sys.exit(code)
+
+
+def _begin_server(arguments: list[str]) -> None:
+    """A server that a flow will need comes up while the flow is imported and its parameters are checked."""
+    if arguments and arguments[0] in _FLOW_NAMES and not {"--help", "-h"} & set(arguments):
+        from tasks.server.temporary import KEEP_VARIABLE, begin_server
+
+        if "--no-keep-server" in map(_hyphens, arguments):
+            os.environ[KEEP_VARIABLE] = "0"
+        begin_server()
 
 
 def run(arguments: list[str]) -> int:

@@ -18,7 +18,7 @@ from tasks.devices.limits import register_limits
 from tasks.devices.slots import plan_slots
 from tasks.server import serving, setting_up
 from tasks.server.address import apply_settings, check_server, lasting_server
-from tasks.server.temporary import announce_server, running_server, starting
+from tasks.server.temporary import announce_server, end_idle_server, running_server, starting
 
 _FILES = Path(__file__).parent / "deployed"
 
@@ -49,6 +49,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 4200, files_port: int | None =
     if password:
         os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
     with console.status("Starting the Prefect server …") as status, ExitStack() as open_:
+        end_idle_server()
         with starting():
             running = running_server()
             if running is not None:

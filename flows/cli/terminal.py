@@ -18,7 +18,7 @@ from tasks.reporting.summary import Summary
 
 _OWN_FOLDERS = [Path(__file__).parents[2] / name for name in ("core", "tasks", "flows")]
 _SAY_EVERY_S, _SURE_AFTER_S = float(os.environ.get("MASKFLOW_PROGRESS_EVERY_S", "30")), 5.0
-_STYLES = {"done": "green", "cached": "cyan", "failed": "red"}
+_STYLES = {"done": "green", "cached": "cyan", "failed": "red", "to do": "yellow"}
 
 
 class Terminal:

@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, Failed
+from prefect.states import Failed
 from pydantic import Field
 
 from core.errors import BadMedia
@@ -41,10 +41,11 @@ from flows.reconstruct_windows.windows import (
     plan_windows,
 )
 from tasks.cancellation import how_to_cancel
+from tasks.ending import RunEnded
 from tasks.items import run_name
 from tasks.reporting.delivery import deliverable
 from tasks.reporting.summary import publish
-from tasks.running import RunCancelled, item_run, item_runner, run_items
+from tasks.running import item_run, item_runner, run_items
 from tasks.store import RunStore
 
 
@@ -111,11 +112,15 @@ def reconstruct_windows(
     )
     store = RunStore(plan.output)
     try:
-        with deliverable(plan.output), item_run(store, plan.placement, len(plan.images or ()), execution.resume) as run:
+        with (
+            deliverable(plan.output),
+            item_run(store, plan.placement, len(plan.images or ()), execution.mode) as run,
+        ):
             sources = find_frames(run, plan, fps)
             cut = sliding_windows(len(sources), windows.window_size, windows.window_stride, windows.tail)
             planned = plan_windows(plan, cut, windows.window_batch_size)
-            forget_other_windows(plan, planned)
+            if run.plan is None:
+                forget_other_windows(plan, planned)
             names = [source.path.name for source in sources]
             matches: list[MatchFile] = []
             unmatched: list[tuple[str, str]] = []
@@ -140,19 +145,20 @@ def reconstruct_windows(
                 notes += found
                 settings, stage = Settings(decided, solve), WINDOW
                 run_items(run, WINDOW, colmap_items(planned, sequence, matches, pairs, settings), settled)
+            run.end_plan()
             merged = merge(run, plan, planned, sequence, matches, settings, stage)
             failures = note_failures(plan, planned, sequence, merged, unmatched)
             facts = _facts(plan, planned.windows, notes, windows, settings)
             pictures = {source.path.name: source.path.absolute() for source in sources}
             no_report = make_report(run, plan, planned, sequence, stage, merged, facts, failures, pictures)
-    except RunCancelled as cancelled:
-        return Cancelled(message=str(cancelled))
+    except RunEnded as ended:
+        return ended.state()
     except BadMedia as error:  # the video itself
         return Failed(message=f"{plan.source.name}: {error}")
     summary = summarise_run(plan, planned, sequence, merged, failures, unmatched, no_report, notes)
     for note in summary.notes[len(notes) :]:
         log.info(note)
-    return publish(summary, run.pages)
+    return publish(summary, run.pages, run.time_line)
 
 
 def _facts(

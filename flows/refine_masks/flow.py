@@ -8,7 +8,6 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
-from prefect.states import Cancelled
 from pydantic import Field
 
 from core.models.registry import GENERATORS
@@ -23,11 +22,12 @@ from flows.refine_masks.plan import Plan, check
 from flows.refine_masks.results import make_report, note_failures, scene_line, summarise_run
 from tasks.cancellation import how_to_cancel
 from tasks.devices.slots import MAX_SLOTS
+from tasks.ending import RunEnded
 from tasks.hashing import read_files
 from tasks.items import Stage, run_name
 from tasks.reporting.delivery import deliverable
 from tasks.reporting.summary import publish
-from tasks.running import RunCancelled, item_run, item_runner, run_items
+from tasks.running import item_run, item_runner, run_items
 from tasks.store import RunStore
 
 
@@ -111,8 +111,12 @@ def refine_masks(
     read_files(store.digests, scene_files(plan))
     runs, items = cut(plan, store, plan.generator.spec(plan.models, store.digests.content), settings, png)
     try:
-        with deliverable(plan.output), item_run(store, plan.placement, len(items), execution.resume) as run:
+        with (
+            deliverable(plan.output),
+            item_run(store, plan.placement, len(items), execution.mode) as run,
+        ):
             run_items(run, refine, items, partial(deliver_chunk, plan, store, runs, png))
+            run.end_plan()
             note_failures(plan, runs)
             compared, found = ({}, []) if plan.truth is None else compare_with_truth(run, refine, runs, settings)
             for note in found:
@@ -120,13 +124,13 @@ def refine_masks(
             notes += found
             facts = [("input", str(plan.data_root)), *_facts(plan, settings, notes)]
             summaries, no_report = make_report(run, refine, plan, runs, compared, facts, settings.background)
-    except RunCancelled as cancelled:
-        return Cancelled(message=str(cancelled))
+    except RunEnded as ended:
+        return ended.state()
     for name, summary in summaries.items():
         log.info(scene_line(name, runs[name], summary))
     with deliverable(plan.output):
         forget_failed(runs)
-    return publish(summarise_run(plan, runs, summaries, no_report, notes), run.pages)
+    return publish(summarise_run(plan, runs, summaries, no_report, notes), run.pages, run.time_line)
 
 
 def _facts(plan: Plan, settings: Settings, notes: list[str]) -> list[tuple[str, str]]:

@@ -7,7 +7,6 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
-from prefect.states import Cancelled
 
 from core.models.registry import POINT_TRACKERS
 from core.rgbd.clip import ClipInfo
@@ -27,10 +26,11 @@ from flows.track_mask_points.options import Batching, Queries, Refining
 from flows.track_mask_points.plan import Plan, check
 from flows.track_mask_points.results import list_failures, make_recording, make_report, note_failures, summarise_run
 from tasks.cancellation import how_to_cancel
+from tasks.ending import RunEnded
 from tasks.items import Outcome, run_name
 from tasks.reporting.delivery import Deliveries, deliverable
 from tasks.reporting.summary import publish
-from tasks.running import RunCancelled, item_run, item_runner
+from tasks.running import item_run, item_runner
 from tasks.store import RunStore
 
 
@@ -94,7 +94,7 @@ def track_mask_points(
         log.info(note)
     store = RunStore(plan.output)
     try:
-        with deliverable(plan.output), item_run(store, plan.placement, None, execution.resume) as run:
+        with deliverable(plan.output), item_run(store, plan.placement, None, execution.mode) as run:
             instances, clips = unpack_clips(run, plan, mask_key)
             warnings = _warnings(clips)
             for warning in warnings:
@@ -103,9 +103,10 @@ def track_mask_points(
             recording_id = sha256_json([plan.name, mask_key, [store.digests.file(clip) for clip in plan.clips]])[:32]
             spec = plan.tracker.spec(plan.models, store.digests.content)
             settings = TrackSettings(spec, queries.temporal_stride, queries.spatial_downsample, recording_id)
-            deliveries = Deliveries(plan.output, plan.name, store.digests)
+            deliveries = Deliveries(plan.output, plan.name, store.digests, idle=run.plan is not None)
             take_points(run, plan, instances, deliveries)
             tracked = track(run, instances, settings)
+            run.end_plan()
             record_batches(run, plan, tracked, settings, deliveries)
             motion = refining.motion_method if refining.refine else None
             merge(run, plan, instances, settings, motion, refining.min_motion, deliveries)
@@ -117,13 +118,15 @@ def track_mask_points(
             broken = [("combined recording", no_recording), ("report", no_report)]
             note_failures(plan, failures + [(what, why) for what, why in broken if why is not None])
             deliveries.finish()
-    except RunCancelled as cancelled:
-        return Cancelled(message=str(cancelled))
+    except RunEnded as ended:
+        return ended.state()
     from_batches = _batch_notes(instances)
     for note in from_batches:
         log.info(note)
     return publish(
-        summarise_run(plan, clips, instances, broken, refining.refine, notes + warnings + from_batches), run.pages
+        summarise_run(plan, clips, instances, broken, refining.refine, notes + warnings + from_batches),
+        run.pages,
+        run.time_line,
     )
 
 

@@ -10,7 +10,6 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
-from prefect.states import Cancelled
 from pydantic import Field
 
 from core.formats.failures_jsonl import write_failures
@@ -39,11 +38,12 @@ from flows.track_videos.results import (
 )
 from flows.track_videos.summary import summary
 from tasks.cancellation import how_to_cancel
+from tasks.ending import RunEnded
 from tasks.hashing import read_content
 from tasks.items import Outcome, run_name
 from tasks.reporting.delivery import deliverable
 from tasks.reporting.summary import publish
-from tasks.running import RunCancelled, item_run, item_runner, run_items
+from tasks.running import item_run, item_runner, run_items
 from tasks.store import RunStore
 
 # The documented flag is called so; Prefect builds a pydantic model of the parameters, which has an old method `schema`.
@@ -131,24 +131,26 @@ def track_videos(
     models_used = model_specs(plan, store)
     items, unreadable = items_of(plan, store, models_used, settings)
     try:
-        with item_run(store, plan.placement, len(items), execution.resume) as run:
-            begin(store.root)
+        with item_run(store, plan.placement, len(items), execution.mode) as run:
+            if run.plan is None:
+                begin(store.root)
             read = read_content(store.digests, "video")
             tracked = run_items(run, TRACK, items, settled=partial(_note, store), prepare=read)
             tracked = correct(run, plan, tracked, models_used["segmenter"])
             rendered = render(run, plan, tracked, drawing.style)
             reviewed = review_videos(run, plan, tracked)
+            run.end_plan()
             settled = [*reviewed, *rendered, *tracked]
             failures = unreadable | {one.item.name: one.reason for one in settled if one.reason is not None}
             failures |= deliver_rendered(plan, store, rendered)
             problems = prompt_problems(tracked)
             notes += found_nothing(plan, tracked)
             no_report = make_report(run, plan, tracked, reviewed, failures, problems, notes)
-    except RunCancelled as cancelled:
-        return Cancelled(message=str(cancelled))
+    except RunEnded as ended:
+        return ended.state()
     done = {o.item.name: o for o in tracked if o.reason is None}
     _write_results(plan, done, reviewed, failures, problems, schema, masks)
-    return publish(summary(plan, done, failures, problems, no_report, notes), run.pages)
+    return publish(summary(plan, done, failures, problems, no_report, notes), run.pages, run.time_line)
 
 
 def _note(store: RunStore, outcome: Outcome) -> None:

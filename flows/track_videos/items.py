@@ -55,7 +55,8 @@ def items_of(
             least = {} if plan.models.box_threshold is None else {"min_score": plan.models.box_threshold}
             what |= {"detections": file.stem, **least}
             request |= {"detections": str(file), **least}
-        items.append(Item(video, {**what, **keys}, request, float(size)))
+        like = (str(plan.text_prompt), str(settings))
+        items.append(Item(video, {**what, **keys}, request, float(size), like=like))
     return items, unreadable
 
 

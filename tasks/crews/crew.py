@@ -15,6 +15,11 @@ class Crew(Protocol):
     """Who makes the items: this host's slots, or a cluster's nodes."""
 
     @property
+    def devices(self) -> list[str]:
+        """What each slot runs on, see `Slot.device_id`: so many tasks can be at work at once, as far as is known."""
+        ...
+
+    @property
     def closed(self) -> bool:
         """Whether nothing is made any more, because the run was cancelled."""
         ...

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Self
@@ -23,11 +24,14 @@ from tasks.crews.crew import OnFinalState
 from tasks.crews.node import Node, topic_of
 from tasks.crews.slurm import slurm_cluster
 from tasks.devices.process import OnProgress
+from tasks.devices.slots import MAX_SLOTS
 from tasks.placement import Cluster, Placement
 from tasks.server.address import is_loopback
 from tasks.store import RunStore
 
+CLUSTER = "cluster"
 _CONNECT_WITHIN_S = 20
+_COUNT_EVERY_S = 2.0
 _GONE = "the cluster's scheduler is gone; finished items are kept, run it again with a cluster that is up"
 _log = get_logger("maskflow.cluster")
 
@@ -52,6 +56,7 @@ class DaskCrew:
         self._closed = threading.Event()
         self._refusals: set[str] = set()
         self._unfinished: set[Future[Any]] = set()
+        self._slots, self._counted_s = 0, -_COUNT_EVERY_S
 
     def __enter__(self) -> Self:
         logging.getLogger("distributed").setLevel(logging.ERROR)  # 40 lines for each connection
@@ -123,6 +128,15 @@ class DaskCrew:
         if reason not in self._refusals:  # workers report by themselves, and when polled
             self._refusals.add(reason)
             _log.warning(reason)
+
+    @property
+    def devices(self) -> list[str]:
+        """See `Crew.devices`; of a cluster that has no workers yet, as many as the run may come to have."""
+        if time.monotonic() - self._counted_s > _COUNT_EVERY_S and self._client.status == "running":
+            self._counted_s = time.monotonic()
+            workers = self._client.scheduler_info()["workers"].values()
+            self._slots = sum(int(worker["resources"].get(self._name, 0)) for worker in workers)
+        return [CLUSTER] * (self._slots or MAX_SLOTS)
 
     @property
     def closed(self) -> bool:

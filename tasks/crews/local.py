@@ -24,6 +24,11 @@ class LocalCrew:
         self.close = slots.close
 
     @property
+    def devices(self) -> list[str]:
+        """See `Crew.devices`."""
+        return [slot.device_id for slot in self._slots.slots]
+
+    @property
     def closed(self) -> bool:
         """See `Crew.closed`."""
         return self._slots.closed

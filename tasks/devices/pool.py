@@ -4,7 +4,7 @@ import heapq
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -14,6 +14,7 @@ from prefect.logging import get_logger
 from core.errors import MaskflowError
 from tasks.devices.limits import DeviceLimits
 from tasks.devices.lock import SlotLock, try_lock
+from tasks.devices.pacing import Pacing
 from tasks.devices.process import OnProgress, WorkerDied, WorkerProcess
 from tasks.devices.slots import Slot, cpu_cores
 from tasks.devices.timeouts import TimedOut, Timeouts
@@ -55,6 +56,25 @@ class _Lease:
     since_s: float
 
 
+@dataclass(frozen=True, eq=False)
+class HeldSlot:
+    """A slot while it is held, see `DeviceSlots.held`."""
+
+    slots: "DeviceSlots"
+    slot: Slot
+
+    def make_item(self, *arguments: Any) -> dict[str, Any]:
+        """Run `worker.make_item(*arguments)` in the slot's worker.
+
+        Raises:
+            WorkerDied: the worker ended in mid-item; the next item in this slot gets a fresh one.
+            TimedOut: the item took too long; likewise.
+            ItemCrashed: it raised what it should not; likewise.
+            SlotsClosed: the run is being cancelled.
+        """
+        return self.slots.make_item(self.slot, *arguments)
+
+
 def threads_each(slots: int, items: int | None) -> int:
     """Threads for each worker: this host's cores, shared by as many workers as can be busy at once."""
     at_once = min(slots, max(1, items or slots))
@@ -93,6 +113,7 @@ class DeviceSlots:
         self._limits = limits or DeviceLimits(self.slots)
         self._refused_until_s: dict[str, float] = {}
         self._waiting: list[tuple[float, int]] = []
+        self._pacing = Pacing()
         self._tickets = itertools.count()
 
     @property
@@ -100,37 +121,35 @@ class DeviceSlots:
         """Whether slots are given out no more."""
         return self._closed.is_set()
 
-    def run_item(self, cost: float, started: Callable[[Slot], None], *arguments: Any) -> dict[str, Any]:
-        """Wait for a slot, run `worker.make_item(*arguments)` in its worker, give the slot back.
+    @contextmanager
+    def held(self, cost: float) -> Iterator["HeldSlot"]:
+        """Wait for a slot and hold it.
 
         Args:
-            cost: of those that wait, the costliest goes first.
-            started: called with the slot once it is held.
-            arguments: of `worker.make_item`.
+            cost: seconds it may take; of those that wait, the longest goes first.
 
         Raises:
-            WorkerDied: the worker ended in mid-item; the next item in this slot gets a fresh one.
-            TimedOut: the item took too long; likewise.
-            ItemCrashed: it raised what it should not; likewise.
             SlotsClosed: the run is being cancelled.
         """
-        with self._leased(cost) as slot:
-            started(slot)
-            try:
-                return self._worker(slot).make_item(*arguments)
-            except (WorkerDied, TimedOut, ItemCrashed):  # a GPU that has faulted fails whatever comes after
-                self._discard_worker(slot)
-                if self.closed:
-                    raise SlotsClosed("the run was cancelled") from None
-                raise
-
-    @contextmanager
-    def _leased(self, cost: float) -> Iterator[Slot]:
         lease = self._acquire(cost)
+        with self._changed:
+            self._pacing.began(lease.slot, cost, time.monotonic())
         try:
-            yield lease.slot
+            yield HeldSlot(self, lease.slot)
         finally:
+            with self._changed:
+                self._pacing.ended(lease.slot, time.monotonic())
             self._give_back(lease)
+
+    def make_item(self, slot: Slot, *arguments: Any) -> dict[str, Any]:
+        """See `HeldSlot.make_item`."""
+        try:
+            return self._worker(slot).make_item(*arguments)
+        except (WorkerDied, TimedOut, ItemCrashed):  # a GPU that has faulted fails whatever comes after
+            self._discard_worker(slot)
+            if self.closed:
+                raise SlotsClosed("the run was cancelled") from None
+            raise
 
     def _acquire(self, cost: float) -> _Lease:
         ticket = (-cost, next(self._tickets))
@@ -155,23 +174,30 @@ class DeviceSlots:
                 self._release(lease)
 
     def _take(self, ticket: tuple[float, int]) -> _Lease | None:
-        """A slot for the first in the queue, if there is one right now.
+        """A slot for this one of the queue, if there is one right now that nobody before it wants.
 
         One thread at a time: a slot that is free stays so until this thread has locked it.
         """
         with self._taking:
             with self._changed:
-                if self._waiting[0] != ticket:
-                    return None
-                if self._kept:
-                    return self._kept.pop()
-                # A slot whose worker is up is quicker than one that has to start one.
+                kept = {lease.slot: lease for lease in self._kept}
+                # A slot that is held, or whose worker is up, is quicker than one that has to start one.
                 free = sorted(self._free, key=lambda slot: (slot not in self._workers, slot))
-            for slot in free:
-                if time.monotonic() >= self._refused_until_s.get(slot.limit, 0.0):
-                    lease = self._try(slot)
+                now_s = time.monotonic()
+                there = [*kept, *(slot for slot in free if now_s >= self._refused_until_s.get(slot.limit, 0.0))]
+                before = sorted(one for one in self._waiting if one < ticket)
+                if any(self._pacing.best(-cost, there, now_s) is not None for cost, _ in before):
+                    return None
+            while (slot := self._pacing.best(-ticket[0], there, now_s)) is not None:
+                with self._changed:
+                    lease = kept.get(slot)
                     if lease is not None:
+                        self._kept.remove(lease)
                         return lease
+                lease = self._try(slot)
+                if lease is not None:
+                    return lease
+                there.remove(slot)
             return None
 
     def _try(self, slot: Slot) -> _Lease | None:

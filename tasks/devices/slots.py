@@ -35,6 +35,11 @@ class Slot:
         return "CPU" if self.gpu is None else f"GPU {self.gpu}"
 
     @property
+    def device_id(self) -> str:
+        """`cpu`, or which GPU of this machine it is: what items took is kept by it."""
+        return "cpu" if self.gpu is None else self.uuid or f"gpu-{self.gpu}"
+
+    @property
     def name(self) -> str:
         """`gpu-0.1`, `GPU-8932f937.1` or `cpu.1`: as its lock file is called.
 

@@ -118,6 +118,7 @@ def _make_item(function: str, request: dict[str, Any], folder: str, key: str, in
             draft.record.update(work(request, draft.folder, _reporter(key, memory), *begun))
             draft.record["ran"] = {
                 "seconds": round(time.monotonic() - started_s, 3),
+                "output_bytes": sum(path.stat().st_size for path in draft.folder.rglob("*") if path.is_file()),
                 **memory.record(),
                 **({"out_of_memory": notes} if (notes := take_memory_notes()) else {}),
             }

@@ -63,9 +63,11 @@ class Deliveries:
         root: the output folder.
         name: of the runs.
         digests: of the run.
+        idle: deliver nothing, because the run is only planned.
     """
 
-    def __init__(self, root: Path, name: str, digests: DigestCache) -> None:
+    def __init__(self, root: Path, name: str, digests: DigestCache, idle: bool = False) -> None:
+        self._idle = idle
         self._root = root
         self._list = root / ".maskflow" / f"delivered_{name}.json"
         self._digests = digests
@@ -80,6 +82,8 @@ class Deliveries:
 
     def add(self, made: Path, *place: str) -> None:
         """Deliver a file to a place below the output folder; see `deliver`."""
+        if self._idle:
+            return
         wanted = inside(self._root, *place)
         self._note("/".join(place))
         deliver(made, wanted, self._digests)

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class Summary:
         rows: items in input order.
         outputs: what was made: a word and a path each.
         notes: anything a person should know (which backend `auto` took).
+        headline: what the run came to, where that is not how many were delivered.
     """
 
     title: str
@@ -59,6 +60,7 @@ class Summary:
     rows: Sequence[Row]
     outputs: Sequence[tuple[str, str]]
     notes: Sequence[str] = field(default_factory=list)
+    headline: str = ""
 
     @property
     def failed(self) -> int:
@@ -68,6 +70,8 @@ class Summary:
     @property
     def sentence(self) -> str:
         """One line: how many were delivered, how many of them from cache, how many failed."""
+        if self.headline:
+            return self.headline
         cached = sum(row.status == "cached" for row in self.rows)
         delivered = len(self.rows) - self.failed
         parts = [f"{delivered} of {len(self.rows)} delivered"]
@@ -111,13 +115,22 @@ class _NoTraceback(logging.Filter):
         return not isinstance(error, SomeItemsFailed)  # whose reasons are listed already
 
 
-def publish(summary: Summary, folders: Iterable[Path]) -> State[None]:
+def publish(summary: Summary, folders: Iterable[Path], time_line: str) -> State[None]:
     """Publish the artifacts and give the flow's final state: *Completed*, or failed as *Partial*.
 
     Args:
         summary: the finished run.
         folders: of the pages about it, whose first pictures are shown in Prefect's UI.
+        time_line: how long it took.
     """
+    announce(replace(summary, outputs=[*summary.outputs, ("Time", time_line)]), folders)
+    if summary.failed:
+        return Failed(name="Partial", message=summary.message, data=SomeItemsFailed(summary.sentence))
+    return Completed(message=summary.sentence)
+
+
+def announce(summary: Summary, folders: Iterable[Path] = ()) -> None:
+    """Show a summary: in the terminal, and as artifacts in Prefect's UI. See `publish`."""
     global latest
     latest = summary
     _of_runs[str(flow_run.id)] = summary
@@ -134,9 +147,6 @@ def publish(summary: Summary, folders: Iterable[Path]) -> State[None]:
     record_table(table, "summary", one_line(f"{summary.title}: {summary.sentence}"))
     record_markdown(_markdown(summary, folders), "report", one_line(summary.title))
     flush_artifacts()
-    if summary.failed:
-        return Failed(name="Partial", message=summary.message, data=SomeItemsFailed(summary.sentence))
-    return Completed(message=summary.sentence)
 
 
 def _note_outputs(summary: Summary) -> None:

@@ -32,6 +32,15 @@ SERVER_SETTINGS = {
 }
 """Likewise of a server on this host alone."""
 
+TEMPORARY_SETTINGS = {
+    f"PREFECT_SERVER_{name}_ENABLED": "false"
+    for name in (
+        "SERVICES_SCHEDULER", "SERVICES_LATE_RUNS", "SERVICES_FOREMAN", "SERVICES_TRIGGERS",
+        "SERVICES_EVENT_PERSISTER", "EVENTS_STREAM_OUT",
+    )
+}  # fmt: skip
+"""Likewise of a temporary one: nobody schedules runs on it, or has anything done on events."""
+
 
 PATIENCE_S = 30.0
 _ANSWERS_WITHIN_S = 10.0
@@ -78,10 +87,16 @@ def configured_url() -> str | None:
     return _configured("PREFECT_API_URL")
 
 
+def _is_encrypted(url: str) -> bool:
+    """Whether certificates matter: to load them takes longer than to ask a server of this machine."""
+    return not url.startswith("http://")
+
+
 def is_healthy(url: str, within_s: float = 2.0) -> bool:
     """Whether a Prefect API answers at `url` in time; it does so without a password."""
     try:
-        return httpx.get(f"{url.rstrip('/')}/health", timeout=within_s).status_code == httpx.codes.OK
+        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=within_s, verify=_is_encrypted(url))
+        return answer.status_code == httpx.codes.OK
     except (httpx.HTTPError, httpx.InvalidURL):
         return False
 
@@ -114,7 +129,7 @@ def check_server(url: str) -> None:
     if password is not None:
         headers["Authorization"] = "Basic " + base64.b64encode(password.encode()).decode()
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/admin/version", headers=headers, timeout=10)
+        answer = httpx.get(f"{url.rstrip('/')}/admin/version", headers=headers, timeout=10, verify=_is_encrypted(url))
     except httpx.HTTPError as error:
         raise RefusedInput(f"Prefect server {url} does not answer ({error})") from None
     if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):

@@ -18,8 +18,9 @@ from typing import TypeVar
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.context import SettingsContext, get_settings_context
 from prefect.logging import get_logger
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, Settings, get_current_settings
 
 from core.errors import MaskflowError
 
@@ -54,7 +55,8 @@ class ServerLink:
         self._client = get_client(httpx_settings=settings, sync_client=True).__enter__()
         self._prefect = get_current_settings().client
         self._retries = self._prefect.max_retries
-        self._threads = ThreadPoolExecutor(_THREADS, "prefect-server", initializer=_one_try)
+        one_try = get_current_settings().copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
+        self._threads = ThreadPoolExecutor(_THREADS, "prefect-server", initializer=_use, initargs=(one_try,))
         self._lock = threading.Lock()
         self._failing_since_s: float | None = None
         self._ask_again_s = 0.0
@@ -212,10 +214,10 @@ def _check_health(client: SyncPrefectClient) -> None:
 _of_threads = threading.local()
 
 
-def _one_try() -> None:
+def _use(settings: Settings) -> None:
     """For calls from this thread: Prefect reads its settings from the thread's context, while this object lives."""
-    _of_threads.settings = temporary_settings(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
-    _of_threads.settings.__enter__()
+    _of_threads.context = SettingsContext(profile=get_settings_context().profile, settings=settings)
+    _of_threads.context.__enter__()
 
 
 _links: dict[str, ServerLink] = {}

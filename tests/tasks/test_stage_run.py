@@ -5,24 +5,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from prefect.client.schemas.objects import State
-from prefect.filesystems import LocalFileSystem
 from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import Task
 
 from core.errors import BadMedia, MaskflowError
 from core.progress import Progress
 from tasks import stage_run
-from tasks.items import Item, Outcome, Stage
+from tasks.estimates.history import History
+from tasks.estimates.predicting import Predictor
+from tasks.items import Item, Made, Order, Outcome, Stage
+from tasks.preparing import Prepare, RunMode
 from tasks.stage_run import StageRun
 from tasks.store import RunStore
 
 STAGE = Stage("test", "tests.none:made", lambda _: [])
 Settled = Callable[[State[Any]], None]
-Behaviour = Callable[[str, Settled], None]
+Behaviour = Callable[[list[Order], Settled], None]
 
 
 class _NoArtifact:
@@ -41,39 +42,45 @@ def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class _Crew:
-    """Does with each submission what its name says."""
+    """Does with each submission what the name of its first item says."""
 
-    def __init__(self, behaviours: dict[str, Behaviour]) -> None:
+    def __init__(self, behaviours: dict[str, Behaviour], slots: int = 8) -> None:
         self.closed = False
+        self.devices = ["cpu"] * slots
         self.submitted: list[str] = []
         self._behaviours = behaviours
 
     def submit(self, task: Task[..., Any], parameters: dict[str, Any], settled: Settled) -> None:
-        self.submitted.append(parameters["name"])
-        self._behaviours.get(parameters["name"], _done)(parameters["name"], settled)
+        orders = parameters["orders"]
+        self.submitted.append(" ".join(order.name for order in orders))
+        self._behaviours.get(orders[0].name, _done)(orders, settled)
 
     def close(self) -> None:
         self.closed = True
 
 
-def _done(name: str, settled: Settled) -> None:
-    settled(Completed(data={"made": name}))
+def _made(orders: list[Order]) -> list[Made]:
+    return [Made(order.key, {"made": order.name}) for order in orders]
 
 
-def _later(name: str, settled: Settled) -> None:
-    threading.Timer(0.05, _done, (name, settled)).start()
+def _done(orders: list[Order], settled: Settled) -> None:
+    settled(Completed(data=_made(orders)))
 
 
-def _raises(name: str, settled: Settled) -> None:
+def _later(orders: list[Order], settled: Settled) -> None:
+    threading.Timer(0.05, _done, (orders, settled)).start()
+
+
+def _raises(orders: list[Order], settled: Settled) -> None:
     raise RuntimeError("cannot schedule new futures after shutdown")
 
 
-def _unreadable(name: str, settled: Settled) -> None:
-    settled(Completed(data=3))
+def _unreadable(orders: list[Order], settled: Settled) -> None:
+    settled(Completed(message="nobody knows", data=3))
 
 
-def _twice(name: str, settled: Settled) -> None:
-    _done(name, settled)
+def _twice(orders: list[Order], settled: Settled) -> None:
+    _done(orders, settled)
     settled(Failed(message="reported again"))
 
 
@@ -86,13 +93,12 @@ def _run(
     items: list[Item],
     behaviours: dict[str, Behaviour] | None = None,
     settled: Callable[[Outcome], None] = lambda _: None,
-    prepare: stage_run.Prepare | None = None,
+    prepare: Prepare | None = None,
     crew: _Crew | None = None,
 ) -> dict[str, Outcome]:
     crew = crew or _Crew(behaviours or {})
-    results = LocalFileSystem(basepath=str(tmp_path / "results"))
-    results._block_document_id = uuid4()  # as if it were saved
-    run = StageRun(RunStore(tmp_path), crew, results, STAGE, items, True, settled, prepare)
+    predictor = Predictor(History(), STAGE)
+    run = StageRun(RunStore(tmp_path), crew, STAGE, items, predictor, RunMode(), settled, prepare)
     outcomes = run.finish()
     assert [one.item.name for one in outcomes] == [one.name for one in items]
     return {one.item.name: one for one in outcomes}
@@ -108,7 +114,7 @@ def test_a_submission_that_raises_costs_its_item(tmp_path: Path) -> None:
 def test_a_result_that_cannot_be_read_costs_its_item(tmp_path: Path) -> None:
     found = _run(tmp_path, [_item("a"), _item("b")], {"a": _unreadable})
     assert found["a"].record is None
-    assert str(found["a"].reason).startswith("its result cannot be read: TypeError")
+    assert found["a"].reason == "nobody knows"
     assert found["b"].reason is None
 
 
@@ -194,8 +200,8 @@ def test_items_run_while_others_are_still_being_read(tmp_path: Path) -> None:
             assert first_is_made.wait(20)
         return item
 
-    def fast(name: str, settled: Settled) -> None:
-        _done(name, settled)
+    def fast(orders: list[Order], settled: Settled) -> None:
+        _done(orders, settled)
         first_is_made.set()
 
     crew = _Crew({"fast": fast})
@@ -225,6 +231,39 @@ def test_a_cancelled_run_ends_although_inputs_are_still_being_read(tmp_path: Pat
     assert {one.reason for one in found.values()} == {"the run was cancelled"}
 
 
+def _quick() -> Predictor:
+    """Of a stage whose items take a hundredth of a second."""
+    history = History()
+    history.note(STAGE, Outcome(_item("earlier"), Path(), {}, False, None, {"seconds": 0.01}))
+    return Predictor(history, STAGE)
+
+
+def test_what_a_task_did_not_try_is_given_out_again(tmp_path: Path) -> None:
+    def first_only(orders: list[Order], settled: Settled) -> None:
+        settled(Completed(data=_made(orders[:1])))
+
+    names = [f"item {number}" for number in range(6)]
+    crew = _Crew(dict.fromkeys(names, first_only), slots=1)
+    items = [_item(name) for name in names]
+    StageRun(RunStore(tmp_path), crew, STAGE, items, _quick(), RunMode()).finish()
+    assert len(crew.submitted) == 6
+    assert any(" item" in one for one in crew.submitted), "none were given out together"
+
+
+def test_of_items_made_together_each_has_its_own_outcome(tmp_path: Path) -> None:
+    def partly(orders: list[Order], settled: Settled) -> None:
+        made = [
+            Made(order.key, None, "broken") if order.name == "b" else Made(order.key, {"made": order.name})
+            for order in orders
+        ]
+        settled(Failed(message="broken", data=made))
+
+    crew = _Crew(dict.fromkeys("abc", partly), slots=1)
+    items = [_item(name) for name in "abc"]
+    outcomes = StageRun(RunStore(tmp_path), crew, STAGE, items, _quick(), RunMode()).finish()
+    assert [one.reason for one in outcomes] == [None, "broken", None]
+
+
 def test_a_cancelled_task_is_an_outcome(tmp_path: Path) -> None:
     found = _run(tmp_path, [_item("a")], {"a": lambda _, settled: settled(Cancelled(message="closed"))})
     assert found["a"].reason == "closed"
@@ -239,5 +278,5 @@ def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_silence_is_explained(tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage_run, "_SILENCE_S", 0.3)
-    _run(tmp_path, [_item("a")], {"a": lambda name, settled: threading.Timer(1.0, _done, (name, settled)).start()})
+    _run(tmp_path, [_item("a")], {"a": lambda orders, settled: threading.Timer(1.0, _done, (orders, settled)).start()})
     assert "stage test: 1 items are not done" in warnings[0]

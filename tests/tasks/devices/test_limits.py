@@ -38,7 +38,7 @@ def test_a_dead_holders_lease_is_returned_by_the_next_holder(monkeypatch: pytest
         f"socket.gethostname = lambda: {host!r}\n"
         "from tasks.devices.pool import DeviceSlots\nfrom tasks.devices.slots import Slot\n"
         "if __name__ == '__main__':\n"
-        "    with DeviceSlots([Slot(7, 0)], print) as slots, slots._leased(1.0):\n"
+        "    with DeviceSlots([Slot(7, 0)], print) as slots, slots.held(1.0):\n"
         "        print('held', flush=True); time.sleep(100)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as holder:
@@ -48,7 +48,7 @@ def test_a_dead_holders_lease_is_returned_by_the_next_holder(monkeypatch: pytest
     monkeypatch.setattr("socket.gethostname", lambda: host)
     assert _in_use(slot.limit) == 1  # Prefect has not noticed yet
     with DeviceSlots([slot], lambda *progress: None) as slots:
-        with slots._leased(1.0):
+        with slots.held(1.0):
             assert _in_use(slot.limit) == 1
         assert _in_use(slot.limit) == 0
 
@@ -106,10 +106,10 @@ def test_a_slot_goes_from_item_to_item_and_is_given_back_when_nobody_waits() -> 
     with DeviceSlots(slots, lambda *progress: None) as pool:
 
         def use(cost: float) -> None:
-            with pool._leased(cost):
+            with pool.held(cost):
                 order.append(cost)
 
-        with pool._leased(99), pool._leased(98):
+        with pool.held(99), pool.held(98):
             threads = [Thread(target=use, args=(cost,)) for cost in (1.0, 3.0, 2.0)]
             for thread in threads:
                 thread.start()

@@ -100,7 +100,8 @@ def _run_all(slots: DeviceSlots, items: list[object], costs: list[float] | None 
 
     def run(place: int) -> None:
         try:
-            results[place] = slots.run_item(costs[place] if costs else 1.0, lambda _: None, items[place])
+            with slots.held(costs[place] if costs else 1.0) as held:
+                results[place] = held.make_item(items[place])
         except BaseException as error:  # noqa: BLE001 - what the test is about
             results[place] = error
 

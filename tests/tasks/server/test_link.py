@@ -160,7 +160,8 @@ def test_what_is_to_be_recorded_waits_for_the_server(server: _Server, link: Serv
     assert link.flush(0.5) == 2
     server.ready.set()
     assert link.flush(10) == 0
-    assert recorded == ["30 %", "table"]
+    assert recorded[-2:] == ["30 %", "table"]
+    assert "20 %" not in recorded  # the first may have been on its way when the server was lost
 
 
 def test_what_cannot_be_recorded_does_not_keep_the_rest(link: ServerLink) -> None:

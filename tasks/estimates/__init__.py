@@ -1,0 +1,1 @@
+"""How long items take on this machine: what earlier ones took, and what that says of those to come."""
