@@ -122,6 +122,8 @@ def _make(
     """One item; a worker that dies is a failed try, worth another."""
     shown, folder = one_line(order.name), here.store.item_folder(stage.task_name, order.key)
     for attempt in range(1, _TRIES + 1):
+        if attempt > 1:
+            log.info("[%s] Processing: %s", device, shown)
         try:
             record = held.make_item(stage.function, order.request, str(folder), order.key, order.inputs)
         except SlotsClosed:

@@ -1,4 +1,4 @@
-"""Slots of uneven speed: whether an item is done sooner on a slot that is free, or on a faster one that soon will be."""
+"""Slots of uneven speed: is an item done sooner on a slot that is free, or on a faster one that soon will be?"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

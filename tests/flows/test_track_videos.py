@@ -335,10 +335,13 @@ def test_a_server_that_is_killed_does_not_stop_work(tmp_path: Path, make_video: 
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
     environment = {**os.environ, **SERVER_SETTINGS, "PREFECT_HOME": str(home), "PREFECT_API_URL": url}
-    with (home / "users").open("w") as users:
+    with (home / "users").open("w") as users, (home / "starting").open("w") as lock:
         fcntl.flock(users, fcntl.LOCK_SH)  # or it would end itself
-        command = [sys.executable, "-m", "tasks.server.temporary", str(home), str(port)]
-        server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        handle = lock.fileno()
+        command = [sys.executable, "-m", "tasks.server.temporary", str(home), str(port), str(handle)]
+        server = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=[handle]
+        )
         try:
             wait_until(lambda: is_healthy(url), "the server")
             output = tmp_path / "out" / "results.jsonl"

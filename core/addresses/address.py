@@ -1,0 +1,62 @@
+"""What is an address, and which are accepted."""
+
+import re
+from pathlib import PurePath
+from urllib.parse import parse_qsl, urlsplit
+
+from core.errors import RefusedInput
+
+PROTOCOLS = ("s3", "gs", "az", "https", "hf")
+WEB = ("https", "http")
+_ACCEPTED = f"a path, or an address with {', '.join(f'{one}://' for one in PROTOCOLS)}"
+_SECRET = re.compile(r"sig(nature)?$|token|secret|password|credential|api_?key|awsaccesskeyid|security", re.IGNORECASE)
+# A Path holds `s3://bucket/x` as `s3:/bucket/x`; a drive of Windows has one letter.
+_FORM = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?=[^/])")
+
+
+def as_address(text: "str | PurePath") -> str | None:
+    """An address, in its usual form, from a text or from the path that it has been made into; None: it is a path."""
+    match = _FORM.match(str(text))
+    return None if match is None else f"{match[1].lower()}://{str(text)[match.end() :]}"
+
+
+def is_address(text: "str | PurePath") -> bool:
+    """Whether this is an address, of any protocol, and no path."""
+    return as_address(text) is not None
+
+
+def protocol_of(address: str) -> str:
+    """What an address begins with."""
+    return address.partition("://")[0]
+
+
+def check_address(parameter: str, text: "str | PurePath") -> str:
+    """An address that may be used.
+
+    Raises:
+        RefusedInput: another protocol, no bucket or host, or with credentials in it: those come from the environment
+            or the usual files, since parameters are shown and kept.
+    """
+    address = as_address(text)
+    if address is None or protocol_of(address) not in (*PROTOCOLS, "http"):
+        raise RefusedInput.of(parameter, str(text), _ACCEPTED)
+    parts = urlsplit(address)
+    if not parts.netloc:
+        raise RefusedInput.of(parameter, address, _ACCEPTED)
+    if "@" in parts.netloc or any(_SECRET.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        hidden = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        raise RefusedInput.of(
+            parameter, hidden, "an address without credentials: they come from the environment or the usual files"
+        )
+    return address
+
+
+def name_of(address: str) -> str:
+    """The last part of an address's path: the file's name."""
+    path = address if protocol_of(address) not in WEB else urlsplit(address).path
+    return path.rstrip("/").rpartition("/")[2] or "file"
+
+
+def joined(address: str, *names: str) -> str:
+    """An address below another."""
+    return "/".join([address.rstrip("/"), *names])
