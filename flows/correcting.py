@@ -13,6 +13,7 @@ from core.formats.corrections import CorrectionPrompt, VideoCorrections, spans_o
 from core.formats.prompt_fit import doubt, misfit
 from core.models.spec import ModelSpec
 from core.tracking.prompt_check import PromptProblem, beyond
+from tasks.inputs import Files
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.running import ItemRun, run_items
 from tasks.store import RunStore
@@ -95,7 +96,10 @@ def _is_shown(prompt: CorrectionPrompt, owned: Frames) -> bool:
 def track_again(run: ItemRun, every: Sequence[Retracking]) -> dict[int, Outcome]:
     """Make all items; the outcome of each by the item's `id`."""
     items = [item for one in every for item in one.items]
-    return {id(item): outcome for item, outcome in zip(items, run_items(run, RETRACK, items), strict=True)}
+    return {
+        id(item): outcome
+        for item, outcome in zip(items, run_items(run, RETRACK, items, inputs=Files(run.store, "video")), strict=True)
+    }
 
 
 def failure_of(one: Retracking, made: Mapping[int, Outcome]) -> str | None:

@@ -18,6 +18,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import task_run
 from prefect.states import Cancelled, Completed, Failed
 
+from core.addresses.remote import AddressError
 from core.errors import MaskflowError
 from core.text import one_line
 from tasks.devices.pool import DeviceSlots, HeldSlot, SlotsClosed
@@ -142,6 +143,16 @@ def _make(
             reason = f"{type(error).__name__}: {error}"
         else:
             record.setdefault("ran", {})["device"] = held.slot.device_id
-            return Made(order.key, record)
+            return _delivered(here.store, stage, Made(order.key, record))
         break
     return Made(order.key, None, one_line(reason))
+
+
+def _delivered(store: RunStore, stage: Stage, made: Made) -> Made:
+    """An item that has been made, where the run's outputs belong."""
+    if store.remote is not None:
+        try:
+            store.remote.push(stage.task_name, store.item_folder(stage.task_name, made.key))
+        except AddressError as error:
+            return Made(made.key, None, f"made, but not delivered: {error}")
+    return made

@@ -8,12 +8,11 @@ runs of the same flow.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from core.store.manifest import MANIFEST
 from tasks.estimates.history import History
 from tasks.estimates.makespan import chains, makespan_s
 from tasks.estimates.predicting import Predictor
 from tasks.items import Item, Outcome, Stage
-from tasks.preparing import Preparation, Prepare, Prepared, RunMode
+from tasks.preparing import Inputs, Preparation, Prepared, RunMode
 from tasks.reporting.progress import StageProgress
 from tasks.store import RunStore
 
@@ -73,28 +72,33 @@ class RunPlan:
 
 
 def known_items(
-    store: RunStore, stage: Stage, items: Sequence[Item], mode: RunMode, prepare: Prepare | None
+    store: RunStore, stage: Stage, items: Sequence[Item], mode: RunMode, inputs: Inputs
 ) -> list[Prepared | str]:
     """Each item with what is there of it; the reason for one that cannot be made.
 
-    Where nothing of this stage is kept at all, inputs are not read.
+    Where nothing of this stage is kept at all, files are not read for their digests.
     """
-    kept = mode.resume and any((store.root / stage.task_name).glob(f"*/{MANIFEST}"))
-    if not kept:
+    if not mode.resume or not store.has_items(stage.task_name):
         return [Prepared(item, "", None) for item in items]
     progress = StageProgress(f"{stage.name} (plan)", float(len(items)), len(items))
-    with Preparation(store, stage, prepare, RunMode(), progress, lambda: False) as preparation:
+    with Preparation(store, stage, inputs, mode, progress, lambda: False) as preparation:
         return preparation.finish(items)
 
 
 def plan_stage(
-    plan: RunPlan, stage: Stage, items: Sequence[Item], known: Sequence[Prepared | str], history: History
+    plan: RunPlan,
+    stage: Stage,
+    items: Sequence[Item],
+    known: Sequence[Prepared | str],
+    inputs: Inputs,
+    history: History,
 ) -> list[Item]:
     """Add a stage to the plan; its items that are to do."""
     predictor = Predictor(history, stage)
     to_do = [item for item, one in zip(items, known, strict=True) if isinstance(one, Prepared) and one.found is None]
     cached = sum(isinstance(one, Prepared) and one.found is not None for one in known)
     each = [predictor.predict(item) for item in to_do]
+    plan.fetch_bytes += sum(map(inputs.fetch_bytes, to_do))
     plan.stages.append(
         StagePlan(
             name=stage.name,

@@ -12,9 +12,38 @@ from tasks.items import Item, Made, Stage, item_key
 from tasks.reporting.progress import StageProgress
 from tasks.store import RunStore
 
-Prepare = Callable[[Item, Progress], Item]
 CANCELLED = "the run was cancelled"
 _AT_ONCE = 4
+
+
+class Unknown(MaskflowError):
+    """What an item is made of is not known before it is fetched."""
+
+
+class Inputs:
+    """How the inputs of a stage's items are completed, in threads, while others are already being made.
+
+    These items are complete as they are. An `OSError`, `ValueError` or `MaskflowError` fails the item.
+    """
+
+    def identify(self, item: Item, report: Progress) -> Item:  # noqa: ARG002 - of those that read
+        """The item with all that its key is made of; `report` gets how far that is, and may raise to end it."""
+        return item
+
+    def peek(self, item: Item, report: Progress) -> Item:
+        """The same for a plan. Raises `Unknown` where that would take fetching."""
+        return self.identify(item, report)
+
+    def fetch_bytes(self, item: Item) -> int:  # noqa: ARG002
+        """What would have to be fetched to make it."""
+        return 0
+
+    def supply(self, item: Item, report: Progress) -> Item:  # noqa: ARG002
+        """An item that is to be made, with all its files here."""
+        return item
+
+    def release(self, item: Item) -> None:
+        """An item is made, or was there already: its files are needed no more."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +70,34 @@ class Prepared:
     found: Made | None
 
 
+def _key(stage: Stage, item: Item) -> str:
+    try:
+        return item_key(stage, item)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"its inputs cannot be used: {error}") from None
+
+
 def found(store: RunStore, stage: Stage, key: str) -> Made | None:
-    """An item that is there already, whole and unaltered."""
-    done = read_valid(store.item_folder(stage.task_name, key), key, store.digests.file)
+    """An item that is there already, whole and unaltered: here, or where the run's outputs belong.
+
+    Raises:
+        AddressError: it is here, and cannot be delivered.
+    """
+    folder = store.item_folder(stage.task_name, key)
+    done = read_valid(folder, key, store.digests.file)
+    if store.remote is not None:
+        if done is not None:
+            store.remote.push(stage.task_name, folder)
+        elif store.remote.pull(stage.task_name, folder):
+            done = read_valid(folder, key)
     return None if done is None else Made(key, done.record, cached=True)
 
 
 def remove(store: RunStore, stage: Stage, key: str) -> None:
     """Have an item made anew from its beginning."""
     folder = store.item_folder(stage.task_name, key)
+    if store.remote is not None:
+        store.remote.forget(stage.task_name, folder)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(begun_folder(folder), ignore_errors=True)
 
@@ -61,14 +109,14 @@ class Preparation:
         self,
         store: RunStore,
         stage: Stage,
-        prepare: Prepare | None,
+        inputs: Inputs,
         mode: RunMode,
         progress: StageProgress,
         cancelled: Callable[[], bool],
     ) -> None:
         self._store = store
         self._stage = stage
-        self._prepare = prepare
+        self._inputs = inputs
         self._mode = mode
         self._progress = progress
         self._cancelled = cancelled
@@ -81,6 +129,8 @@ class Preparation:
         def one(place: int, item: Item) -> None:
             try:
                 prepared: Prepared | str = self._prepared(item, f"preparing {place}")
+            except Unknown:
+                prepared = Prepared(item, "", None)
             except (MaskflowError, OSError, ValueError) as error:
                 prepared = _reason(error)
             except BaseException as error:  # noqa: BLE001 - handed over: the item's failure
@@ -98,17 +148,18 @@ class Preparation:
         return [found[place] for place in range(len(items))]
 
     def _prepared(self, item: Item, shown: str) -> Prepared:
-        if self._prepare is not None:
-            self._progress.known(shown, f"reading {item.name}", 0.0)
-            try:
-                item = self._prepare(item, self._reporter(shown))
-            finally:
-                self._progress.forget(shown)
+        self._progress.known(shown, f"reading {item.name}", 0.0)
+        report = self._reporter(shown)
         try:
-            key = item_key(self._stage, item)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise ValueError(f"its inputs cannot be used: {error}") from None
-        return Prepared(item, key, self._found(key))
+            complete = self._inputs.peek if self._mode.only_plan else self._inputs.identify
+            item = complete(item, report)
+            key = _key(self._stage, item)
+            there = self._found(key)
+            if there is None and not self._mode.only_plan:
+                item = self._inputs.supply(item, report)
+        finally:
+            self._progress.forget(shown)
+        return Prepared(item, key, there)
 
     def _reporter(self, shown: str) -> Progress:
         def report(done: int, expected: int | None) -> None:

@@ -28,7 +28,7 @@ from tasks.estimates.predicting import Predictor
 from tasks.items import Item, Outcome, Stage
 from tasks.placement import Placement
 from tasks.planning import RunPlan, known_items, outcomes_of, plan_stage, plan_what_follows, stage_makespan_s
-from tasks.preparing import Prepare, RunMode
+from tasks.preparing import Inputs, RunMode
 from tasks.reporting.progress import StageProgress
 from tasks.stage_run import StageRun
 from tasks.store import RunStore
@@ -163,7 +163,7 @@ def run_items(
     stage: Stage,
     items: Sequence[Item],
     settled: Callable[[Outcome], None] = lambda _: None,
-    prepare: Prepare | None = None,
+    inputs: Inputs | None = None,
 ) -> list[Outcome]:
     """Make every item that is not there yet; outcomes in the order of `items`.
 
@@ -176,18 +176,17 @@ def run_items(
         items: all of them.
         settled: called with each outcome as soon as it is known, one after another. Where it raises, that item has
             failed: with its result made, but not delivered.
-        prepare: completes an item's inputs, in threads, while those before it are already being made; an `OSError`,
-            `ValueError` or `MaskflowError` fails the item.
+        inputs: completes the items, where they are not complete as they are.
 
     Raises:
         RunCancelled: the flow run was cancelled meanwhile.
         Planned: the run is only planned, and there is something to do.
     """
     if run.plan is not None:
-        return _plan(run, run.plan, stage, items, prepare)
+        return _plan(run, run.plan, stage, items, inputs or Inputs())
     run.store.sweep(stage.task_name)
     began_s, predictor = time.monotonic(), Predictor(run.history, stage)
-    stage_run = StageRun(run.store, run.crew, stage, items, predictor, run.mode, settled, prepare)
+    stage_run = StageRun(run.store, run.crew, stage, items, predictor, run.mode, settled, inputs)
     run.progress[stage.function] = stage_run.progress
     outcomes = stage_run.finish()
     if run.crew.closed:
@@ -200,10 +199,10 @@ def run_items(
     return outcomes
 
 
-def _plan(run: ItemRun, plan: RunPlan, stage: Stage, items: Sequence[Item], prepare: Prepare | None) -> list[Outcome]:
+def _plan(run: ItemRun, plan: RunPlan, stage: Stage, items: Sequence[Item], inputs: Inputs) -> list[Outcome]:
     """The outcomes of a stage all of whose items are there. Raises `Planned` where some are not."""
-    known = known_items(run.store, stage, items, run.mode, prepare)
-    to_do = plan_stage(plan, stage, items, known, run.history)
+    known = known_items(run.store, stage, items, run.mode, inputs)
+    to_do = plan_stage(plan, stage, items, known, inputs, run.history)
     if to_do:
         plan_what_follows(plan, stage, to_do, run.history)
         run.end_plan()

@@ -18,7 +18,7 @@ from tasks.crews.crew import Crew
 from tasks.estimates.predicting import Predictor
 from tasks.items import Item, Made, Order, Outcome, Stage, item_key
 from tasks.making import make_items
-from tasks.preparing import CANCELLED, Preparation, Prepare, Prepared, RunMode, remove
+from tasks.preparing import CANCELLED, Inputs, Preparation, Prepared, RunMode, remove
 from tasks.reporting.delivery import undelivered
 from tasks.reporting.progress import StageProgress
 from tasks.store import RunStore
@@ -41,7 +41,7 @@ class StageRun:
         predictor: Predictor,
         mode: RunMode,
         settled: Callable[[Outcome], None] = lambda _: None,
-        prepare: Prepare | None = None,
+        inputs: Inputs | None = None,
     ) -> None:
         self._store = store
         self._crew = crew
@@ -60,7 +60,8 @@ class StageRun:
         self.to_do: list[Item] = []
         self._task = make_items.with_options(name=stage.name)
         self.progress = StageProgress(stage.name, sum(one.cost for one in self._items), len(self._items))
-        self._preparation = Preparation(store, stage, prepare, mode, self.progress, lambda: crew.closed)
+        self._inputs = inputs or Inputs()
+        self._preparation = Preparation(store, stage, self._inputs, mode, self.progress, lambda: crew.closed)
 
     def finish(self) -> list[Outcome]:
         """Make all items; outcomes in their order."""
@@ -187,6 +188,7 @@ class StageRun:
     def _note(self, place: int, made: Made) -> None:
         """What became of an item is its outcome, and goes to the stage's callback."""
         outcome = self._outcome(self._items[place], made)
+        self._inputs.release(self._items[place])
         try:
             self._settled(outcome)
         except (OSError, RefusedInput) as error:

@@ -3,29 +3,53 @@
 import tempfile
 from pathlib import Path
 
+from core.addresses.mirror import address_of
+from core.addresses.opening import remote_of
+from core.addresses.publishing import RemoteState, deliver_folder
 from core.errors import RefusedInput
 from core.store.atomic import sweep_temporaries
 from core.store.cache import STATE
 from core.store.digests import DigestCache
+from core.store.manifest import MANIFEST
 
 
 class RunStore:
     """The state folder of an output folder.
 
     Args:
-        outputs: the run's output folder; made when it is missing.
+        outputs: the run's output folder; where it is the mirror of an address, the state belongs there, too.
+        more: other folders that outputs go to.
 
-    Raises:
-        RefusedInput: the folder cannot be made or written.
+    Attributes:
+        remote: the state at that address.
     """
 
-    def __init__(self, outputs: Path) -> None:
+    def __init__(self, outputs: Path, *more: Path | None) -> None:
         self.root = outputs.resolve() / STATE
         self.digests = DigestCache(self.root / "digests.json")
+        self.outputs = [outputs, *(one for one in more if one is not None)]
+        address = address_of(outputs)
+        self.remote = None if address is None else RemoteState(remote_of(address), address)
+
+    def has_items(self, task: str) -> bool:
+        """Whether anything is kept of a task."""
+        return any((self.root / task).glob(f"*/{MANIFEST}")) or (
+            self.remote is not None and bool(self.remote.known(task))
+        )
 
     def item_folder(self, task: str, key: str) -> Path:
         """Where the outputs of the item with this key belong."""
         return self.root / task / key[:24]
+
+    def deliver(self) -> dict[str, str]:
+        """Make what is at addresses the same as the outputs here; the reason for each file that could not be."""
+        failed: dict[str, str] = {}
+        for outputs in dict.fromkeys(self.outputs):
+            address = address_of(outputs)
+            if address is not None:
+                failed |= deliver_folder(remote_of(address), address, outputs, self.digests)
+        self.digests.save()
+        return failed
 
     def sweep(self, task: str) -> None:
         """Remove what killed runs left half done."""

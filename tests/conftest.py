@@ -100,6 +100,24 @@ def prefect_server() -> str:
 
 
 @pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    """The address of a real S3 server on this machine."""
+    from remote_servers import s3_server
+
+    with s3_server() as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A new bucket's address, and credentials for it in the environment."""
+    from remote_servers import s3_bucket
+
+    with s3_bucket(s3_url, monkeypatch.setenv) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
 def model() -> "SAM2Base":
     """SAM 2.1 tiny on 128 pixels, with random weights."""
     from small_sam2 import small_sam2

@@ -5,10 +5,13 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import fsspec
 
 
 @dataclass
@@ -153,3 +156,20 @@ def s3_server() -> Iterator[str]:
         yield f"http://{host}:{port}"
     finally:
         server.stop()
+
+
+@contextmanager
+def s3_bucket(url: str, setenv: Callable[[str, str], None]) -> Iterator[str]:
+    """Make a bucket, and say in the environment how to reach it."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "AKIATEST",
+        "AWS_SECRET_ACCESS_KEY": "very-secret-key",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        setenv(name, value)
+    name = f"walks-{uuid.uuid4().hex[:8]}"
+    files = fsspec.filesystem("s3", skip_instance_cache=True)
+    files.mkdir(name)
+    yield f"s3://{name}"
+    files.rm(name, recursive=True)

@@ -40,15 +40,20 @@ def check_address(parameter: str, text: "str | PurePath") -> str:
     address = as_address(text)
     if address is None or protocol_of(address) not in (*PROTOCOLS, "http"):
         raise RefusedInput.of(parameter, str(text), _ACCEPTED)
-    parts = urlsplit(address)
-    if not parts.netloc:
+    if not urlsplit(address).netloc:
         raise RefusedInput.of(parameter, address, _ACCEPTED)
+    check_no_credentials(parameter, address)
+    return address
+
+
+def check_no_credentials(parameter: str, address: str) -> None:
+    """Raises `RefusedInput`, without them, where there are some in an address."""
+    parts = urlsplit(address)
     if "@" in parts.netloc or any(_SECRET.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
         hidden = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         raise RefusedInput.of(
             parameter, hidden, "an address without credentials: they come from the environment or the usual files"
         )
-    return address
 
 
 def name_of(address: str) -> str:

@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -148,32 +148,32 @@ class FetchCache:
         with suppress(FileNotFoundError):
             for folder in (self.root / "objects").iterdir():
                 with suppress(OSError):  # another process may be removing it
-                    size = max((one.stat().st_size for one in folder.iterdir()), default=0)
+                    size = max((_size(one) for one in folder.iterdir()), default=0)
                     found.append(CachedObject(folder.name, size, folder.stat().st_mtime, folder.name in used))
         return sorted(found, key=lambda one: (one.used_s, one.sha256))
 
     def make_room(self, size: int) -> None:
         """Remove what was not used for longest, until so many more bytes are within the limit."""
         with exclusive(self.root / "room"):
-            self.prune(max_bytes=max(0, self._limit - size))
+            self.remove(self.prunable(max_bytes=max(0, self._limit - size)))
 
-    def prune(self, max_bytes: int | None = None, older_than_s: float | None = None) -> list[CachedObject]:
-        """Remove what is not in use: the longest unused until the rest is no larger, and what was not used for so long.
-
-        Returns:
-            What was removed.
-        """
+    def prunable(self, max_bytes: int | None = None, older_than_s: float | None = None) -> list[CachedObject]:
+        """What can go: the longest unused until the rest is no larger, and what was not used for so long."""
         there = self.objects()
         left, now_s = sum(one.size_bytes for one in there), time.time()
-        removed = []
+        chosen = []
         for one in there:
             old = older_than_s is not None and now_s - one.used_s > older_than_s
             too_much = max_bytes is not None and left > max_bytes
             if (old or too_much) and not one.in_use:
-                shutil.rmtree(self._object(one.sha256), ignore_errors=True)
                 left -= one.size_bytes
-                removed.append(one)
-        return removed
+                chosen.append(one)
+        return chosen
+
+    def remove(self, objects: Iterable[CachedObject]) -> None:
+        """Remove contents."""
+        for one in objects:
+            shutil.rmtree(self._object(one.sha256), ignore_errors=True)
 
     def _in_use(self) -> set[str]:
         """By any process that is alive; what dead ones have left is removed."""
@@ -196,6 +196,12 @@ class FetchCache:
 
     def _note(self, address: str) -> Path:
         return self.root / "known" / f"{_digest(address)}.json"
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():  # a folder that was fetched
+        return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+    return path.stat().st_size
 
 
 def _is_left(handle: int) -> bool:

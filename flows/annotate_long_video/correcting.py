@@ -60,7 +60,7 @@ def _correctable(video: Video, known: Mapping[int, KnownObject], settings: Setti
     frames = np.arange(0, len(video.index), settings.interval)
     return Correctable(
         name=video.video_id,
-        path=str(video.path),
+        path=video.source,
         content=video.content,
         size=(video.info["width"], video.info["height"]),
         length=len(video.index),

@@ -99,7 +99,7 @@ def _write_info(folder: Path, video: Video, outcome: Outcome, interval: int) -> 
     if video.corrections is not None:  # objects that are there by corrections alone are called by their numbers
         drawn = {one.obj_id for one in video.corrections.prompts} | {one.becomes for one in video.corrections.ids}
         numbers |= {str(number): number for number in drawn - known.keys()}
-    info = DenseInfo(**head.model_dump(), video_path=str(video.path), numbers=numbers)
+    info = DenseInfo(**head.model_dump(), video_path=video.source, numbers=numbers)
     write_text(folder / info_file(video.video_id), info.model_dump_json() + "\n")
 
 

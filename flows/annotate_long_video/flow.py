@@ -9,6 +9,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from core.addresses.remote import AddressError
 from core.errors import reason_of
 from core.formats.failures_jsonl import write_failures
 from core.store.paths import UserPath
@@ -29,7 +30,7 @@ from flows.annotate_long_video.videos import ModelSpecs, NothingToDo, Settings, 
 from flows.options import INPUT, OUTPUT, Devices, Drawing, Execution, Models, Positional, warn
 from tasks.cancellation import how_to_cancel
 from tasks.ending import RunEnded
-from tasks.hashing import media_bytes, read_content
+from tasks.inputs import Content, source_of
 from tasks.items import Item, Stage, run_name
 from tasks.reporting.delivery import deliverable
 from tasks.reporting.summary import publish
@@ -111,9 +112,10 @@ def annotate_long_video(
     log = get_run_logger()
     log.info(how_to_cancel())
     plan = check(
-        video_path, video_id, assoc_info, mask_info, visor, prompts, text_prompt, corrections, output_dir, hold_out,
-        windows, models, devices, execution,
+        video_path, video_id, assoc_info, mask_info, scene_graph_dir, visor, prompts, text_prompt, corrections,
+        output_dir, hold_out, windows, models, devices, execution,
     )  # fmt: skip
+    output_dir = plan.output
     notes = models.notes(plan.detector, plan.segmenter)
     notes.append(f"Annotations: {plan.source}")
     for note in notes:
@@ -129,7 +131,7 @@ def annotate_long_video(
     wanted = Drawn(annotated_video, recording, drawing.style)
     try:
         with item_run(store, plan.placement, _at_once(plan, settings), execution.mode) as run:
-            videos, failures = _open(run, plan, settings, scene_graph_dir, output_dir)
+            videos, failures = _open(run, plan, settings)
             for video in videos:
                 for problem in video.problems[:20]:
                     log.warning("%s: %s: %s", video.video_id, problem.where, problem.what)
@@ -149,9 +151,7 @@ def annotate_long_video(
     failures |= deliver_results(store, videos, outcomes, drawn, output_dir, settings.interval, corrected)
     with deliverable(output_dir):
         write_failures(output_dir / FAILURES, ((one, failures[one]) for one in plan.videos if one in failures))
-    return publish(
-        summary(plan, videos, followed, outcomes, failures, notes, output_dir, wanted), run.pages, run.time_line
-    )
+    return publish(summary(plan, videos, followed, outcomes, failures, notes, output_dir, wanted), run)
 
 
 def _at_once(plan: Plan, settings: Settings) -> int | None:
@@ -161,9 +161,7 @@ def _at_once(plan: Plan, settings: Settings) -> int | None:
     return len(plan.videos) * (1 if plan.text_prompt is not None else 2)
 
 
-def _open(
-    run: ItemRun, plan: Plan, settings: Settings, scene_graphs: Path, output_dir: Path
-) -> tuple[list[Video], dict[str, str]]:
+def _open(run: ItemRun, plan: Plan, settings: Settings) -> tuple[list[Video], dict[str, str]]:
     """Index every video that is there; those that can be annotated, and the reason for each that cannot."""
     items: dict[str, Item] = {}
     failures = {}
@@ -173,21 +171,21 @@ def _open(
             failures[video_id] = f"no such video: neither {usual} nor {plan.root / video_id}.mp4 (or .mkv, .mov …)"
             continue
         try:
-            size = media_bytes(path)
-        except OSError as error:
+            source, size = source_of(path)
+        except (OSError, AddressError) as error:
             failures[video_id] = f"{path}: {reason_of(error)}"
             continue
-        items[video_id] = Item(f"{video_id} (index)", {}, {"video": str(path.resolve())}, float(size))
-    read = read_content(run.store.digests, "video")
+        items[video_id] = Item(f"{video_id} (index)", {}, {"video": source}, float(size))
+    read = Content(run.store, "video")
     videos = []
-    for video_id, outcome in zip(items, run_items(run, INDEX, list(items.values()), prepare=read), strict=True):
+    for video_id, outcome in zip(items, run_items(run, INDEX, list(items.values()), inputs=read), strict=True):
         if outcome.record is None:
             failures[video_id] = outcome.reason or "failed"
             continue
         try:
-            videos.append(prepare(plan, settings, scene_graphs, video_id, outcome, load_index(outcome.folder)))
+            videos.append(prepare(plan, settings, video_id, outcome, load_index(outcome.folder)))
         except NothingToDo as nothing:
             failures[video_id] = str(nothing)
             if run.plan is None:
-                write_problems(output_dir, video_id, nothing.problems)
+                write_problems(plan.output, video_id, nothing.problems)
     return videos, failures

@@ -22,6 +22,7 @@ from core.masks.appearance import Histogram
 from core.text import clock
 from core.tracking.tracker_state import read_appearance
 from flows.annotate_long_video.videos import ModelSpecs, Settings, Video
+from tasks.inputs import Files
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.running import ItemRun, run_items
 
@@ -111,7 +112,7 @@ def follow(run: ItemRun, videos: Sequence[Video], settings: Settings, specs: Mod
     tried: set[tuple[str, int, Direction, int]] = set()
     while chains:
         links = [link for chain in chains for link in _windows(run, chain, settings, specs)]
-        outcomes = run_items(run, FOLLOW, [item for _, _, item in links])
+        outcomes = run_items(run, FOLLOW, [item for _, _, item in links], inputs=Files(run.store, "video"))
         broken: dict[int, tuple[_Chain, Window]] = {}
         for (chain, window, _), outcome in zip(links, outcomes, strict=True):
             if id(chain) in broken:
@@ -275,5 +276,5 @@ def _item(
     key = None if before is None else item_key(FOLLOW, before)
     folder = None if key is None else str(run.store.item_folder(FOLLOW.task_name, key))
     inputs = {"video": video.content, **what, **specs.key, "before": key}
-    request = {"video": str(video.path), "index": str(video.index_folder), **what, **specs.request, "before": folder}
+    request = {"video": video.source, "index": str(video.index_folder), **what, **specs.request, "before": folder}
     return Item(name, inputs, request, float(window.end - window.first), before)

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from core.addresses.address import check_address, is_address, name_of
+from core.addresses.remote import AddressError
 from core.errors import RefusedInput
 from core.formats.corrections import VideoCorrections, corrections_by_video
 from core.formats.hd_epic import HdEpic
@@ -21,6 +23,7 @@ from core.video.video_paths import VIDEO_SUFFIXES
 from flows.annotate_long_video.options import Windows
 from flows.checking import once_a_run
 from flows.options import Devices, Execution, Models, place
+from tasks.inputs import videos_at
 from tasks.placement import Placement
 from tasks.store import check_writable
 
@@ -36,6 +39,8 @@ class Plan:
     """A checked set of parameters: everything that can be refused has been."""
 
     root: Path
+    output: Path
+    scene_graphs: Path
     videos: dict[str, Path | None]
     annotations: ReadAnnotations | None
     source: str
@@ -47,12 +52,16 @@ class Plan:
     placement: Placement
 
 
-@once_a_run
+@once_a_run(
+    inputs=("assoc_info", "mask_info", "scene_graph_dir", "visor", "prompts", "corrections"),
+    output_folders=("output_dir",),
+)
 def check(
     video_path: Path,
     video_id: Sequence[str] | None,
     assoc_info: Path | None,
     mask_info: Path | None,
+    scene_graph_dir: Path,
     visor: Path | None,
     prompts: Path | None,
     text_prompt: str | None,
@@ -81,7 +90,10 @@ def check(
     finder, follower = models.choose(text)
     check_writable("output_dir", output_dir)
     placement = place(devices, execution)
-    return Plan(video_path, found, annotations, source, text, corrected, models, finder, follower, placement)
+    return Plan(
+        video_path, output_dir, scene_graph_dir, found, annotations, source, text, corrected, models, finder, follower,
+        placement,
+    )  # fmt: skip
 
 
 def _annotations(
@@ -117,12 +129,14 @@ def _annotations(
 
 def _videos(path: Path, ids: Sequence[str]) -> dict[str, Path | None]:
     """The videos by their ids, those that are named or all that are there; None: there is no such video."""
-    if not path.exists():
+    if not is_address(path) and not path.exists():
         raise RefusedInput.of("video_path", str(path), "a video, or a folder of videos: there is no such path")
     for one in ids:
         if slugify(one) != one:
             accepted = "letters, digits, '.', '_' and '-': it is part of the results' file names"
             raise RefusedInput.of("video_id", one, accepted)
+    if is_address(path):
+        return _videos_elsewhere(check_address("video_path", path), ids)
     if path.is_file() and len(ids) > 1:
         raise RefusedInput.of("video_path", str(path), "a folder, where there is more than one video_id")
     if ids:
@@ -132,6 +146,19 @@ def _videos(path: Path, ids: Sequence[str]) -> dict[str, Path | None]:
         raise RefusedInput.of("video_path", str(path), "a folder with videos in it: there are none")
     names = distinct(slugify(one.stem if one.is_file() else one.name) for one in there)
     return dict(zip(names, there, strict=True))
+
+
+def _videos_elsewhere(address: str, ids: Sequence[str]) -> dict[str, Path | None]:
+    """The same of an address: a video, or a folder of videos."""
+    try:
+        videos = videos_at(address)
+    except AddressError as error:
+        raise RefusedInput.unusable("video_path", address, str(error)) from None
+    names = distinct(slugify(Path(name_of(one)).stem) for one in videos)
+    there: dict[str, Path | None] = {name: Path(one) for name, one in zip(names, videos, strict=True)}
+    if videos == [address] and len(ids) == 1:
+        return {ids[0]: Path(address)}
+    return {one: there.get(one) for one in ids} if ids else there
 
 
 def _find(root: Path, video_id: str) -> Path | None:

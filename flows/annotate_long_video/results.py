@@ -12,6 +12,7 @@ from flows.annotate_long_video.delivering import RECORDING, REPORT, VIDEO
 from flows.annotate_long_video.follow import FOLLOW, Following, Made
 from flows.annotate_long_video.plan import FAILURES, Plan
 from flows.annotate_long_video.videos import ModelSpecs, Settings, Video
+from tasks.inputs import Files
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.reporting.facts import run_facts
 from tasks.reporting.summary import Row, Summary
@@ -89,7 +90,7 @@ def assemble(
             **({} if correct is None else {"correct": correct[1]}),
         }
         request = {
-            "video": str(video.path),
+            "video": video.source,
             "index": str(video.index_folder),
             "size": [video.info["width"], video.info["height"]],
             "shards": [one.shard().model_dump(mode="json") for one in done],
@@ -98,7 +99,7 @@ def assemble(
             **({} if correct is None else {"correct": correct[0]}),
         }
         items.append(Item(f"{video.video_id} (assemble)", inputs, request, float(len(video.index))))
-    return run_items(run, ASSEMBLE, items)
+    return run_items(run, ASSEMBLE, items, inputs=Files(run.store, "video"))
 
 
 def _report(video: Video, done: Sequence[Made], settings: Settings, notes: Sequence[str]) -> dict[str, Any]:
@@ -160,14 +161,14 @@ def draw(
     for video, outcome in zip(videos, outcomes, strict=True):
         if outcome.record is None or not (wanted.annotated_video or wanted.recording):
             continue
-        source = {"video": str(video.path), "index": str(video.index_folder), "tracks": str(outcome.folder)}
+        source = {"video": video.source, "index": str(video.index_folder), "tracks": str(outcome.folder)}
         what = {
             "key": item_key(ASSEMBLE, outcome.item), "max_side": video.max_side(settings.scale),
             "interval": settings.interval, "spans": _spans(followed[video.video_id]), **asdict(wanted),
         }  # fmt: skip
         frames = float(outcome.record["frames"])
         items[video.video_id] = Item(f"{video.video_id} (drawing)", what, {**source, **what}, frames)
-    return dict(zip(items, run_items(run, DRAW, list(items.values())), strict=True))
+    return dict(zip(items, run_items(run, DRAW, list(items.values()), inputs=Files(run.store, "video")), strict=True))
 
 
 def _spans(following: Following) -> list[list[int]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.addresses.address import as_address
 from core.errors import MaskflowError
 from core.formats.corrections import VideoCorrections
 from core.formats.hd_epic import scene_graph_file, stationary_objects
@@ -58,6 +59,7 @@ class Video:
     """One video that can be annotated.
 
     Attributes:
+        source: its path, or address.
         content: its digest.
         info: the record of its index.
         objects: where each is plausible; empty with a text prompt.
@@ -69,7 +71,7 @@ class Video:
     """
 
     video_id: str
-    path: Path
+    source: str
     content: str
     info: dict[str, Any]
     index_folder: Path
@@ -95,9 +97,7 @@ class NothingToDo(MaskflowError):
         self.problems = problems
 
 
-def prepare(
-    plan: Plan, settings: Settings, scene_graphs: Path, video_id: str, indexed: Outcome, index: FrameIndex
-) -> Video:
+def prepare(plan: Plan, settings: Settings, video_id: str, indexed: Outcome, index: FrameIndex) -> Video:
     """What is to be done with one video. Raises `NothingToDo`."""
     info = indexed.record or {}
     given = SparseAnnotations()
@@ -120,10 +120,10 @@ def prepare(
     if not info["seekable"]:
         slow = "its frames cannot be reached directly: every window is read from the start; H.264 in MP4 is far faster"
         problems.append(Problem(f"video {video_id}", slow))
-    stationary, unread = _stationary(scene_graph_file(scene_graphs, video_id), given.moved)
+    stationary, unread = _stationary(scene_graph_file(plan.scene_graphs, video_id), given.moved)
     return Video(
         video_id=video_id,
-        path=Path(indexed.item.request["video"]),
+        source=str(as_address(plan.videos[video_id] or "") or indexed.item.request["video"]),
         content=indexed.item.inputs["video"],
         info=info,
         index_folder=indexed.folder,

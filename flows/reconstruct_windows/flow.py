@@ -158,7 +158,7 @@ def reconstruct_windows(
     summary = summarise_run(plan, planned, sequence, merged, failures, unmatched, no_report, notes)
     for note in summary.notes[len(notes) :]:
         log.info(note)
-    return publish(summary, run.pages, run.time_line)
+    return publish(summary, run)
 
 
 def _facts(

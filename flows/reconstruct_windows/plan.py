@@ -48,7 +48,7 @@ class Plan:
     notes: Sequence[str] = ()
 
 
-@once_a_run
+@once_a_run(inputs=("input_dir", "mask_dir", "reference_poses"), output_folders=("output_dir",))
 def check(
     input_dir: Path,
     output_dir: Path,

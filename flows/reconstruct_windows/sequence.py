@@ -12,7 +12,7 @@ from core.reconstruction.settings import PAIRS_FILE, FeatureSettings, FrameReque
 from core.reconstruction.windowing import Pair, sequential_pairs
 from core.store.digests import sha256_json
 from flows.reconstruct_windows.plan import Plan, find_mask
-from tasks.hashing import read_content, read_files
+from tasks.inputs import Content, read_files
 from tasks.items import Item, Outcome, Stage
 from tasks.reporting.delivery import deliver_all
 from tasks.running import ItemRun, run_items
@@ -70,19 +70,24 @@ def find_frames(run: ItemRun, plan: Plan, fps: float | None) -> list[Source]:
     images = plan.images
     if images is None:
         item = Item(plan.source.name, {"fps": fps}, {"video": str(plan.source.absolute()), "fps": fps}, 1.0)
-        (outcome,) = run_items(run, FRAMES, [item], prepare=read_content(run.store.digests, "video"))
+        (outcome,) = run_items(run, FRAMES, [item], inputs=Content(run.store, "video"))
         if outcome.record is None:
             raise BadMedia(outcome.reason or "failed")
         names = outcome.record["frames"]
-        for stale in (plan.output / "images").glob("frame_*.jpg"):
-            if stale.name not in names:
-                stale.unlink()
-        deliver_all(outcome.folder, names, plan.output / "images", run.store.digests)
+        if run.plan is None:
+            _deliver_frames(run, plan, outcome.folder, names)
         images = [outcome.folder / name for name in names]
     read_files(run.store.digests, images)
     found = [_source(run, plan, image) for image in images]
     run.store.digests.save()
     return found
+
+
+def _deliver_frames(run: ItemRun, plan: Plan, made: Path, names: list[str]) -> None:
+    for stale in (plan.output / "images").glob("frame_*.jpg"):
+        if stale.name not in names:
+            stale.unlink()
+    deliver_all(made, names, plan.output / "images", run.store.digests)
 
 
 def _source(run: ItemRun, plan: Plan, image: Path) -> Source:

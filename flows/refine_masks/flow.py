@@ -23,7 +23,7 @@ from flows.refine_masks.results import make_report, note_failures, scene_line, s
 from tasks.cancellation import how_to_cancel
 from tasks.devices.slots import MAX_SLOTS
 from tasks.ending import RunEnded
-from tasks.hashing import read_files
+from tasks.inputs import read_files
 from tasks.items import Stage, run_name
 from tasks.reporting.delivery import deliverable
 from tasks.reporting.summary import publish
@@ -130,7 +130,7 @@ def refine_masks(
         log.info(scene_line(name, runs[name], summary))
     with deliverable(plan.output):
         forget_failed(runs)
-    return publish(summarise_run(plan, runs, summaries, no_report, notes), run.pages, run.time_line)
+    return publish(summarise_run(plan, runs, summaries, no_report, notes), run)
 
 
 def _facts(plan: Plan, settings: Settings, notes: list[str]) -> list[tuple[str, str]]:

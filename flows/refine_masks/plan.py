@@ -12,7 +12,7 @@ from core.models.roles import MaskGenerator
 from core.refining.scenes import IMAGES, MAPS, scene_names
 from core.weights.catalogue import find_weights
 from core.weights.sam2_names import CONFIGS, SAM_TYPES
-from flows.checking import once_a_run
+from flows.checking import here, once_a_run, output_beside
 from flows.options import Devices, Execution, place
 from flows.refine_masks.options import USUAL_CHECKPOINT, USUAL_CONFIG, MaskGeneration
 from tasks.placement import Placement
@@ -32,7 +32,7 @@ class Plan:
     placement: Placement
 
 
-@once_a_run
+@once_a_run(inputs=("ground_truth",), output_folders=("output_dir",))
 def check(
     data_root: Path,
     max_scenes: int | None,
@@ -46,6 +46,8 @@ def check(
     execution: Execution,
 ) -> Plan:
     """Check everything that can be checked before work begins. Raises `RefusedInput` with parameter, value, remedy."""
+    output = output_beside("data_root", data_root) if output_dir is None else output_dir
+    data_root = here("data_root", data_root)
     models = _model_options(masks)
     chosen = GENERATORS.choose(masks.generator, models)
     names = _scenes(data_root, scenes, max_scenes)
@@ -54,7 +56,6 @@ def check(
     if sequential:
         devices = devices.model_copy(update={"num_workers": 1})
     placement = place(devices, execution, per_gpu=processes_per_gpu)
-    output = data_root if output_dir is None else output_dir
     inner, outer = output.resolve(), data_root.resolve()
     if inner.is_relative_to(outer) and {IMAGES, MAPS} & set(inner.relative_to(outer).parts):
         raise RefusedInput.of("output_dir", str(output_dir), "a folder outside the input's images/ and obj_ids/")

@@ -125,8 +125,7 @@ def track_mask_points(
         log.info(note)
     return publish(
         summarise_run(plan, clips, instances, broken, refining.refine, notes + warnings + from_batches),
-        run.pages,
-        run.time_line,
+        run,
     )
 
 

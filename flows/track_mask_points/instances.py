@@ -19,7 +19,7 @@ from core.points.settings import (
 from core.rgbd.clip import ClipInfo
 from flows.track_mask_points.names import labels, of_batch
 from flows.track_mask_points.plan import Plan
-from tasks.hashing import read_content
+from tasks.inputs import Content
 from tasks.items import Item, Outcome, Stage, item_key
 from tasks.reporting.delivery import Deliveries, undelivered
 from tasks.running import ItemRun, run_items
@@ -121,7 +121,7 @@ def unpack_clips(run: ItemRun, plan: Plan, mask_key: str) -> tuple[list[Instance
     for clip in plan.clips:
         request = {"npz": str(clip.absolute()), "mask_key": mask_key}
         items.append(Item(clip.name, {"mask_key": mask_key}, request, float(clip.stat().st_size)))
-    clips = run_items(run, CLIP, items, prepare=read_content(run.store.digests, "npz"))
+    clips = run_items(run, CLIP, items, inputs=Content(run.store, "npz"))
     found = [
         (name, clip)
         for clip in clips

@@ -51,7 +51,7 @@ class Plan:
     placement: Placement
 
 
-@once_a_run
+@once_a_run(inputs=("npz", "instances_dir"), output_folders=("output_dir",))
 def check(
     npz: Path,
     output_dir: Path,

@@ -8,6 +8,7 @@ import numpy as np
 from core.formats.tracks import read_head, read_moments
 from core.models.spec import ModelSpec
 from flows.correcting import Correctable, Retracking, failure_of, planned, retracked, track_again, unanswered
+from flows.track_videos.items import source_again
 from flows.track_videos.plan import Plan
 from tasks.items import Item, Outcome, Stage
 from tasks.running import ItemRun, run_items
@@ -43,7 +44,7 @@ def _correctable(tracked: Outcome) -> Correctable:
     prompts = [(one["obj_id"], one["frame"]) for one in tracked.item.request["prompts"] if not one["gone"]]
     return Correctable(
         name=tracked.item.name,
-        path=tracked.item.request["video"],
+        path=source_again(tracked),
         content=tracked.item.inputs["video"],
         size=(head.width, head.height),
         length=head.total_frames,

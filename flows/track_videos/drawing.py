@@ -6,6 +6,7 @@ from dataclasses import asdict
 from core.errors import RefusedInput
 from core.masks.draw import Style
 from core.tracking.render_item import RECORDING_FILE, VIDEO_FILE
+from flows.track_videos.items import source_again
 from flows.track_videos.plan import Plan
 from flows.track_videos.results import run_about
 from tasks.items import Item, Outcome, Stage
@@ -31,7 +32,7 @@ def render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], style: Style) -
             continue
         request = outcome.item.request
         source = {
-            "video": request["video"],
+            "video": source_again(outcome),
             "fps": request["fps"],
             "also": [one["frame"] for one in request["prompts"]],
             "part": request["part"],

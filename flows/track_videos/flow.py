@@ -26,11 +26,11 @@ from flows.track_videos.drawing import deliver_rendered, render
 from flows.track_videos.items import items_of, model_specs
 from flows.track_videos.plan import FAILURES, PROBLEMS, TRACK, Plan, check
 from flows.track_videos.results import (
+    delivered_files,
     doubtful_frames,
     found_nothing,
     make_report,
     objects_path,
-    output_files,
     prompt_problems,
     review_videos,
     write_problems,
@@ -39,7 +39,7 @@ from flows.track_videos.results import (
 from flows.track_videos.summary import summary
 from tasks.cancellation import how_to_cancel
 from tasks.ending import RunEnded
-from tasks.hashing import read_content
+from tasks.inputs import Content
 from tasks.items import Outcome, run_name
 from tasks.reporting.delivery import deliverable
 from tasks.reporting.summary import publish
@@ -123,7 +123,7 @@ def track_videos(
     for note in plan.notes:
         log.warning(note)
     notes += [*plan.notes, *warn(log, plan.text_prompt, plan.detector, plan.segmenter)]
-    store = RunStore(plan.results.parent)
+    store = RunStore(plan.results.parent, plan.video_dir, plan.recording_dir)
     settings = {
         "detection_frequency": detection_frequency, "max_objects": max_objects, "max_frames": max_frames, "fps": fps,
         "part": {"start_s": plan.part.start_s, "end_s": plan.part.end_s},
@@ -134,8 +134,8 @@ def track_videos(
         with item_run(store, plan.placement, len(items), execution.mode) as run:
             if run.plan is None:
                 begin(store.root)
-            read = read_content(store.digests, "video")
-            tracked = run_items(run, TRACK, items, settled=partial(_note, store), prepare=read)
+            read = Content(store, "video")
+            tracked = run_items(run, TRACK, items, settled=partial(_note, store), inputs=read)
             tracked = correct(run, plan, tracked, models_used["segmenter"])
             rendered = render(run, plan, tracked, drawing.style)
             reviewed = review_videos(run, plan, tracked)
@@ -150,7 +150,7 @@ def track_videos(
         return ended.state()
     done = {o.item.name: o for o in tracked if o.reason is None}
     _write_results(plan, done, reviewed, failures, problems, schema, masks)
-    return publish(summary(plan, done, failures, problems, no_report, notes), run.pages, run.time_line)
+    return publish(summary(plan, done, failures, problems, no_report, notes), run)
 
 
 def _note(store: RunStore, outcome: Outcome) -> None:
@@ -173,7 +173,7 @@ def _write_results(
     delivered = [video for video in plan.videos if video in done]
     with deliverable(plan.results):
         write_provenance(plan)  # first: who sees the results knows what they were made with, too
-        lines = (TrackedVideo(v, plan.text_prompt, done[v].folder, output_files(plan, v)) for v in delivered)
+        lines = (TrackedVideo(v, plan.text_prompt, done[v].folder, delivered_files(plan, v)) for v in delivered)
         write_results(plan.results, lines, schema, masks)
         summaries = ((v, map(TrackedObject.model_validate, (done[v].record or {})["summary"])) for v in delivered)
         write_objects(objects_path(plan), summaries)

@@ -4,12 +4,15 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.addresses.address import as_address, check_address, check_no_credentials, is_address
+from core.addresses.remote import AddressError
 from core.errors import MaskflowError, RefusedInput, reason_of
 from core.formats.exchange.model import VideoResults
 from core.formats.exchange.registry import read_results
 from core.formats.exchange.sources import Sources
 from core.formats.video_list import named_videos, read_video_list
 from core.video.video_paths import pair_up, path_parts
+from tasks.inputs import videos_at
 
 
 def listed_videos(names: Sequence[str] | None, file: Path | None) -> list[str]:
@@ -20,11 +23,31 @@ def listed_videos(names: Sequence[str] | None, file: Path | None) -> list[str]:
     for name in names or ():
         if name.lower().endswith((".txt", ".csv", ".json", ".jsonl")):
             raise RefusedInput.of("videos", name, "videos; a list of them is given as video_list")
-    named = named_videos(names or ())
+    named = _not_secret("videos", named_videos(names or ()))
     if names and file is None and not any(map(_may_be_there, named)):
         where = f"looked for in {Path.cwd()} on {socket.gethostname()}"
         raise RefusedInput.of("videos", names[0], f"a video, folder or pattern that is there ({where})")
-    return list(dict.fromkeys([*named, *([] if file is None else _read_list(file))]))
+    found = dict.fromkeys([*named, *([] if file is None else _read_list(file))])
+    return list(dict.fromkeys(video for one in found for video in _meant(one)))
+
+
+def _meant(video: str) -> list[str]:
+    """What an address means: those in a folder, or that a pattern names; the item of one that is nowhere says so."""
+    address = as_address(video)
+    if address is None:
+        return [video]
+    try:
+        return videos_at(check_address("videos", address))
+    except (AddressError, RefusedInput):
+        return [address]
+
+
+def _not_secret(parameter: str, videos: list[str]) -> list[str]:
+    """Refuse addresses with credentials in them: they would be shown wherever the video is named."""
+    for video in videos:
+        if is_address(video):
+            check_no_credentials(parameter, video)
+    return videos
 
 
 def _may_be_there(video: str) -> bool:
@@ -37,7 +60,7 @@ def _may_be_there(video: str) -> bool:
 
 def _read_list(path: Path) -> list[str]:
     try:
-        videos = read_video_list(path)
+        videos = _not_secret("video_list", read_video_list(path))
     except (OSError, UnicodeDecodeError) as error:
         raise RefusedInput.of("video_list", str(path), f"a readable UTF-8 text file ({reason_of(error)})") from None
     if not videos:

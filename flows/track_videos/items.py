@@ -6,14 +6,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from core.addresses.address import as_address
+from core.addresses.remote import AddressError
 from core.errors import MaskflowError, reason_of
 from core.formats.detections_jsonl import write_detections
 from core.formats.exchange.model import VideoResults
 from core.models.spec import ModelSpec
 from core.store.digests import sha256_file
 from flows.track_videos.plan import Plan
-from tasks.hashing import media_bytes
-from tasks.items import Item
+from tasks.inputs import look, source_of
+from tasks.items import Item, Outcome
 from tasks.store import RunStore
 
 
@@ -31,6 +33,7 @@ def items_of(
 ) -> tuple[list[Item], dict[str, str]]:
     """An item for each video that is there, but for the digest of its content; the reason for each that is not."""
     items, unreadable = [], {}
+    look(address for video in plan.videos if (address := as_address(video)) is not None)
     keys = {role: model.key for role, model in models.items()}
     loaded = {role: model.model_dump(mode="json") for role, model in models.items()}
     for video in plan.videos:
@@ -38,14 +41,13 @@ def items_of(
             unreadable[video] = "there are no prompts or detections of this video"
             continue
         try:
-            path = Path(video).expanduser()
-            size = media_bytes(path)
-        except (OSError, ValueError, RuntimeError) as error:
+            source, size = source_of(video)
+        except (OSError, ValueError, RuntimeError, AddressError) as error:
             unreadable[video] = _missing(video, error)
             continue
         prompts = [entry.model_dump(mode="json") for entry in plan.prompts.get(video, [])]
         what = {"text_prompt": plan.text_prompt, "prompts": prompts, **settings}
-        request = {"video": str(path.resolve()), **what, **loaded}
+        request = {"video": source, **what, **loaded}
         if video in plan.detections:
             try:
                 file = _write_detections(store, plan.detections[video])
@@ -60,6 +62,11 @@ def items_of(
     return items, unreadable
 
 
+def source_again(tracked: Outcome) -> str:
+    """What a later stage's request calls a tracked video: its path, or its address: it may not be here any more."""
+    return as_address(tracked.item.name) or str(tracked.item.request["video"])
+
+
 def _write_detections(store: RunStore, found: VideoResults) -> Path:
     """A video's detections as a file for its worker, called after its content."""
     folder = store.root / "detections"
@@ -72,8 +79,6 @@ def _write_detections(store: RunStore, found: VideoResults) -> Path:
 
 def _missing(video: str, error: Exception) -> str:
     """The reason; of a path that does not exist also where it was looked for: runs may start on other machines."""
-    if "://" in video:
-        return "addresses are not fetched: download it, and give its path"
     if not isinstance(error, FileNotFoundError):
         return reason_of(error)
     place = "" if Path(video).is_absolute() else f" in {Path.cwd()}"

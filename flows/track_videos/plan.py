@@ -68,7 +68,11 @@ class Plan:
         return None if self.recording_dir is None else inside(self.recording_dir, f"{self.names[video]}.rrd")
 
 
-@once_a_run
+@once_a_run(
+    inputs=("video_list", "prompts", "detections", "corrections"),
+    output_folders=("output_video_dir", "recording"),
+    output_files=("output_jsonl",),
+)
 def check(
     videos: Sequence[str] | None,
     video_list: Path | None,

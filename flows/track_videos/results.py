@@ -1,7 +1,6 @@
 """The review list and the page of `track_videos`: what to look at first, and what was done."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from prefect.logging import get_run_logger
 
+from core.addresses.mirror import relative, shown
 from core.formats.corrections import Corrections, used_corrections, write_corrections
 from core.formats.review_jsonl import ReviewEntry, read_review
 from core.formats.run_command import RunCommand, write_command
@@ -18,7 +18,9 @@ from core.report.page import REPORT_FILE, WARNING, fact_of
 from core.store.atomic import write_text
 from core.text import one_line
 from core.tracking.prompt_check import PromptProblem
+from flows.track_videos.items import source_again
 from flows.track_videos.plan import PROBLEMS, Plan
+from tasks.inputs import Files, ListedFiles
 from tasks.items import Item, Outcome, Stage
 from tasks.reporting.delivery import deliver, undelivered
 from tasks.reporting.facts import command_words, run_facts
@@ -41,7 +43,7 @@ def review_videos(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[
     for outcome in tracked:
         if outcome.record is not None:
             name = names[outcome.item.name]
-            request = {"name": name, "video": outcome.item.request["video"], "tracks": str(outcome.folder)}
+            request = {"name": name, "video": source_again(outcome), "tracks": str(outcome.folder)}
             inputs = {"name": name, "tracks": outcome.key}
             items.append(Item(outcome.item.name, inputs, request, outcome.item.cost))
     return run_about(run, REVIEW, items, "review")
@@ -50,7 +52,8 @@ def review_videos(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[
 def run_about(run: ItemRun, stage: Stage, items: Sequence[Item], what: str) -> list[Outcome]:
     """Make items about tracked videos: at work they are called `VIDEO (what)`, in their outcomes as the videos."""
     named = [replace(item, name=f"{item.name} ({what})") for item in items]
-    return [replace(one, item=item) for one, item in zip(run_items(run, stage, named), items, strict=True)]
+    made = run_items(run, stage, named, inputs=Files(run.store, "video"))
+    return [replace(one, item=item) for one, item in zip(made, items, strict=True)]
 
 
 def doubtful_frames(reviewed: Sequence[Outcome]) -> list[ReviewEntry]:
@@ -110,18 +113,19 @@ def make_report(
         "facts": list(map(fact_of, notes)),
     }
     folder = plan.results.parent
-    drawn = {v: {w: os.path.relpath(p, folder) for w, p in output_files(plan, v).items()} for v in plan.videos}
+    drawn = {v: {w: relative(Path(p), folder) for w, p in output_files(plan, v).items()} for v in plan.videos}
     files = [("results", plan.results.name), ("objects", objects_path(plan).name), ("review", REVIEW_FILE)]
     inputs = [[names[one.item.name], one.key, drawn[one.item.name]] for one in done]
     videos = [
         {
-            "name": names[one.item.name], "video": one.item.request["video"], "tracks": str(one.folder),
+            "name": names[one.item.name], "video": source_again(one), "tracks": str(one.folder),
             "review": folders.get(one.item.name), "drawn": drawn[one.item.name],
         }
         for one in done
     ]  # fmt: skip
     request = {"videos": videos, "files": files, **about, "run": run_facts(run.made, plan.results)}
-    (made,) = run_items(run, MAKE_REPORT, [Item("report", {"videos": inputs, "files": files, **about}, request, 1.0)])
+    item = Item("report", {"videos": inputs, "files": files, **about}, request, 1.0)
+    (made,) = run_items(run, MAKE_REPORT, [item], inputs=ListedFiles("videos", "video"))
     if made.reason is not None:
         return made.reason
     try:
@@ -155,6 +159,11 @@ def output_files(plan: Plan, video: str) -> dict[str, str]:
     """What was drawn of a video, by what it is."""
     places = (("annotated_video", plan.annotated_video(video)), ("recording", plan.recording(video)))
     return {what: str(place) for what, place in places if place is not None and place.is_file()}
+
+
+def delivered_files(plan: Plan, video: str) -> dict[str, str]:
+    """The same, as people find it: at its address, where it belongs at one."""
+    return {what: shown(Path(place)) for what, place in output_files(plan, video).items()}
 
 
 def title(plan: Plan) -> str:

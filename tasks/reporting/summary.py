@@ -6,18 +6,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 from prefect.client.schemas.objects import State
 from prefect.logging import get_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
+from core.addresses.mirror import shown
 from core.errors import MaskflowError, reason_of
 from core.formats.run_command import command_file
 from core.report.page import read_pictures
 from core.text import one_line
 from tasks.reporting.artifacts import flush_artifacts, record_markdown, record_table
 from tasks.server.outputs import address_of, label_address_of, note_output
+from tasks.store import RunStore
 
 _log = logging.getLogger("maskflow.reporting")
 _MOST_PICTURES = 4
@@ -115,15 +118,34 @@ class _NoTraceback(logging.Filter):
         return not isinstance(error, SomeItemsFailed)  # whose reasons are listed already
 
 
-def publish(summary: Summary, folders: Iterable[Path], time_line: str) -> State[None]:
-    """Publish the artifacts and give the flow's final state: *Completed*, or failed as *Partial*.
+class FinishedRun(Protocol):
+    """What publishing needs of a run."""
 
-    Args:
-        summary: the finished run.
-        folders: of the pages about it, whose first pictures are shown in Prefect's UI.
-        time_line: how long it took.
+    @property
+    def pages(self) -> list[Path]:
+        """Folders of the pages about it, whose first pictures are shown in Prefect's UI."""
+        ...
+
+    @property
+    def time_line(self) -> str:
+        """How long it took."""
+        ...
+
+    @property
+    def store(self) -> RunStore:
+        """Where its state is."""
+        ...
+
+
+def publish(summary: Summary, run: FinishedRun) -> State[None]:
+    """Deliver what belongs at an address, publish the artifacts, and give the flow's final state.
+
+    *Completed*, or failed as *Partial*.
     """
-    announce(replace(summary, outputs=[*summary.outputs, ("Time", time_line)]), folders)
+    undelivered = [Row(name, "failed", (), why) for name, why in run.store.deliver().items()]
+    outputs = [*((word, _shown(path)) for word, path in summary.outputs), ("Time", run.time_line)]
+    summary = replace(summary, rows=[*summary.rows, *undelivered], outputs=outputs)
+    announce(summary, run.pages)
     if summary.failed:
         return Failed(name="Partial", message=summary.message, data=SomeItemsFailed(summary.sentence))
     return Completed(message=summary.sentence)
@@ -157,6 +179,12 @@ def _note_outputs(summary: Summary) -> None:
                 note_output(Path(path))
     except OSError as error:
         _log.warning("the outputs of this run cannot be shown by `maskflow serve`: %s", reason_of(error))
+
+
+def _shown(path: str) -> str:
+    """Where an output is for people; a note in brackets may follow."""
+    place, bracket, note = path.partition(" (")
+    return f"{shown(Path(place))}{bracket}{note}"
 
 
 _no_traceback = _NoTraceback()

@@ -10,7 +10,7 @@ from flows.checking import checked, once_a_run
 
 
 def test_a_plan_that_was_made_is_used_within_and_no_longer() -> None:
-    check, other = (once_a_run(lambda value: f"plan of {value}") for _ in range(2))
+    check, other = (once_a_run()(lambda value: f"plan of {value}") for _ in range(2))
     with checked(check, "the plan made before"):
         assert check(1) == "the plan made before"
         assert other(1) == "plan of 1"

@@ -17,7 +17,7 @@ from tasks import stage_run
 from tasks.estimates.history import History
 from tasks.estimates.predicting import Predictor
 from tasks.items import Item, Made, Order, Outcome, Stage
-from tasks.preparing import Prepare, RunMode
+from tasks.preparing import Inputs, RunMode
 from tasks.stage_run import StageRun
 from tasks.store import RunStore
 
@@ -84,6 +84,14 @@ def _twice(orders: list[Order], settled: Settled) -> None:
     settled(Failed(message="reported again"))
 
 
+class _Inputs(Inputs):
+    def __init__(self, prepare: Callable[[Item, Progress], Item] | None) -> None:
+        self._prepare = prepare
+
+    def identify(self, item: Item, report: Progress) -> Item:
+        return item if self._prepare is None else self._prepare(item, report)
+
+
 def _item(name: str, after: Item | None = None) -> Item:
     return Item(name, {"name": name}, {}, 1.0, after)
 
@@ -93,12 +101,12 @@ def _run(
     items: list[Item],
     behaviours: dict[str, Behaviour] | None = None,
     settled: Callable[[Outcome], None] = lambda _: None,
-    prepare: Prepare | None = None,
+    prepare: Callable[[Item, Progress], Item] | None = None,
     crew: _Crew | None = None,
 ) -> dict[str, Outcome]:
     crew = crew or _Crew(behaviours or {})
     predictor = Predictor(History(), STAGE)
-    run = StageRun(RunStore(tmp_path), crew, STAGE, items, predictor, RunMode(), settled, prepare)
+    run = StageRun(RunStore(tmp_path), crew, STAGE, items, predictor, RunMode(), settled, _Inputs(prepare))
     outcomes = run.finish()
     assert [one.item.name for one in outcomes] == [one.name for one in items]
     return {one.item.name: one for one in outcomes}

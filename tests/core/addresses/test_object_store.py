@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,25 +12,6 @@ from core.addresses.object_store import ObjectStore
 from core.addresses.remote import AddressError, NotThere
 
 DATA = os.urandom(17 * 2**20)
-
-
-@pytest.fixture
-def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A new bucket's address."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": s3_url,
-        "AWS_ACCESS_KEY_ID": "AKIATEST",
-        "AWS_SECRET_ACCESS_KEY": "very-secret-key",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    import fsspec
-
-    name = f"walks-{uuid.uuid4().hex[:8]}"
-    files = fsspec.filesystem("s3", skip_instance_cache=True)
-    files.mkdir(name)
-    yield f"s3://{name}"
-    files.rm(name, recursive=True)
 
 
 def test_what_was_written_is_read_listed_and_removed(bucket: str, tmp_path: Path) -> None:
