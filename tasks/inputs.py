@@ -185,6 +185,8 @@ def look(addresses: Iterable[str]) -> dict[str, int | str]:
     """The size in bytes of what is at each address, several asked at once; the reason for each that cannot be read."""
 
     def one(address: str) -> int | str:
+        if _PATTERN.search(address) and protocol_of(address) not in WEB:
+            return "nothing there matches this pattern"
         try:
             if address not in _seen:
                 try:
@@ -230,8 +232,9 @@ def videos_at(address: str) -> list[str]:
             note_seen([remote.info(address)])
             return [address]
         except NotThere as missing:
-            found = list(files_below(remote, address).values()) if protocol_of(address) not in WEB else []
-            if not found:
+            try:
+                found = files_below(remote, address).values()
+            except NotThere:
                 raise missing from None
             direct = [one for one in found if "/" not in one.address.removeprefix(address.rstrip("/") + "/")]
     else:
@@ -279,9 +282,19 @@ def brought(parameter: str, path: Path, report: Progress) -> Path:
         return path
     address = check_address(parameter, path)
     try:
-        return bring(address, report).path
+        here = bring(address, report).path
+        _origins[here] = address
+        return here
     except AddressError as error:
         raise RefusedInput.unusable(parameter, address, str(error)) from None
+
+
+_origins: dict[Path, str] = {}
+
+
+def origin_of(path: Path) -> str:
+    """What a person called a file or folder that a parameter names: its address, or its path."""
+    return _origins.get(path, str(path))
 
 
 def read_files(digests: DigestCache, paths: Sequence[Path]) -> None:

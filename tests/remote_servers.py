@@ -1,6 +1,7 @@
 """Servers on this machine that hold files: S3 (moto's), and one for the web that fails as it is told to."""
 
 import hashlib
+import logging
 import re
 import socket
 import threading
@@ -149,6 +150,7 @@ def s3_server() -> Iterator[str]:
     """Its address."""
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

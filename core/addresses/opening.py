@@ -2,9 +2,9 @@
 
 import threading
 
-from core.addresses.address import WEB, protocol_of
+from core.addresses.address import PROTOCOLS, WEB, protocol_of
 from core.addresses.object_store import ObjectStore
-from core.addresses.remote import Remote
+from core.addresses.remote import AddressError, Remote
 from core.addresses.web import Web
 
 _remotes: dict[str, Remote] = {}
@@ -12,7 +12,11 @@ _opening = threading.Lock()
 
 
 def remote_of(address: str) -> Remote:
-    """One for each protocol and process. Raises `AddressError` where a package for it is missing."""
+    """One for each protocol and process. Raises `AddressError` for other protocols, and where a package is missing."""
+    if protocol_of(address) not in (*PROTOCOLS, *WEB):
+        raise AddressError(
+            f"{address}: this protocol is not accepted, only {', '.join(f'{one}://' for one in PROTOCOLS)}"
+        )
     protocol = "https" if protocol_of(address) in WEB else protocol_of(address)
     with _opening:
         if protocol not in _remotes:

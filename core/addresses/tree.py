@@ -4,7 +4,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 
-from core.addresses.address import name_of
+from core.addresses.address import WEB, name_of, protocol_of
 from core.addresses.cache import FetchCache
 from core.addresses.fetching import Fetched, fetch
 from core.addresses.remote import AddressError, NotThere, Remote, RemoteFile
@@ -17,6 +17,8 @@ _AT_ONCE = 8
 
 def files_below(remote: Remote, address: str) -> dict[str, RemoteFile]:
     """All files below an address, by their path from there. Raises `AddressError` where there are none."""
+    if protocol_of(address) in WEB:  # which has no folders
+        raise NotThere(f"{address}: there is no such file")
     root = address.rstrip("/") + "/"
     found = {one.address.removeprefix(root): one for one in remote.files(root) if one.address.startswith(root)}
     if not found:

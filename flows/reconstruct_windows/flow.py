@@ -42,6 +42,7 @@ from flows.reconstruct_windows.windows import (
 )
 from tasks.cancellation import how_to_cancel
 from tasks.ending import RunEnded
+from tasks.inputs import origin_of
 from tasks.items import run_name
 from tasks.reporting.delivery import deliverable
 from tasks.reporting.summary import publish
@@ -166,7 +167,7 @@ def _facts(
 ) -> list[tuple[str, str]]:
     camera = settings.camera
     return [
-        ("input", str(plan.source)),
+        ("input", origin_of(plan.source)),
         ("windows", f"{len(cut)}, of {windows.window_size} frames every {windows.window_stride}"),
         ("camera", f"{camera.model}, {'shared' if camera.shared else 'one for each frame'}"),
         *(("", note) for note in notes),

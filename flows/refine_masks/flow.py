@@ -23,7 +23,7 @@ from flows.refine_masks.results import make_report, note_failures, scene_line, s
 from tasks.cancellation import how_to_cancel
 from tasks.devices.slots import MAX_SLOTS
 from tasks.ending import RunEnded
-from tasks.inputs import read_files
+from tasks.inputs import origin_of, read_files
 from tasks.items import Stage, run_name
 from tasks.reporting.delivery import deliverable
 from tasks.reporting.summary import publish
@@ -122,7 +122,7 @@ def refine_masks(
             for note in found:
                 log.info(note)
             notes += found
-            facts = [("input", str(plan.data_root)), *_facts(plan, settings, notes)]
+            facts = [("input", origin_of(plan.data_root)), *_facts(plan, settings, notes)]
             summaries, no_report = make_report(run, refine, plan, runs, compared, facts, settings.background)
     except RunEnded as ended:
         return ended.state()

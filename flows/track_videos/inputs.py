@@ -4,7 +4,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.addresses.address import as_address, check_address, check_no_credentials, is_address
+from core.addresses.address import as_address, check_address, check_no_credentials, is_address, joined
 from core.addresses.remote import AddressError
 from core.errors import MaskflowError, RefusedInput, reason_of
 from core.formats.exchange.model import VideoResults
@@ -12,6 +12,7 @@ from core.formats.exchange.registry import read_results
 from core.formats.exchange.sources import Sources
 from core.formats.video_list import named_videos, read_video_list
 from core.video.video_paths import pair_up, path_parts
+from flows.checking import here
 from tasks.inputs import videos_at
 
 
@@ -29,6 +30,10 @@ def listed_videos(names: Sequence[str] | None, file: Path | None) -> list[str]:
         raise RefusedInput.of("videos", names[0], f"a video, folder or pattern that is there ({where})")
     found = dict.fromkeys([*named, *([] if file is None else _read_list(file))])
     return list(dict.fromkeys(video for one in found for video in _meant(one)))
+
+
+def _beside(address: str, video: str) -> str:
+    return video if is_address(video) or Path(video).is_absolute() else joined(address.rpartition("/")[0], video)
 
 
 def _meant(video: str) -> list[str]:
@@ -58,9 +63,14 @@ def _may_be_there(video: str) -> bool:
         return False
 
 
-def _read_list(path: Path) -> list[str]:
+def _read_list(given: Path) -> list[str]:
+    """Those of a list; what one at an address names relatively is beside that."""
+    address, path = as_address(given), here("video_list", given)
     try:
-        videos = _not_secret("video_list", read_video_list(path))
+        videos = read_video_list(path)
+        if address is not None:
+            videos = [_beside(address, video) for video in videos]
+        _not_secret("video_list", videos)
     except (OSError, UnicodeDecodeError) as error:
         raise RefusedInput.of("video_list", str(path), f"a readable UTF-8 text file ({reason_of(error)})") from None
     if not videos:

@@ -69,7 +69,7 @@ class Plan:
 
 
 @once_a_run(
-    inputs=("video_list", "prompts", "detections", "corrections"),
+    inputs=("prompts", "detections", "corrections"),
     output_folders=("output_video_dir", "recording"),
     output_files=("output_jsonl",),
 )

@@ -1,0 +1,225 @@
+"""All flows from addresses and to addresses: the same bytes as from and to folders, whatever happens on the way."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+from remote_servers import WebServer, web_server
+from running import Done, maskflow
+from waiting import wait_until
+
+from benchmarks.injection_flows import FLOWS, Case, make_case
+from core.addresses.cache import FOLDER_VARIABLE
+from core.addresses.web import TRUSTED
+from tasks.inputs import _seen, fetch_cache
+
+_COMPARED = {".jsonl", ".json", ".npz", ".pth", ".png", ".bin", ".ply", ".txt", ".csv"}
+
+
+@pytest.fixture(autouse=True)
+def own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _other_machine(tmp_path / "machine", monkeypatch)
+
+
+def _other_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on nothing is here of what was fetched or made."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder / "fetched"))
+    fetch_cache.cache_clear()
+    _seen.clear()
+
+
+def _upload(folder: Path, address: str) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            if path.suffix == ".txt":
+                data = data.replace(f"{folder}/".encode(), b"")  # names beside the list
+            fsspec.filesystem("s3").pipe_file(f"{address}/{path.relative_to(folder)}", data)
+
+
+def _download(address: str, folder: Path) -> None:
+    files = fsspec.filesystem("s3")
+    for name in files.find(address):
+        below = name.removeprefix(address.removeprefix("s3://") + "/")
+        if ".maskflow" not in below:
+            (folder / below).parent.mkdir(parents=True, exist_ok=True)
+            (folder / below).write_bytes(files.cat_file(name))
+
+
+def _files(folder: Path, *places: str) -> dict[str, bytes]:
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if (
+            path.suffix in _COMPARED
+            and not any(part[0] == "." for part in name.parts)
+            and not path.name.endswith("command.json")
+        ):
+            content = path.read_bytes()
+            for place in places:
+                content = content.replace(place.encode(), b"PLACE")
+            found[name.as_posix()] = content
+    return found
+
+
+def _run(case: Case, place: Path, inputs: str, output: str) -> Done:
+    arguments = [one.replace(str(place), inputs) for one in case.arguments]
+    done = maskflow(*arguments, *(one.replace("OUT", output, 1) for one in case.output(Path("OUT"))))
+    assert done.code == 0, done.err
+    return done
+
+
+def _is_as_local(case: Case, place: Path, address: str, output: str, tmp_path: Path) -> None:
+    """Run it from folders to a folder, and compare."""
+    local = tmp_path / "local"
+    _run(case, place, str(place), str(local))
+    _download(output, tmp_path / "delivered")
+    expected = _files(local, str(local), str(place))
+    delivered = _files(tmp_path / "delivered", output, address)
+    assert sorted(delivered) == sorted(expected)
+    assert [name for name in expected if delivered[name] != expected[name]] == []
+    assert len(expected) > 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flow", FLOWS)
+def test_from_and_to_object_storage(flow: str, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "inputs"
+    case = make_case(flow, place)
+    _upload(place, f"{bucket}/inputs")
+    done = _run(case, place, f"{bucket}/inputs", f"{bucket}/out")
+    assert f"{bucket}/out" in done.out
+    assert not [line for line in done.out.splitlines() if str(tmp_path) in line and "Show it: sh" not in line]
+    _is_as_local(case, place, f"{bucket}/inputs", f"{bucket}/out", tmp_path)
+    _other_machine(tmp_path / "other", monkeypatch)
+    again = _run(case, place, f"{bucket}/inputs", f"{bucket}/out")
+    assert again.processed == [], "another machine made again what is in the bucket"
+    assert "very-secret-key" not in done.out + done.err + again.out + again.err
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    with web_server() as server:
+        monkeypatch.setenv(TRUSTED, server.host)
+        yield server
+
+
+def _serve(web: WebServer, place: Path) -> None:
+    for path in place.rglob("*.mp4"):
+        web.files[f"/{path.relative_to(place)}"] = path.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranges", [True, False])
+def test_from_the_web_with_everything_that_goes_wrong_there(ranges: bool, web: WebServer, tmp_path: Path) -> None:
+    case = make_case("track-videos", tmp_path / "inputs")
+    _serve(web, tmp_path / "inputs")
+    web.faults.ranges = ranges
+    web.faults.cut_after, web.faults.cuts, web.faults.errors = 3000, 3, 2
+    web.change_after["/clip1.mp4"] = web.files["/clip1.mp4"]
+    (tmp_path / "list.txt").write_text("".join(f"{web.url}/clip{n}.mp4\n" for n in (0, 1, 2, 3, 9)))
+    arguments = ["track-videos", "--video-list", tmp_path / "list.txt", "--text-prompt", "red object"]
+    done = maskflow(*arguments, "--output-jsonl", tmp_path / "out" / "results.jsonl", "--num-workers", 2)
+    assert done.code == 1
+    assert f"{web.url}/clip9.mp4: there is no such file" in done.out, done.out
+    _run(case, tmp_path / "inputs", str(tmp_path / "inputs"), str(tmp_path / "local"))
+    lines = (tmp_path / "out" / "results.jsonl").read_bytes().replace(web.url.encode(), b"PLACE")
+    expected = (tmp_path / "local" / "results.jsonl").read_bytes().replace(str(tmp_path / "inputs").encode(), b"PLACE")
+    drawn = [line.partition(b'"annotated_video": ') for line in expected.splitlines()]
+    assert lines == b"".join(head + tail.partition(b", ")[2] + b"\n" for head, _, tail in drawn)
+
+
+@pytest.mark.slow
+def test_one_host_is_killed_and_another_goes_on(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "inputs"
+    case = make_case("track-videos", place)
+    _upload(place, f"{bucket}/inputs")
+    output = f"{bucket}/out"
+    arguments = [one.replace(str(place), f"{bucket}/inputs") for one in case.arguments]
+    first = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", *arguments, "--output-jsonl", f"{output}/results.jsonl",
+         "--output-video-dir", f"{output}/drawn"],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "first"), FOLDER_VARIABLE: str(tmp_path / "first/fetched")},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+
+    def delivered() -> list[str]:
+        files = fsspec.filesystem("s3", use_listings_cache=False)
+        files.invalidate_cache()
+        return [name for name in files.find(f"{output}/.maskflow/track_video") if name.endswith("manifest.json")]
+
+    wait_until(delivered, "the first item")
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    there = len(delivered())
+    time.sleep(0.5)
+    assert there < 4
+    _other_machine(tmp_path / "second", monkeypatch)
+    done = _run(case, place, f"{bucket}/inputs", output)
+    assert f"track: {there} of 4 items were there already" in done.err
+    _is_as_local(case, place, f"{bucket}/inputs", output, tmp_path)
+
+
+@pytest.mark.slow
+def test_what_cannot_be_delivered_fails_alone_and_comes_later(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.addresses import object_store
+    from core.addresses.wording import explained
+
+    place = tmp_path / "inputs"
+    case = make_case("track-videos", place)
+    usual = object_store.ObjectStore.write
+    refused: list[str] = []
+
+    def write(self: object_store.ObjectStore, made: Path, address: str) -> None:
+        if "track_video" in address and (not refused or refused[0] in address):
+            refused.append(address.rpartition("/")[0])
+            raise explained(address, PermissionError("AccessDenied"))
+        usual(self, made, address)
+
+    monkeypatch.setattr(object_store.ObjectStore, "write", write)
+    arguments = [*case.arguments, *(one.replace("OUT", f"{bucket}/out", 1) for one in case.output(Path("OUT")))]
+    done = maskflow(*arguments)
+    assert done.code == 1
+    assert "3 of 4 delivered" in done.out
+    assert "made, but not delivered: " in done.out
+    assert "no permission: check what AWS_ACCESS_KEY_ID" in done.out
+    monkeypatch.setattr(object_store.ObjectStore, "write", usual)
+    again = maskflow(*arguments)
+    assert again.code == 0
+    assert not [name for name in again.processed if name.endswith("mp4")], "it was made again"
+    _is_as_local(case, place, str(place), f"{bucket}/out", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["s3://no-such-bucket-anywhere/*.mp4"], "nothing there matches this pattern"),
+        (["ftp://example.org/a.mp4"], "s3://, gs://, az://, https://, hf://"),
+        (["http://example.org/a.mp4"], "only https:// is followed"),
+        (["https://u:hidden-word@example.org/a.mp4"], "an address without credentials"),
+        (["a.mp4", "--prompts", "s3://no-such-bucket-anywhere/p.json"], "there is no such object"),
+        (["a.mp4", "--output-jsonl", "https://example.org/results.jsonl"], "an address with s3://, gs://, az://"),
+        (["a.mp4", "--output-jsonl", "s3://no-such-bucket-anywhere/results.jsonl"], "no-such-bucket-anywhere"),
+    ],
+)
+def test_what_cannot_be_used_says_so_in_a_line(
+    arguments: list[str], said: str, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.mp4").write_bytes(b"")
+    text = [] if "--prompts" in arguments else ["--text-prompt", "red"]
+    output = [] if "--output-jsonl" in arguments else ["--output-jsonl", "out/results.jsonl"]
+    done = maskflow("track-videos", *arguments, *text, *output)
+    assert done.code in (1, 2), done.err
+    assert said in " ".join((done.out + done.err).split())
+    assert "hidden-word" not in done.out + done.err
+    assert "Traceback" not in done.err
