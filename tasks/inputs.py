@@ -112,6 +112,7 @@ class Content(Inputs):
             self._ahead.leave(item.cost)
             raise
         self._held[item.name] = found.sha256
+        _sources[str(found.path)] = address
         if self._store.remote is not None and address in _seen:
             self._store.remote.note_digest(_seen[address], found.sha256)
         before = item.inputs.get(self._name, found.sha256) if self._keyed else found.sha256
@@ -144,6 +145,7 @@ class ListedFiles(Inputs):
                 with suppress(AddressError):
                     found = bring(address, report)
                     self._held.append(found.sha256)
+                    _sources[str(found.path)] = address
                     one[self._name] = str(found.path)
         return replace(item, request={**item.request, self._members: members})
 
@@ -179,6 +181,18 @@ class _Ahead:
 
 
 _seen: dict[str, RemoteFile] = {}
+_sources: dict[str, str] = {}
+
+
+def sources_in(value: object) -> dict[str, str]:
+    """The addresses of fetched files that a request names, by their paths; of files in a fetched folder, theirs."""
+    if isinstance(value, str):
+        for path in (value, *map(str, Path(value).parents)) if value.startswith("/") else ():
+            if path in _sources:
+                return {value: _sources[path] + value.removeprefix(path)}
+        return {}
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return {path: address for one in inner for path, address in sources_in(one).items()}
 
 
 def look(addresses: Iterable[str]) -> dict[str, int | str]:
@@ -260,7 +274,7 @@ def _known(address: str, store: RunStore) -> str | None:
     return fetch_cache().known(file) or (None if store.remote is None else store.remote.digest_of(file))
 
 
-def bring(address: str, report: Progress) -> Fetched:
+def bring(address: str, report: Progress = lambda *_: None) -> Fetched:
     """Make sure that a file or folder at an address is here, and in use until its content is released."""
     remote = remote_of(address)
     try:
@@ -284,6 +298,7 @@ def brought(parameter: str, path: Path, report: Progress) -> Path:
     try:
         here = bring(address, report).path
         _origins[here] = address
+        _sources[str(here)] = address
         return here
     except AddressError as error:
         raise RefusedInput.unusable(parameter, address, str(error)) from None

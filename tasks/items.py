@@ -77,6 +77,8 @@ class Order:
     Attributes:
         key: the item's, see `item_key`.
         expected_s: how long it may take, where that is known.
+        sources: the address of each file of the request that was fetched, by its path: a host that is not the flow's
+            fetches it itself.
     """
 
     key: str
@@ -84,6 +86,7 @@ class Order:
     inputs: dict[str, Any]
     request: dict[str, Any]
     expected_s: float
+    sources: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

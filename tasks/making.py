@@ -35,11 +35,17 @@ _TRIES = 3
 
 @dataclass(frozen=True, eq=False)
 class HostContext:
-    """What a flow run has on this host. `host` tells hosts apart in the log; empty: there is only one."""
+    """What a flow run has on this host.
+
+    Attributes:
+        host: tells hosts apart in the log; empty: there is only one.
+        localised: an item's request with the paths of this host; what it names is here then.
+    """
 
     store: RunStore
     slots: DeviceSlots
     host: str = ""
+    localised: Callable[[Order], dict[str, Any]] = lambda order: order.request
 
 
 host_contexts: dict[UUID, Callable[[], HostContext]] = {}
@@ -126,7 +132,8 @@ def _make(
         if attempt > 1:
             log.info("[%s] Processing: %s", device, shown)
         try:
-            record = held.make_item(stage.function, order.request, str(folder), order.key, order.inputs)
+            request = here.localised(order)
+            record = held.make_item(stage.function, request, str(folder), order.key, order.inputs)
         except SlotsClosed:
             raise
         except WorkerDied as error:

@@ -10,12 +10,14 @@ from functools import partial
 from prefect.client.schemas.objects import State
 from prefect.logging import get_logger
 
+from core.addresses.remote import AddressError
 from core.errors import MaskflowError, RefusedInput
 from core.store.cache import mark_used
 from core.text import one_line
 from tasks.batches import ReadyItems
 from tasks.crews.crew import Crew
 from tasks.estimates.predicting import Predictor
+from tasks.inputs import sources_in
 from tasks.items import Item, Made, Order, Outcome, Stage, item_key
 from tasks.making import make_items
 from tasks.preparing import CANCELLED, Inputs, Preparation, Prepared, RunMode, remove
@@ -129,7 +131,8 @@ class StageRun:
         item = prepared.item
         self.to_do.append(item)
         expected_s = self._predictor.predict(item).seconds
-        self._ready.add([Order(prepared.key, item.name, item.inputs, item.request, expected_s)])
+        sources = sources_in(item.request) if self._store.remote is not None else {}
+        self._ready.add([Order(prepared.key, item.name, item.inputs, item.request, expected_s, sources)])
 
     def _submit_ready(self) -> None:
         """Have as many tasks at work as there are slots, and as many again that wait: the longest items first."""
@@ -140,16 +143,29 @@ class StageRun:
         self._at_work += 1
         parameters = {"orders": list(orders), "stage": self._stage}
         try:
-            self._crew.submit(
-                self._task, parameters, lambda state: self._news.put(partial(self._finished, orders, state))
-            )
+            self._crew.submit(self._task, parameters, partial(self._became, orders))
         except Exception as error:  # noqa: BLE001 - whatever it is, only these items cannot be tried
             reason = f"it could not be started: {type(error).__name__}: {error}"
             self._finished(orders, [Made(order.key, None, reason) for order in orders])
 
-    def _finished(self, orders: Sequence[Order], became: State[list[Made]] | list[Made]) -> None:
+    def _became(self, orders: Sequence[Order], state: State[list[Made]]) -> None:
+        """In some thread: a task has ended. What another host has made comes here."""
+        made = [self._here(one) for one in _made_of(orders, state)]
+        self._news.put(partial(self._finished, orders, made))
+
+    def _here(self, made: Made) -> Made:
+        folder = self._store.item_folder(self._stage.task_name, made.key)
+        if made.record is None or self._store.remote is None or folder.exists():
+            return made
+        try:
+            if self._store.remote.pull(self._stage.task_name, folder, look=True):
+                return made
+            return Made(made.key, None, "made on another host, but it is not where the outputs belong")
+        except AddressError as error:
+            return Made(made.key, None, f"made on another host, and not to be had: {error}")
+
+    def _finished(self, orders: Sequence[Order], made: list[Made]) -> None:
         self._at_work -= 1
-        made = became if isinstance(became, list) else _made_of(orders, became)
         tried = {one.key for one in made}
         for one in made:
             self._settle(one)

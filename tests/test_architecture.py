@@ -21,7 +21,7 @@ ORDER = [
     "tasks/server", "tasks/cancellation", "tasks/store", "tasks/items", "tasks/estimates", "tasks/reporting",
     "tasks/preparing", "tasks/devices",
     "tasks/placement", "tasks/planning", "tasks/plan_table", "tasks/ending",
-    "tasks/making", "tasks/batches", "tasks/crews", "tasks/stage_run", "tasks/inputs", "tasks/running",
+    "tasks/inputs", "tasks/making", "tasks/batches", "tasks/crews", "tasks/stage_run", "tasks/running",
     "flows/options", "flows/checking", "flows/correcting", "flows/track_videos", "flows/annotate_long_video",
     "flows/refine_masks",
     "flows/reconstruct_windows", "flows/track_mask_points", "flows/label", "flows/cli",

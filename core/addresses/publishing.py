@@ -68,9 +68,12 @@ class RemoteState:
             self._there[task] = {parts[0] for parts in names if len(parts) == 2 and parts[1] == MANIFEST}
         return self._there[task]
 
-    def pull(self, task: str, folder: Path) -> bool:
-        """Bring an item's folder here, if it is there; whether it is. Raises `AddressError`."""
-        if folder.name not in self.known(task):
+    def pull(self, task: str, folder: Path, look: bool = False) -> bool:
+        """Bring an item's folder here, if it is there; whether it is. Raises `AddressError`.
+
+        `look`: whatever was there when all were listed.
+        """
+        if not look and folder.name not in self.known(task):
             return False
         place = self._place(task, folder.name)
         try:
@@ -85,8 +88,9 @@ class RemoteState:
                     again(partial(self._read, joined(place, output.name), file), self._pause)
                 (made / MANIFEST).write_bytes(text)
         except (NotThere, ValueError):  # not whole: it is made again
-            self._there[task].discard(folder.name)
+            self.known(task).discard(folder.name)
             return False
+        self.known(task).add(folder.name)
         return True
 
     def push(self, task: str, folder: Path) -> None:

@@ -23,7 +23,7 @@ from core.video.video_paths import VIDEO_SUFFIXES
 from flows.annotate_long_video.options import Windows
 from flows.checking import once_a_run
 from flows.options import Devices, Execution, Models, place
-from tasks.inputs import videos_at
+from tasks.inputs import origin_of, videos_at
 from tasks.placement import Placement
 from tasks.store import check_writable
 
@@ -85,7 +85,7 @@ def check(
     corrected: dict[str, VideoCorrections] = {}
     if corrections is not None:
         corrected, unused = corrections_by_video(corrections, {one: str(path or one) for one, path in found.items()})
-        source += f"; corrections {corrections}"
+        source += f"; corrections {origin_of(corrections)}"
         source += f", without {keys_of(unused)}: no video is called so" if unused else ""
     finder, follower = models.choose(text)
     check_writable("output_dir", output_dir)
@@ -113,10 +113,12 @@ def _annotations(
     if text is not None:
         return None, f"text prompt {text!r}"
     if visor is not None:
-        return Visor(visor).annotations, f"VISOR file {visor}"
+        return Visor(visor).annotations, f"VISOR file {origin_of(visor)}"
     if prompts is not None:
         by_video, unused = prompts_by_video(prompts, {one: str(path or one) for one, path in videos.items()})
-        source = f"prompts file {prompts}" + (f", without {keys_of(unused)}: no video is called so" if unused else "")
+        source = f"prompts file {origin_of(prompts)}" + (
+            f", without {keys_of(unused)}: no video is called so" if unused else ""
+        )
         return lambda one, *_: from_prompts(by_video[one]) if one in by_video else None, source
     assoc = assoc_info or ASSOC_INFO
     masks = mask_info or assoc.with_name(MASK_INFO)
@@ -124,7 +126,7 @@ def _annotations(
         accepted = "what to annotate, or prompts, visor, or assoc_info and mask_info instead"
         raise RefusedInput.of("text_prompt", None, f"{accepted} (there is no {assoc})")
     movements = HdEpic(assoc, masks)
-    return lambda one, *_: movements.annotations(one), f"HD-EPIC {assoc}"
+    return lambda one, *_: movements.annotations(one), f"HD-EPIC {origin_of(assoc)}"
 
 
 def _videos(path: Path, ids: Sequence[str]) -> dict[str, Path | None]:

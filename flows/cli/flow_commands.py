@@ -15,7 +15,7 @@ from rich.console import Console
 
 import tasks.reporting.summary
 from core.errors import MaskflowError, RefusedInput
-from flows.checking import checked, plan_of
+from flows.checking import checked, plan_of, shown_while_waiting
 from flows.cli.console import open_console
 from flows.cli.flags import flags_of
 from flows.cli.terminal import Terminal, print_summary
@@ -49,8 +49,9 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], parameters: dic
     """
     for name in ("prefect.flows", "prefect._internal"):  # a lost server: reported below, in one line
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    plan = plan_of(flow, check, parameters)
     console = open_console(stderr=True)
+    with console.status("Checking …") as status, shown_while_waiting(status.update):
+        plan = plan_of(flow, check, parameters)
     with console.status("Starting Prefect …"):
         server = ensure_server()
         refresh_global_settings_context()

@@ -13,10 +13,13 @@ from uuid import UUID
 from distributed import Status, Worker, WorkerPlugin, get_worker
 from prefect.client.schemas.objects import State
 
+from core.addresses.mirror import address_of, mirror_of
 from core.errors import MaskflowError
 from core.memory import MemoryUse
+from core.store.cache import STATE
 from tasks import making
 from tasks.cancellation import watch_flow_run
+from tasks.crews.localising import localised
 from tasks.devices.pool import DeviceSlots
 from tasks.making import HostContext, host_contexts
 from tasks.placement import Placement
@@ -33,7 +36,8 @@ class Node(WorkerPlugin):
     """Put on every worker of the cluster by the flow, taken off when the run ends.
 
     Args:
-        outputs: the run's output folder, which every host must see.
+        outputs: the run's output folder, which every host must see; the mirror of an address need not be seen: hosts
+            have mirrors of their own.
         probe: a file the flow made there, to check whether this host sees the same folder.
         placement: what items may use on each host.
         items: how many can run at once, where known.
@@ -44,6 +48,7 @@ class Node(WorkerPlugin):
         self.name = topic_of(flow_run_id)
         self.refusal: str | None = None
         self._outputs = outputs
+        self._address = address_of(outputs)
         self._probe = probe
         self._placement = placement
         self._items = items
@@ -72,7 +77,7 @@ class Node(WorkerPlugin):
     def _slots(self) -> int:
         if multiprocessing.current_process().daemon:
             raise MaskflowError(f"its worker may not start processes; start it as `{NO_DAEMON} dask worker …`")
-        if not self._probe.exists():
+        if self._address is None and not self._probe.exists():
             raise MaskflowError(f"it does not see the folder {self._outputs}; a cluster needs shared storage")
         return len(self._placement.slots())
 
@@ -89,8 +94,15 @@ class Node(WorkerPlugin):
                 making_log = logging.getLogger("prefect.task_runs")
                 making_log.addHandler(lines)
                 self._open.callback(making_log.removeHandler, lines)
-                self._context = HostContext(RunStore(self._outputs), slots, self._host)
+                self._context = self._context_of(slots)
             return self._context
+
+    def _context_of(self, slots: DeviceSlots) -> HostContext:
+        if self._address is None:
+            return HostContext(RunStore(self._outputs), slots, self._host)
+        store = RunStore(mirror_of(self._address))
+        elsewhere = self._outputs.resolve() / STATE
+        return HostContext(store, slots, self._host, lambda order: localised(order, elsewhere, store))
 
     def _on_progress(self, key: str, done: int, expected: int | None, memory: MemoryUse) -> None:
         self._tell({"progress": [key, done, expected, memory.host_mib, memory.gpu_mib]})

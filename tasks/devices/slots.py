@@ -41,12 +41,13 @@ class Slot:
 
     @property
     def name(self) -> str:
-        """`gpu-0.1`, `GPU-8932f937.1` or `cpu.1`: as its lock file is called.
+        """`gpu-0.1`, `GPU-8932f937.1` or `cpu-1000.1`: as its lock file is called.
 
-        By the UUID: containers and SLURM jobs each count the devices they see from 0.
+        By the UUID: containers and SLURM jobs each count the devices they see from 0. Of the CPU by user:
+        nobody waits for another user's runs.
         """
         if self.gpu is None:
-            return f"cpu.{self.index}"
+            return f"cpu-{os.getuid()}.{self.index}"
         return f"{self.uuid.replace('/', '_')}.{self.index}" if self.uuid else f"gpu-{self.gpu}.{self.index}"
 
     @property

@@ -13,19 +13,22 @@ from pathlib import Path
 
 import psutil
 import pytest
+from at_addresses import is_as_local, other_machine, upload
 from conftest import MakeVideo
 from running import Done, finish, maskflow, start
 from waiting import spawned_by, wait_until
 
+from benchmarks.injection_flows import make_case
+
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 
-def _dask(*arguments: str, daemon: bool = False) -> "subprocess.Popen[bytes]":
+def _dask(*arguments: str, daemon: bool = False, **environment: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-m", "dask", *arguments, "--no-dashboard"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "DASK_DISTRIBUTED__WORKER__DAEMON": str(daemon)},
+        env={**os.environ, "DASK_DISTRIBUTED__WORKER__DAEMON": str(daemon), **environment},
         start_new_session=True,
     )
 
@@ -40,11 +43,11 @@ class Cluster:
 
 
 @contextmanager
-def _cluster(workers: int, daemon: bool = False) -> Iterator[Cluster]:
+def _cluster(workers: int, daemon: bool = False, **environment: str) -> Iterator[Cluster]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
     scheduler = _dask("scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2])
-    nanny = _dask("worker", address, "--nworkers", str(workers), "--nthreads", "1", daemon=daemon)
+    nanny = _dask("worker", address, "--nworkers", str(workers), "--nthreads", "1", daemon=daemon, **environment)
     try:
         from distributed import Client
 
@@ -150,3 +153,21 @@ def test_workers_that_cannot_take_part_say_why(tmp_path: Path, make_video: MakeV
     assert "takes no part in this run: its worker may not start processes" in _refused(done)
     assert "DASK_DISTRIBUTED__WORKER__DAEMON=False dask worker" in _refused(done)
     assert "Traceback" not in done.err
+
+
+def test_hosts_need_no_files_in_common_but_a_bucket(
+    tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = make_case("track-videos", tmp_path / "inputs")
+    upload(tmp_path / "inputs", f"{bucket}/inputs")
+    other_machine(tmp_path / "flow", monkeypatch)
+    arguments = [one.replace(str(tmp_path / "inputs"), f"{bucket}/inputs") for one in case.arguments[:-2]]
+    host = tmp_path / "host"
+    with _cluster(1, XDG_CACHE_HOME=str(host), MASKFLOW_FETCH_CACHE=str(host / "fetched")) as cluster:
+        done = maskflow(
+            *arguments, *case.output(Path(f"{bucket}/out".replace("//", "/"))), "--cluster", cluster.address
+        )
+    assert done.code == 0, done.err
+    assert len(list(host.glob("maskflow/outputs/out-*/.maskflow/track_video/*/manifest.json"))) == 4
+    assert len(list(host.glob("fetched/objects/*"))) == 4
+    is_as_local(case, tmp_path / "inputs", f"{bucket}/inputs", f"{bucket}/out", tmp_path)

@@ -10,82 +10,19 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from at_addresses import is_as_local, other_machine, run_case, upload
 from remote_servers import WebServer, web_server
-from running import Done, maskflow
+from running import maskflow
 from waiting import wait_until
 
-from benchmarks.injection_flows import FLOWS, Case, make_case
+from benchmarks.injection_flows import FLOWS, make_case
 from core.addresses.cache import FOLDER_VARIABLE
 from core.addresses.web import TRUSTED
-from tasks.inputs import _seen, fetch_cache
-
-_COMPARED = {".jsonl", ".json", ".npz", ".pth", ".png", ".bin", ".ply", ".txt", ".csv"}
 
 
 @pytest.fixture(autouse=True)
 def own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _other_machine(tmp_path / "machine", monkeypatch)
-
-
-def _other_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on nothing is here of what was fetched or made."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-    monkeypatch.setenv(FOLDER_VARIABLE, str(folder / "fetched"))
-    fetch_cache.cache_clear()
-    _seen.clear()
-
-
-def _upload(folder: Path, address: str) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            data = path.read_bytes()
-            if path.suffix == ".txt":
-                data = data.replace(f"{folder}/".encode(), b"")  # names beside the list
-            fsspec.filesystem("s3").pipe_file(f"{address}/{path.relative_to(folder)}", data)
-
-
-def _download(address: str, folder: Path) -> None:
-    files = fsspec.filesystem("s3")
-    for name in files.find(address):
-        below = name.removeprefix(address.removeprefix("s3://") + "/")
-        if ".maskflow" not in below:
-            (folder / below).parent.mkdir(parents=True, exist_ok=True)
-            (folder / below).write_bytes(files.cat_file(name))
-
-
-def _files(folder: Path, *places: str) -> dict[str, bytes]:
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if (
-            path.suffix in _COMPARED
-            and not any(part[0] == "." for part in name.parts)
-            and not path.name.endswith("command.json")
-        ):
-            content = path.read_bytes()
-            for place in places:
-                content = content.replace(place.encode(), b"PLACE")
-            found[name.as_posix()] = content
-    return found
-
-
-def _run(case: Case, place: Path, inputs: str, output: str) -> Done:
-    arguments = [one.replace(str(place), inputs) for one in case.arguments]
-    done = maskflow(*arguments, *(one.replace("OUT", output, 1) for one in case.output(Path("OUT"))))
-    assert done.code == 0, done.err
-    return done
-
-
-def _is_as_local(case: Case, place: Path, address: str, output: str, tmp_path: Path) -> None:
-    """Run it from folders to a folder, and compare."""
-    local = tmp_path / "local"
-    _run(case, place, str(place), str(local))
-    _download(output, tmp_path / "delivered")
-    expected = _files(local, str(local), str(place))
-    delivered = _files(tmp_path / "delivered", output, address)
-    assert sorted(delivered) == sorted(expected)
-    assert [name for name in expected if delivered[name] != expected[name]] == []
-    assert len(expected) > 1
+    other_machine(tmp_path / "machine", monkeypatch)
 
 
 @pytest.mark.slow
@@ -93,13 +30,13 @@ def _is_as_local(case: Case, place: Path, address: str, output: str, tmp_path: P
 def test_from_and_to_object_storage(flow: str, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "inputs"
     case = make_case(flow, place)
-    _upload(place, f"{bucket}/inputs")
-    done = _run(case, place, f"{bucket}/inputs", f"{bucket}/out")
+    upload(place, f"{bucket}/inputs")
+    done = run_case(case, place, f"{bucket}/inputs", f"{bucket}/out")
     assert f"{bucket}/out" in done.out
     assert not [line for line in done.out.splitlines() if str(tmp_path) in line and "Show it: sh" not in line]
-    _is_as_local(case, place, f"{bucket}/inputs", f"{bucket}/out", tmp_path)
-    _other_machine(tmp_path / "other", monkeypatch)
-    again = _run(case, place, f"{bucket}/inputs", f"{bucket}/out")
+    is_as_local(case, place, f"{bucket}/inputs", f"{bucket}/out", tmp_path)
+    other_machine(tmp_path / "other", monkeypatch)
+    again = run_case(case, place, f"{bucket}/inputs", f"{bucket}/out")
     assert again.processed == [], "another machine made again what is in the bucket"
     assert "very-secret-key" not in done.out + done.err + again.out + again.err
 
@@ -129,7 +66,7 @@ def test_from_the_web_with_everything_that_goes_wrong_there(ranges: bool, web: W
     done = maskflow(*arguments, "--output-jsonl", tmp_path / "out" / "results.jsonl", "--num-workers", 2)
     assert done.code == 1
     assert f"{web.url}/clip9.mp4: there is no such file" in done.out, done.out
-    _run(case, tmp_path / "inputs", str(tmp_path / "inputs"), str(tmp_path / "local"))
+    run_case(case, tmp_path / "inputs", str(tmp_path / "inputs"), str(tmp_path / "local"))
     lines = (tmp_path / "out" / "results.jsonl").read_bytes().replace(web.url.encode(), b"PLACE")
     expected = (tmp_path / "local" / "results.jsonl").read_bytes().replace(str(tmp_path / "inputs").encode(), b"PLACE")
     drawn = [line.partition(b'"annotated_video": ') for line in expected.splitlines()]
@@ -140,7 +77,7 @@ def test_from_the_web_with_everything_that_goes_wrong_there(ranges: bool, web: W
 def test_one_host_is_killed_and_another_goes_on(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "inputs"
     case = make_case("track-videos", place)
-    _upload(place, f"{bucket}/inputs")
+    upload(place, f"{bucket}/inputs")
     output = f"{bucket}/out"
     arguments = [one.replace(str(place), f"{bucket}/inputs") for one in case.arguments]
     first = subprocess.Popen(
@@ -161,10 +98,10 @@ def test_one_host_is_killed_and_another_goes_on(bucket: str, tmp_path: Path, mon
     there = len(delivered())
     time.sleep(0.5)
     assert there < 4
-    _other_machine(tmp_path / "second", monkeypatch)
-    done = _run(case, place, f"{bucket}/inputs", output)
+    other_machine(tmp_path / "second", monkeypatch)
+    done = run_case(case, place, f"{bucket}/inputs", output)
     assert f"track: {there} of 4 items were there already" in done.err
-    _is_as_local(case, place, f"{bucket}/inputs", output, tmp_path)
+    is_as_local(case, place, f"{bucket}/inputs", output, tmp_path)
 
 
 @pytest.mark.slow
@@ -196,7 +133,7 @@ def test_what_cannot_be_delivered_fails_alone_and_comes_later(
     again = maskflow(*arguments)
     assert again.code == 0
     assert not [name for name in again.processed if name.endswith("mp4")], "it was made again"
-    _is_as_local(case, place, str(place), f"{bucket}/out", tmp_path)
+    is_as_local(case, place, str(place), f"{bucket}/out", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from waiting import is_running, spawned_by, wait_until
 
 from core.formats.review_jsonl import read_review
 from tasks.devices.lock import try_lock
+from tasks.devices.slots import Slot
 from tasks.server.address import SERVER_SETTINGS, is_healthy
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
@@ -60,7 +61,7 @@ def _results(folder: Path) -> list[dict[str, Any]]:
 
 
 def _slots_are_free() -> bool:
-    locks = [try_lock(f"cpu.{index}") for index in range(2)]
+    locks = [try_lock(Slot(None, index).name) for index in range(2)]
     for lock in locks:
         if lock is not None:
             lock.release()

@@ -13,7 +13,7 @@ import pytest
 from waiting import wait_until
 
 from tasks.server.address import PATIENCE_S, configured_url, is_healthy
-from tasks.server.temporary import announce_server, running_server
+from tasks.server.temporary import KEEP_VARIABLE, announce_server, end_idle_server, running_server
 
 _USER = (
     "import os, sys, time\nfrom tasks.server.temporary import ensure_server\n"
@@ -85,3 +85,47 @@ def test_the_configured_server_comes_from_the_environment_or_the_active_profile(
     assert configured_url() == "http://other:4200/api"
     assert not is_healthy("http://127.0.0.1:9/api")
     assert not is_healthy("nonsense")
+
+
+@pytest.mark.slow
+def test_a_server_is_kept_for_the_next_command_and_ends_at_once_where_that_is_not_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEEP_VARIABLE, "60")
+    with _use(tmp_path) as first:
+        url = _url(first)
+        first.communicate("")
+    time.sleep(1.5)
+    assert is_healthy(url, PATIENCE_S)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    assert running_server() == url
+    with _use(tmp_path) as second:
+        assert _url(second) == url
+        end_idle_server()
+        assert is_healthy(url, PATIENCE_S), "it is in use"
+        second.communicate("")
+    wait_until(lambda: not is_healthy(url), "the server to end, since nobody wants it")
+
+
+@pytest.mark.slow
+def test_a_server_that_was_begun_early_is_the_one_that_is_used(tmp_path: Path) -> None:
+    early = (
+        "import os\nfrom tasks.server.temporary import begin_server, ensure_server\nbegin_server()\n"
+        "assert 'PREFECT_API_URL' not in os.environ\nensure_server()\nbegin_server()\n"
+        "print(os.environ['PREFECT_API_URL'], flush=True)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", early],
+            env={**environment, "PREFECT_HOME": str(tmp_path), KEEP_VARIABLE: "20"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    urls = {run.communicate()[0].strip() for run in runs}
+    assert len(urls) == 1
+    assert all(run.returncode == 0 for run in runs)
+    (tmp_path / "maskflow-server" / "not_kept").touch()
