@@ -145,7 +145,8 @@ class Devices(Options):
     )
     cluster: str | None = Field(
         None,
-        description="Dask cluster to spread the work over, with shared storage: tcp://HOST:PORT, or slurm:JOBS.",
+        description="Dask cluster to spread the work over, with shared storage or outputs at an address: "
+        "tcp://HOST:PORT, or slurm:JOBS.",
     )
 
 

@@ -19,8 +19,9 @@ from tasks.reporting.summary import Row, Summary, announce
 _MIB = 2**20
 _OWN_MIB = 550.0
 """Of the flow's process and a server of this machine."""
-_DELIVERED = 2.0
-"""What is delivered is at most as large as what is kept to go on from."""
+_DELIVERED = 2.5
+_MANIFEST_BYTES, _PAGES_BYTES = 4096, 10**6
+"""What is delivered besides what is kept to go on from: at most one and a half times as much, pages and tables."""
 
 
 def publish_plan(plan: RunPlan, outputs: Path) -> State[None]:
@@ -34,7 +35,7 @@ def publish_plan(plan: RunPlan, outputs: Path) -> State[None]:
     cached = sum(stage.cached for stage in plan.stages)
     headline = f"{to_do} items to do, {cached} are there already"
     if to_do:
-        headline += f": about {clock(round(plan.makespan_s))} on {len(plan.devices)} slots"
+        headline += f": about {clock(plan.makespan_s)} on {len(plan.devices)} slots"
     needs = list(_needs(plan, outputs))
     title = f"Plan of {plan.flow}"
     columns = ("items", "there", "to do", "seconds each", "work", "time")
@@ -55,8 +56,8 @@ def _row(stage: StagePlan) -> Row:
         str(stage.cached) if stage.known else "",
         f"{about}{left}" if stage.items else "",
         f"{stage.work_s / left:.2f}" if left else "",
-        clock(round(stage.work_s)),
-        clock(round(stage.makespan_s)),
+        clock(stage.work_s),
+        clock(stage.makespan_s),
     )
     return Row(stage.name, "to do", figures)
 
@@ -69,7 +70,8 @@ def memory_mib(plan: RunPlan) -> float:
 
 def disk_bytes(plan: RunPlan) -> float:
     """What the output folder grows by, at most."""
-    return _DELIVERED * plan.output_bytes
+    items = sum(stage.items - stage.cached for stage in plan.stages)
+    return _DELIVERED * plan.output_bytes + items * _MANIFEST_BYTES + (_PAGES_BYTES if items else 0)
 
 
 def _needs(plan: RunPlan, outputs: Path) -> Iterator[tuple[str, str]]:

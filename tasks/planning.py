@@ -13,10 +13,15 @@ from tasks.estimates.makespan import chains, makespan_s
 from tasks.estimates.predicting import Predictor
 from tasks.items import Item, Outcome, Stage
 from tasks.preparing import Inputs, Preparation, Prepared, RunMode
+from tasks.reporting.facts import command_words
 from tasks.reporting.progress import StageProgress
 from tasks.store import RunStore
 
-BETWEEN = "between the stages"
+_NO_MATTER = {
+    "--plan", "--no-resume", "--show-cached", "--num-workers", "--gpu-ids", "--cluster", "--stall-timeout",
+    "--item-timeout", "--limit", "--video-list", "--videos", "--output-jsonl", "--output-dir",
+}  # fmt: skip
+AROUND = "start, Prefect"
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ def stage_makespan_s(predictor: Predictor, items: Sequence[Item], devices: Seque
 
 def plan_what_follows(plan: RunPlan, stage: Stage, to_do: Sequence[Item], history: History) -> None:
     """Add what a run does after a stage, in the measure of what that has to do."""
-    run = history.run_like(plan.flow, to_do[0].kind)
+    run = history.run_like(plan.flow, run_kind(to_do[0]))
     if run is None or stage.task_name not in run.stages:
         return
     names = list(run.stages)
@@ -146,7 +151,13 @@ def plan_what_follows(plan: RunPlan, stage: Stage, to_do: Sequence[Item], histor
                 known=False,
             )
         )
-    plan.stages.append(StagePlan(BETWEEN, 0, work_s=run.outside_s, makespan_s=run.outside_s, known=False))
+    plan.stages.append(StagePlan(AROUND, 0, makespan_s=run.outside_s, known=False))
+
+
+def run_kind(item: Item) -> tuple[str, ...]:
+    """What runs that do the same have in common: their options but for paths and devices, and the kind of items."""
+    flags = {word for word in command_words() if word.startswith("--")}
+    return (" ".join(sorted(flags - _NO_MATTER)), *item.kind)
 
 
 def outcomes_of(store: RunStore, stage: Stage, items: Iterable[Item], known: Iterable[Prepared | str]) -> list[Outcome]:

@@ -24,10 +24,19 @@ from tasks.devices.lock import locks_note
 from tasks.devices.slots import MAX_SLOTS
 from tasks.ending import Planned, RunCancelled
 from tasks.estimates.history import History, RunTotals, StageTotals
+from tasks.estimates.makespan import chains, makespan_s
 from tasks.estimates.predicting import Predictor
 from tasks.items import Item, Outcome, Stage
 from tasks.placement import Placement
-from tasks.planning import RunPlan, known_items, outcomes_of, plan_stage, plan_what_follows, stage_makespan_s
+from tasks.planning import (
+    RunPlan,
+    known_items,
+    outcomes_of,
+    plan_stage,
+    plan_what_follows,
+    run_kind,
+    stage_makespan_s,
+)
 from tasks.preparing import Inputs, RunMode
 from tasks.reporting.progress import StageProgress
 from tasks.stage_run import StageRun
@@ -42,10 +51,11 @@ _EARLIER = (
 
 @dataclass(frozen=True)
 class StageTime:
-    """Seconds that a stage was to take, and took."""
+    """Seconds that a stage was to take, took, and would have taken had its slots done nothing but work on its items."""
 
     expected_s: float
     took_s: float
+    worked_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +71,7 @@ class ItemRun:
         times: of the stages so far.
     """
 
+    flow: str
     store: RunStore
     crew: Crew
     progress: dict[str, StageProgress]
@@ -71,6 +82,13 @@ class ItemRun:
     times: list[StageTime] = field(default_factory=list)
 
     @property
+    def outside_s(self) -> float:
+        """Seconds that a run like this one took beyond the work of its items; 0 where nothing is known."""
+        first = self.made[0][1].item
+        like = self.history.run_like(self.flow, run_kind(first))
+        return 0.0 if like is None else like.outside_s
+
+    @property
     def pages(self) -> list[Path]:
         """The folders of the pages about the run."""
         return [outcome.folder for stage, outcome in self.made if stage.page]
@@ -79,6 +97,8 @@ class ItemRun:
     def time_line(self) -> str:
         """How long the items took, beside what was expected."""
         took_s, expected_s = (sum(getattr(one, name) for one in self.times) for name in ("took_s", "expected_s"))
+        if any(not outcome.cached for _, outcome in self.made):
+            expected_s += self.outside_s
         return f"{clock(took_s)} for all items, {clock(expected_s)} expected"
 
     def end_plan(self) -> None:
@@ -118,19 +138,18 @@ def item_run(store: RunStore, placement: Placement, items: int | None, mode: Run
         crew = open_.enter_context(open_crew(store, placement, items, flow_run_id, on_progress))
         open_.enter_context(watch_flow_run(flow_run_id, crew.close))
         plan = RunPlan(context.flow.name, crew.devices) if mode.only_plan else None
-        run = ItemRun(store, crew, progress, mode, plan)
+        run = ItemRun(context.flow.name, store, crew, progress, mode, plan)
         open_.callback(run.history.save)
-        began_s = time.monotonic()
         try:
             yield run
             note_key_version(store.root)
-            _note_run(run, context.flow.name, time.monotonic() - began_s)
+            _note_run(run)
         except BaseException:
             crew.close()  # before anything that may wait
             raise
 
 
-def _note_run(run: ItemRun, flow: str, took_s: float) -> None:
+def _note_run(run: ItemRun) -> None:
     """Remember what a run took that made all its items, and so tells what a run takes."""
     if not run.made or any(outcome.cached or outcome.record is None for _, outcome in run.made):
         return
@@ -149,8 +168,9 @@ def _note_run(run: ItemRun, flow: str, took_s: float) -> None:
         )
         for task, made in outcomes.items()
     }
-    outside_s = max(0.0, took_s - sum(one.took_s for one in run.times))
-    run.history.note_run(flow, RunTotals(kind=run.made[0][1].item.kind, stages=stages, outside_s=outside_s))
+    outside_s = max(0.0, sum(one.took_s - one.worked_s for one in run.times))
+    totals = RunTotals(kind=run_kind(run.made[0][1].item), stages=stages, outside_s=outside_s)
+    run.history.note_run(run.flow, totals)
 
 
 def item_runner() -> TaskRunner[PrefectFuture[Any]]:
@@ -193,9 +213,15 @@ def run_items(
         raise RunCancelled("the run was cancelled; finished items are kept, run it again to go on")
     run.made.extend((stage, outcome) for outcome in outcomes)
     expected_s = stage_makespan_s(predictor, stage_run.to_do, run.crew.devices)
-    run.times.append(StageTime(expected_s, time.monotonic() - began_s))
     for outcome in outcomes:
         run.history.note(stage, outcome)
+    ran_s = {id(one.item): float(one.ran.get("seconds", 0.0)) for one in outcomes if not one.cached}
+    worked_s = makespan_s(
+        chains([one.item for one in outcomes], lambda item: item.after),
+        lambda chain, _: sum(ran_s.get(id(item), 0.0) for item in chain),
+        run.crew.devices,
+    )
+    run.times.append(StageTime(expected_s, time.monotonic() - began_s, worked_s))
     return outcomes
 
 

@@ -39,7 +39,7 @@ def check_address(parameter: str, text: "str | PurePath") -> str:
     """
     address = as_address(text)
     if address is None or protocol_of(address) not in (*PROTOCOLS, "http"):
-        raise RefusedInput.of(parameter, str(text), _ACCEPTED)
+        raise RefusedInput.of(parameter, address or str(text), _ACCEPTED)
     if not urlsplit(address).netloc:
         raise RefusedInput.of(parameter, address, _ACCEPTED)
     check_no_credentials(parameter, address)

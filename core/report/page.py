@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -26,10 +27,27 @@ _PICTURE_SIDE = 1024
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under heads; the first column is a name."""
+    """Rows of text under heads; the first column is a name.
+
+    `filter_by`: the head of a column with few different values, by which a reader can choose rows.
+    """
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
+    filter_by: str | None = None
+
+    @property
+    def filtered_column(self) -> int | None:
+        """The number of that column, where there is something to choose."""
+        return None if self.filter_by is None or len(self.choices) < 2 else list(self.heads).index(self.filter_by)
+
+    @property
+    def choices(self) -> list[tuple[str, int]]:
+        """Its values, each with the number of its rows, in the order in which they come first."""
+        if self.filter_by is None:
+            return []
+        column = list(self.heads).index(self.filter_by)
+        return list(Counter(row[column] for row in self.rows).items())
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.report.page import Section, Table
 
-_MOST_ROWS = 500
+_MOST_ROWS = 30_000
+_FAILED_FIRST = {"failed": 0}
 
 
 class ItemFacts(BaseModel):
@@ -50,9 +51,9 @@ def run_sections(run: RunFacts) -> Iterator[Section]:
         note = f"{len(run.items):,} items, {cached:,} of them from an earlier run; {seconds:,.1f} s of work in all"
         note += f"; the first {_MOST_ROWS} are shown" if len(run.items) > _MOST_ROWS else ""
         heads = ("item", "step", "status", "seconds", "MiB at most", "GPU MiB", "why")
-        yield Section(
-            "Items: speed and memory", note, table=Table(heads, [_row(one) for one in run.items[:_MOST_ROWS]])
-        )
+        items = sorted(run.items, key=lambda one: _FAILED_FIRST.get(one.status, 1))
+        table = Table(heads, [_row(one) for one in items[:_MOST_ROWS]], filter_by="status")
+        yield Section("Items: speed and memory", note, table=table)
     if run.correct:
         note = (
             "Point at what is wrong; only what changes is computed again. Where it is served, Prefect's UI links to it."

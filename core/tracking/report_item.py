@@ -33,7 +33,7 @@ from core.text import clock
 from core.tracking.render_item import drawn_objects
 from core.video.source import open_video
 
-_MOST_PICTURED, _MOST_ROWS, _MOST_BARS, _MOST_SUSPICIOUS = 24, 500, 40, 8
+_MOST_PICTURED, _MOST_ROWS, _MOST_BARS, _MOST_SUSPICIOUS = 24, 30_000, 40, 8
 
 
 class TrackedVideo(BaseModel):

@@ -1,14 +1,19 @@
 """`maskflow`: the flows as commands. This module stays light; what a command needs is imported when it runs."""
 
+import io
 import os
+import shutil
 import sys
+from functools import partial
 from importlib.metadata import version
 
 from cyclopts import App, Group, Parameter
 from cyclopts.exceptions import CycloptsError
+from rich.console import Console
 
 from core.errors import MaskflowError, RefusedInput
 from flows.cli.examples import EXAMPLES
+from flows.cli.help_pages import show_help
 from flows.cli.refusals import misuse, refusal
 
 FLOWS, RESULTS, MODELS, SERVER, OTHER = (
@@ -39,6 +44,7 @@ _FLOWS = (
     ("reconstruct-windows", "Reconstruct sliding windows of frames as COLMAP models, and merge them into one."),
     ("track-mask-points", "Track every point of masks in 3D through an RGB-D clip, in batches, into one recording."),
 )
+_HELP = frozenset({"--help", "-h"})
 _FLOW_NAMES = frozenset(name for name, _ in _FLOWS)
 for _name, _text in _FLOWS:
     _command(_name, f"flows.cli.flow_commands:{_name.replace('-', '_')}", FLOWS, _text)
@@ -87,7 +93,7 @@ def main() -> None:
 
 def _begin_server(arguments: list[str]) -> None:
     """A server that a flow will need comes up while the flow is imported and its parameters are checked."""
-    if arguments and arguments[0] in _FLOW_NAMES and not {"--help", "-h"} & set(arguments):
+    if arguments and arguments[0] in _FLOW_NAMES and not _HELP & set(arguments):
         from tasks.server.temporary import KEEP_VARIABLE, begin_server
 
         if "--no-keep-server" in map(_hyphens, arguments):
@@ -99,6 +105,9 @@ def run(arguments: list[str]) -> int:
     """Run one command; gives its exit code. Flags may be spelt with `-` or, as documented, with `_`."""
     try:
         words = [_hyphens(argument) for argument in arguments]
+        if len(words) == 2 and words[0] in _FLOW_NAMES and words[1] in _HELP:
+            show_help(words, partial(_page, words[0]))
+            return 0
         code = app(words, result_action="return_value", exit_on_error=False, print_error=False)
     except RefusedInput as refused:
         return _say(f"maskflow: {refusal(refused)}", 2)
@@ -109,6 +118,14 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return _say("maskflow: interrupted; run the same command again to go on", 130)
     return code if isinstance(code, int) else 0
+
+
+def _page(command: str) -> str:
+    """Its help, as it would be printed."""
+    page = io.StringIO()
+    width = shutil.get_terminal_size().columns
+    app.help_print([command], console=Console(file=page, force_terminal=sys.stdout.isatty(), width=width))
+    return page.getvalue()
 
 
 def _hyphens(argument: str) -> str:

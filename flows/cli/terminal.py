@@ -14,10 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from core.text import clock, one_line
-from tasks.reporting.summary import Summary
+from tasks.reporting.summary import Summary, first_rows
 
 _OWN_FOLDERS = [Path(__file__).parents[2] / name for name in ("core", "tasks", "flows")]
 _SAY_EVERY_S, _SURE_AFTER_S = float(os.environ.get("MASKFLOW_PROGRESS_EVERY_S", "30")), 5.0
+_MOST_ROWS = 100
 _STYLES = {"done": "green", "cached": "cyan", "failed": "red", "to do": "yellow"}
 
 
@@ -114,11 +115,14 @@ def print_summary(console: Console, summary: Summary) -> None:
     table = Table("item", "status")
     for column in summary.columns:
         table.add_column(Text(column), justify="right")
-    for row in summary.rows:
+    shown, more = first_rows(summary.rows, _MOST_ROWS)
+    for row in shown:
         name, status = Text(one_line(row.name), overflow="fold"), Text(row.status, style=_STYLES[row.status])
         table.add_row(name, status, *map(Text, row.figures))
     console.print(table)
-    for row in summary.rows:
+    if more:
+        console.print(Text(more))
+    for row in shown:
         if row.status == "failed":
             console.print(Text(one_line(f"✗ {row.name}: {row.reason}"), style="red"), soft_wrap=True)
     for word, path in summary.outputs:

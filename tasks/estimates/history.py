@@ -56,7 +56,12 @@ class StageTotals(BaseModel):
 
 
 class RunTotals(BaseModel):
-    """A run that made all its items: its stages by task name, in their order, and the seconds outside of them."""
+    """A run that made all its items: its stages by task name, in their order, and the seconds it took beyond the work.
+
+    Attributes:
+        kind: see `tasks.planning.run_kind`.
+        outside_s: to start workers, and in between.
+    """
 
     model_config = ConfigDict(frozen=True)
     kind: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -25,6 +26,8 @@ from tasks.store import RunStore
 _log = logging.getLogger("maskflow.reporting")
 _MOST_PICTURES = 4
 _MOST_REASONS = 3
+_MOST_RECORDED = 2000
+_MOST_LISTED = 200
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,7 @@ def announce(summary: Summary, folders: Iterable[Path] = ()) -> None:
     latest = summary
     _of_runs[str(flow_run.id)] = summary
     _note_outputs(summary)
+    shown, more = first_rows(summary.rows, _MOST_RECORDED)
     table = [
         {
             "item": one_line(row.name),
@@ -164,11 +168,23 @@ def announce(summary: Summary, folders: Iterable[Path] = ()) -> None:
             **dict(zip(summary.columns, row.figures, strict=False)),
             "reason": one_line(row.reason),
         }
-        for row in summary.rows
+        for row in shown
     ]
+    if more:
+        table.append({"item": more, "status": "", "reason": ""})
     record_table(table, "summary", one_line(f"{summary.title}: {summary.sentence}"))
     record_markdown(_markdown(summary, folders), "report", one_line(summary.title))
     flush_artifacts()
+
+
+def first_rows(rows: Sequence[Row], most: int) -> tuple[list[Row], str]:
+    """So many rows as people can look through, and a line about the others; then failures come first."""
+    if len(rows) <= most:
+        return list(rows), ""
+    failed_first = sorted(rows, key=lambda row: row.status != "failed")
+    left = Counter(row.status for row in failed_first[most:])
+    kinds = ", ".join(f"{number:,} {status}" for status, number in sorted(left.items()))
+    return failed_first[:most], f"and {len(rows) - most:,} more ({kinds}): all are in the report"
 
 
 def _note_outputs(summary: Summary) -> None:
@@ -200,11 +216,14 @@ def _markdown(summary: Summary, folders: Iterable[Path]) -> str:
     ]
     heads = ["item", "status", *summary.columns]
     lines += ["", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for row in summary.rows:
+    shown, more = first_rows(summary.rows, _MOST_LISTED)
+    for row in shown:
         figures = [*row.figures, *[""] * (len(summary.columns) - len(row.figures))]
         name = " ".join([_cell(row.name), *(_linked(path, word) for word, path in row.files)])
         lines.append("| " + " | ".join([name, *(_cell(text) for text in [row.status, *figures])]) + " |")
-    failures = [row for row in summary.rows if row.status == "failed"]
+    if more:
+        lines += ["", _cell(more)]
+    failures = [row for row in shown if row.status == "failed"]
     if failures:
         lines += ["", "## Failed", ""]
         lines += [f"- **{_cell(row.name)}**: {_cell(row.reason)}" for row in failures]
