@@ -13,7 +13,7 @@ MODULES = sorted(path for name in ("core", "tasks", "flows", "maskflow") for pat
 
 # Lowest first: a folder (or module) imports those above it in this list, never those below.
 ORDER = [
-    "core/errors", "core/text", "core/validation", "core/memory", "core/progress", "core/item",
+    "core/errors", "core/text", "core/validation", "core/memory", "core/progress", "core/imports", "core/item",
     "core/geometry", "core/store", "core/addresses", "core/video", "core/weights", "core/masks",
     "core/prompts", "core/rgbd", "core/report", "core/formats", "core/models", "core/quality",
     "core/tracking", "core/corrections", "core/points", "core/reconstruction", "core/evaluation", "core/long_video",

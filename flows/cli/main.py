@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 
 from cyclopts import App, Group, Parameter
@@ -12,6 +13,7 @@ from cyclopts.exceptions import CycloptsError
 from rich.console import Console
 
 from core.errors import MaskflowError, RefusedInput
+from core.imports import no_collection
 from flows.cli.examples import EXAMPLES
 from flows.cli.help_pages import show_help
 from flows.cli.refusals import misuse, refusal
@@ -79,7 +81,7 @@ def main() -> None:
     """Run the command line and exit."""
     code = 1
     try:
-        _begin_server(sys.argv[1:])
+        _get_ready(sys.argv[1:])
         code = run(sys.argv[1:])
     except Exception:  # noqa: BLE001 - shown as Python shows it; the process must still end below
         sys.excepthook(*sys.exc_info())
@@ -91,14 +93,16 @@ def main() -> None:
     sys.exit(code)
 
 
-def _begin_server(arguments: list[str]) -> None:
-    """A server that a flow will need comes up while the flow is imported and its parameters are checked."""
+def _get_ready(arguments: list[str]) -> None:
+    """For a flow: a server comes up while the flow is imported and its parameters are checked."""
     if arguments and arguments[0] in _FLOW_NAMES and not _HELP & set(arguments):
         from tasks.server.temporary import KEEP_VARIABLE, begin_server
 
         if "--no-keep-server" in map(_hyphens, arguments):
             os.environ[KEEP_VARIABLE] = "0"
         begin_server()
+        with no_collection():
+            import_module(f"flows.{arguments[0].replace('-', '_')}.flow")
 
 
 def run(arguments: list[str]) -> int:

@@ -8,15 +8,18 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import MaskflowError
+from core.imports import no_collection
 from core.progress import Progress
 
 if TYPE_CHECKING:
@@ -128,7 +131,8 @@ def _make_item(function: str, request: dict[str, Any], folder: str, key: str, in
 
 def _named(function: str) -> Callable[..., dict[str, Any]]:
     module, _, name = function.partition(":")
-    found: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), name)
+    with no_collection() if module not in sys.modules else nullcontext():
+        found: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), name)
     return found
 
 

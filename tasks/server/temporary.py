@@ -22,6 +22,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from core.errors import MaskflowError
+from core.imports import no_collection
 from core.store.atomic import write_text
 from tasks.server.address import (
     PATIENCE_S,
@@ -190,13 +191,14 @@ def _url(port: int) -> str:
 
 
 def _serve(folder: Path, port: int, starting_lock: int) -> None:
-    import uvicorn
-    from prefect.server.api.server import create_app
+    with no_collection():
+        import uvicorn
+        from prefect.server.api.server import create_app
 
-    from tasks.server.sqlite_waits import give_up_soon  # loads the server
+        from tasks.server.sqlite_waits import give_up_soon  # loads the server
 
-    give_up_soon()
-    app = retry_soon(create_app())
+        give_up_soon()
+        app = retry_soon(create_app())
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_keep_alive=5)
     server = uvicorn.Server(config)
 
