@@ -77,6 +77,8 @@ def measured(checkout: Path, folder: Path, *words: str, leave_server: bool = Fal
         leave_server: do not wait for what the command leaves running, and leave it out.
     """
     own = {**environment(folder), "PYTHONPATH": str(checkout)}
+    if not leave_server:
+        own["MASKFLOW_KEEP_SERVER_S"] = "0"
     before = os.times()
     started_s = time.monotonic()
     with tempfile.TemporaryFile() as log:

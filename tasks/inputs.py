@@ -2,7 +2,8 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -14,21 +15,22 @@ from core.addresses.address import WEB, as_address, check_address, is_address, n
 from core.addresses.cache import FetchCache, cache_folder, cache_limit_bytes
 from core.addresses.fetching import Fetched, fetch
 from core.addresses.opening import remote_of
-from core.addresses.remote import AddressError, NotThere, RemoteFile
+from core.addresses.remote import AddressError, NotThere, RemoteFile, again
 from core.addresses.tree import fetch_tree, files_below
-from core.errors import RefusedInput
+from core.errors import RefusedInput, reason_of
 from core.progress import Progress
 from core.store.digests import DigestCache
-from core.video.image_file import natural_key
+from core.video.image_file import SUFFIXES, natural_key
 from core.video.video_paths import VIDEO_SUFFIXES
 from tasks.items import Item
 from tasks.preparing import Inputs, Unknown
 from tasks.reporting.progress import StageProgress
 from tasks.store import RunStore
 
-_PATTERN = re.compile(r"[*?\[]")
+_PATTERN = re.compile(r"[*?]")
 _ASKED_AT_ONCE = 16
 _AHEAD = 64
+_LEAST_AHEAD = 4
 _LISTED = 64
 _AHEAD_SHARE = 0.25
 
@@ -55,7 +57,9 @@ class Content(Inputs):
         self._name = name
         self._keyed = keyed
         self._ahead = _Ahead()
-        self._held: dict[str, str] = {}
+        self._held: dict[str, tuple[str | None, int]] = {}
+        self._lock = threading.Lock()
+        self._counted: set[str] = set()
 
     def identify(self, item: Item, report: Progress) -> Item:
         """See `Inputs.identify`: an address's content is known by its version, or by fetching it."""
@@ -82,10 +86,11 @@ class Content(Inputs):
     def fetch_bytes(self, item: Item) -> int:
         """See `Inputs.fetch_bytes`."""
         address = as_address(item.request[self._name])
-        if address is None:
+        if address is None or address in self._counted:
             return 0
+        self._counted.add(address)
         digest = _known(address, self._store)
-        return 0 if digest is not None and fetch_cache().find(digest, name_of(address)) else int(item.cost)
+        return 0 if digest is not None and fetch_cache().find(digest, name_of(address)) else size_of(address)
 
     def supply(self, item: Item, report: Progress) -> Item:
         """See `Inputs.supply`."""
@@ -94,10 +99,11 @@ class Content(Inputs):
 
     def release(self, item: Item) -> None:
         """See `Inputs.release`."""
-        digest = self._held.pop(item.name, None)
+        with self._lock:
+            digest, size = self._held.pop(item.name, (None, 0))
         if digest is not None:
             fetch_cache().release(digest)
-            self._ahead.leave(item.cost)
+            self._ahead.leave(size)
 
     def _with(self, item: Item, digest: str, path: Path | None = None) -> Item:
         request: dict[str, Any] = item.request if path is None else {**item.request, self._name: str(path)}
@@ -105,27 +111,41 @@ class Content(Inputs):
         return replace(item, inputs=inputs, request=request)
 
     def _fetched(self, item: Item, address: str, report: Progress) -> Item:
-        self._ahead.enter(item.cost, lambda: report(0, None))
+        size = size_of(address) if item.after is None else 0  # what waits for another must not keep that from coming
+        if size:
+            self._ahead.enter(size, max(_LEAST_AHEAD, 2 * self.slots), lambda: report(0, None))
         try:
-            found = bring(address, report)
+            found = bring(address, report, deep=False)
         except BaseException:
-            self._ahead.leave(item.cost)
+            self._ahead.leave(size)
             raise
-        self._held[item.name] = found.sha256
+        with self._lock:
+            self._held[item.name] = (found.sha256, size)
         _sources[str(found.path)] = address
-        if self._store.remote is not None and address in _seen:
-            self._store.remote.note_digest(_seen[address], found.sha256)
-        before = item.inputs.get(self._name, found.sha256) if self._keyed else found.sha256
-        if before != found.sha256:
+        if self._store.remote is not None and found.file is not None:
+            self._store.remote.note_digest(found.file, found.sha256)
+        if self._expected(item) not in (None, found.sha256):
+            self.release(item)
             raise AddressError(f"{address}: it has changed since this run began; run it again")
         return self._with(item, found.sha256, found.path)
 
+    def _expected(self, item: Item) -> str | None:
+        """The digest that an item's other inputs belong to."""
+        return item.inputs.get(self._name)
+
 
 class Files(Content):
-    """Only brings the files here that requests name as `name`: the inputs are complete without."""
+    """Only brings the files here that requests name as `name`: the inputs are complete without.
 
-    def __init__(self, store: RunStore, name: str) -> None:
+    `contents`: the digest of each, by item, where it is not in the inputs under that name.
+    """
+
+    def __init__(self, store: RunStore, name: str, contents: Mapping[str, str] | None = None) -> None:
         super().__init__(store, name, keyed=False)
+        self._contents = contents or {}
+
+    def _expected(self, item: Item) -> str | None:
+        return self._contents.get(item.name) or super()._expected(item)
 
 
 class ListedFiles(Inputs):
@@ -156,24 +176,26 @@ class ListedFiles(Inputs):
 
 
 class _Ahead:
-    """So many items may be here before they are made, and so many bytes: a quarter of the cache."""
+    """So many items may be here before they have been made, and so many bytes: a quarter of the cache."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._items, self._bytes = 0, 0.0
         self._most_bytes = _AHEAD_SHARE * cache_limit_bytes()
 
-    def enter(self, size: float, waiting: Callable[[], None]) -> None:
-        """Wait until there is room; `waiting` is called meanwhile, and may raise."""
+    def enter(self, size: int, least: int, waiting: Callable[[], None]) -> None:
+        """Wait until there is room, as there is for `least` items in any case; `waiting` is called meanwhile."""
         with self._changed:
-            while self._items and (self._items >= _AHEAD or self._bytes + size > self._most_bytes):
+            while self._items >= least and (self._items >= _AHEAD or self._bytes + size > self._most_bytes):
                 self._changed.wait(0.2)
                 waiting()
             self._items += 1
             self._bytes += size
 
-    def leave(self, size: float) -> None:
-        """An item has been made."""
+    def leave(self, size: int) -> None:
+        """An item has been made; one of size 0 has not entered."""
+        if not size:
+            return
         with self._changed:
             self._items -= 1
             self._bytes -= size
@@ -181,6 +203,8 @@ class _Ahead:
 
 
 _seen: dict[str, RemoteFile] = {}
+_sizes: dict[str, int] = {}
+_unreadable: dict[str, str] = {}
 _sources: dict[str, str] = {}
 
 
@@ -199,21 +223,30 @@ def look(addresses: Iterable[str]) -> dict[str, int | str]:
     """The size in bytes of what is at each address, several asked at once; the reason for each that cannot be read."""
 
     def one(address: str) -> int | str:
-        if _PATTERN.search(address) and protocol_of(address) not in WEB:
-            return "nothing there matches this pattern"
         try:
-            if address not in _seen:
-                try:
-                    _seen[address] = remote_of(address).info(address)
-                except NotThere:
-                    return sum(file.size or 0 for file in files_below(remote_of(address), address).values())
-            return _seen[address].size or 0
+            return size_of(address)
         except AddressError as error:
             return str(error).removeprefix(f"{address}: ")
 
     wanted = list(dict.fromkeys(addresses))
     with ThreadPoolExecutor(_ASKED_AT_ONCE, "look") as threads:
         return dict(zip(wanted, threads.map(one, wanted), strict=True))
+
+
+def size_of(address: str) -> int:
+    """Bytes of a file at an address, or of those directly in a folder; asked once. Raises `AddressError`."""
+    if address in _unreadable:
+        raise AddressError(f"{address}: {_unreadable[address]}")
+    if address not in _sizes:
+        remote = remote_of(address)
+        try:
+            file = again(lambda: remote.info(address), time.sleep)
+            _seen[address] = file
+            _sizes[address] = file.size or 0
+        except NotThere:
+            found = again(lambda: files_below(remote, address, deep=False), time.sleep)
+            _sizes[address] = sum(one.size or 0 for one in found.values())
+    return _sizes[address]
 
 
 def source_of(path: Path | str) -> tuple[str, int]:
@@ -226,10 +259,7 @@ def source_of(path: Path | str) -> tuple[str, int]:
         here = Path(path).expanduser()
         return str(here.resolve()), media_bytes(here)
     address = check_address("video", path)
-    size = look([address])[address]
-    if isinstance(size, str):
-        raise AddressError(size)
-    return address, size
+    return address, size_of(address)
 
 
 def videos_at(address: str) -> list[str]:
@@ -241,47 +271,58 @@ def videos_at(address: str) -> list[str]:
         AddressError: there is none, or it cannot be looked into.
     """
     remote = remote_of(address)
-    if not _PATTERN.search(address):
-        try:
-            note_seen([remote.info(address)])
-            return [address]
-        except NotThere as missing:
-            try:
-                found = files_below(remote, address).values()
-            except NotThere:
-                raise missing from None
-            direct = [one for one in found if "/" not in one.address.removeprefix(address.rstrip("/") + "/")]
+    if protocol_of(address) in WEB or (PurePosixPath(address).suffix and not _PATTERN.search(address)):
+        return [address]  # its item says what is wrong with it
+    if _PATTERN.search(address):
+        direct = again(lambda: remote.matching(address), time.sleep)
+        if not direct:
+            raise NotThere(f"{address}: nothing there matches this pattern")
     else:
-        direct = remote.files(address)
+        direct = list(again(lambda: files_below(remote, address, deep=False), time.sleep).values())
     videos = [one for one in direct if PurePosixPath(one.address).suffix.lower() in VIDEO_SUFFIXES]
-    note_seen(videos)
-    if not videos and _PATTERN.search(address):
-        raise NotThere(f"{address}: no video there is called so")
+    if not videos and not any(PurePosixPath(one.address).suffix.lower() in SUFFIXES for one in direct):
+        raise NotThere(f"{address}: there is no video and no image directly there; `**/*.mp4` finds deeper ones")
+    for one in videos:  # need not be asked again
+        _seen[one.address] = one
+        _sizes[one.address] = one.size or 0
     return sorted((one.address for one in videos), key=natural_key) or [address.rstrip("/")]
 
 
-def note_seen(files: Iterable[RemoteFile]) -> None:
-    """What a listing has said of files need not be asked again."""
-    _seen.update((file.address, file) for file in files)
+def note_unreadable(address: str, error: Exception) -> None:
+    """What an address means cannot be found out: its item has failed for that reason."""
+    _unreadable[address] = str(error).removeprefix(f"{address}: ")
 
 
 def _known(address: str, store: RunStore) -> str | None:
     """The digest of an address's content, where this version has been fetched before: here, or by a run like this."""
     try:
-        file = _seen.get(address) or remote_of(address).info(address)
+        file = _seen.get(address) or again(lambda: remote_of(address).info(address), time.sleep)
     except NotThere:  # a folder
         return None
     return fetch_cache().known(file) or (None if store.remote is None else store.remote.digest_of(file))
 
 
-def bring(address: str, report: Progress = lambda *_: None) -> Fetched:
-    """Make sure that a file or folder at an address is here, and in use until its content is released."""
+def bring(address: str, report: Progress = lambda *_: None, deep: bool = True) -> Fetched:
+    """Make sure that a file or folder at an address is here, and in use until its content is released.
+
+    `deep`: of a folder also what is in folders below it.
+    """
+    there = _unversioned.get(address)
+    if there is not None and fetch_cache().hold(there.sha256, there.path.name) is not None:
+        return there  # nobody can tell whether it has changed: it is read once a run
+    found = _brought(address, report, deep)
+    if found.file is not None and not found.file.version:
+        _unversioned[address] = found
+    return found
+
+
+def _brought(address: str, report: Progress, deep: bool) -> Fetched:
     remote = remote_of(address)
     try:
         return fetch(fetch_cache(), remote, address, report)
     except NotThere as missing:
         try:
-            return fetch_tree(fetch_cache(), remote, address, report)
+            return fetch_tree(fetch_cache(), remote, address, report, deep)
         except AddressError:
             raise missing from None
 
@@ -300,10 +341,11 @@ def brought(parameter: str, path: Path, report: Progress) -> Path:
         _origins[here] = address
         _sources[str(here)] = address
         return here
-    except AddressError as error:
-        raise RefusedInput.unusable(parameter, address, str(error)) from None
+    except (AddressError, OSError) as error:
+        raise RefusedInput.unusable(parameter, address, reason_of(error)) from None
 
 
+_unversioned: dict[str, Fetched] = {}
 _origins: dict[Path, str] = {}
 
 

@@ -79,6 +79,7 @@ class Order:
         expected_s: how long it may take, where that is known.
         sources: the address of each file of the request that was fetched, by its path: a host that is not the flow's
             fetches it itself.
+        anew: what is there of it does not count.
     """
 
     key: str
@@ -87,6 +88,7 @@ class Order:
     request: dict[str, Any]
     expected_s: float
     sources: dict[str, str] = field(default_factory=dict)
+    anew: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -25,7 +26,7 @@ from tasks.devices.pool import DeviceSlots, HeldSlot, SlotsClosed
 from tasks.devices.process import WorkerDied
 from tasks.devices.worker import ItemCrashed
 from tasks.items import Made, Order, Stage, run_name
-from tasks.preparing import found
+from tasks.preparing import found, remove
 from tasks.store import RunStore
 
 BATCH_S = 10.0
@@ -45,7 +46,7 @@ class HostContext:
     store: RunStore
     slots: DeviceSlots
     host: str = ""
-    localised: Callable[[Order], dict[str, Any]] = lambda order: order.request
+    localised: Callable[[Order], AbstractContextManager[dict[str, Any]]] = lambda order: nullcontext(order.request)
 
 
 host_contexts: dict[UUID, Callable[[], HostContext]] = {}
@@ -81,7 +82,7 @@ def make_items(orders: list[Order], stage: Stage) -> State[list[Made]]:
         first reason where one failed. What is missing was not tried within `BATCH_S`.
     """
     here, log = _here(), get_run_logger()
-    there = [found(here.store, stage, order.key) for order in orders]
+    there = [_there(here.store, stage, order) for order in orders]
     if all(there):  # made by another run, or by one that was killed before its flow heard of it
         return Completed(name="Cached", data=there)
     try:
@@ -106,7 +107,7 @@ def _make_in_turn(
     for order in orders:
         if made and time.monotonic() - began_s > BATCH_S:
             break
-        made.append(found(here.store, stage, order.key) or _make(here, held, stage, order, device, log))
+        made.append(_there(here.store, stage, order) or _make(here, held, stage, order, device, log))
     done = [order for order, one in zip(orders, made, strict=False) if one.record is not None]
     if done:
         log.info("[%s] ✓ Completed: %s", device, batch_name(done))
@@ -132,8 +133,8 @@ def _make(
         if attempt > 1:
             log.info("[%s] Processing: %s", device, shown)
         try:
-            request = here.localised(order)
-            record = held.make_item(stage.function, request, str(folder), order.key, order.inputs)
+            with here.localised(order) as request:
+                record = held.make_item(stage.function, request, str(folder), order.key, order.inputs)
         except SlotsClosed:
             raise
         except WorkerDied as error:
@@ -149,10 +150,23 @@ def _make(
             log.exception("[%s] ✗ Failed: %s", device, shown)
             reason = f"{type(error).__name__}: {error}"
         else:
-            record.setdefault("ran", {})["device"] = held.slot.device_id
+            ran = record.setdefault("ran", {})
+            ran["device"] = held.slot.device_id
+            held.learn(order.expected_s, float(ran.get("seconds", 0.0)))
             return _delivered(here.store, stage, Made(order.key, record))
         break
     return Made(order.key, None, one_line(reason))
+
+
+def _there(store: RunStore, stage: Stage, order: Order) -> Made | None:
+    """What is there of an item; of one that is to be made anew nothing, and nothing is left."""
+    try:
+        if not order.anew:
+            return found(store, stage, order.key)
+        remove(store, stage, order.key)
+    except AddressError as error:
+        return Made(order.key, None, f"it cannot be delivered: {error}")
+    return None
 
 
 def _delivered(store: RunStore, stage: Stage, made: Made) -> Made:

@@ -11,6 +11,8 @@ from core.errors import RefusedInput
 from tasks.devices.slots import Slot, cpu_slots, plan_slots
 from tasks.devices.timeouts import Timeouts
 
+CLUSTER = "cluster"
+"""The device of a slot on a cluster, where the hosts' own are not known."""
 _ANSWERS_WITHIN_S = 5.0
 _USUAL_JOBS = 4
 _ACCEPTED = "tcp://HOST:PORT of a Dask scheduler (tls:// with Dask's own certificates), slurm, or slurm:JOBS"

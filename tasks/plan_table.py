@@ -10,9 +10,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from rich.filesize import decimal
 
+from core.addresses.cache import cache_folder
+from core.addresses.mirror import shown
 from core.errors import RefusedInput
 from core.text import clock
 from tasks.devices.gpus import usable_gpus
+from tasks.placement import CLUSTER
 from tasks.planning import RunPlan, StagePlan
 from tasks.reporting.summary import Row, Summary, announce
 
@@ -80,7 +83,7 @@ def _needs(plan: RunPlan, outputs: Path) -> Iterator[tuple[str, str]]:
     if gpu_mib is not None:
         yield "GPU memory", f"about {gpu_mib:.0f} MiB for each slot"
     free = decimal(shutil.disk_usage(outputs).free)
-    yield "Disk", f"at most {decimal(round(disk_bytes(plan)))} below {outputs}, of {free} that are free"
+    yield "Disk", f"at most {decimal(round(disk_bytes(plan)))} below {shown(outputs)}, of {free} that are free here"
     if plan.fetch_bytes:
         yield "To fetch", decimal(plan.fetch_bytes)
     if not all(one.measured for one in plan.stages):
@@ -91,11 +94,20 @@ def _free_mib() -> float:
     return psutil.virtual_memory().available / _MIB
 
 
+def _free_bytes(folder: Path) -> int:
+    """On the disk of a folder that may have to be made yet."""
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    return shutil.disk_usage(there).free
+
+
 def _reasons(plan: RunPlan, outputs: Path) -> Iterator[str]:
     """Why it cannot be done."""
     if disk_bytes(plan) > (free := shutil.disk_usage(outputs).free):
         yield f"{decimal(round(disk_bytes(plan)))} are needed below {outputs}, and {decimal(free)} are free"
-    if memory_mib(plan) > _free_mib():
+    folder, free = cache_folder(), _free_bytes(cache_folder())
+    if plan.fetch_bytes > free:
+        yield f"{decimal(plan.fetch_bytes)} are to be fetched into {folder}, and {decimal(free)} are free there"
+    if CLUSTER not in plan.devices and memory_mib(plan) > _free_mib():
         yield f"{memory_mib(plan):.0f} MiB of memory are needed, and {_free_mib():.0f} are free: fewer num_workers"
     gpu_mib = max((one.gpu_mib for one in plan.stages if one.gpu_mib is not None), default=0.0)
     sharing = Counter(plan.devices)

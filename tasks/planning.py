@@ -130,7 +130,7 @@ def stage_makespan_s(predictor: Predictor, items: Sequence[Item], devices: Seque
 
 
 def plan_what_follows(plan: RunPlan, stage: Stage, to_do: Sequence[Item], history: History) -> None:
-    """Add what a run does after a stage, in the measure of what that has to do."""
+    """Add what a run does after a stage, scaled by how much that has to do."""
     run = history.run_like(plan.flow, run_kind(to_do[0]))
     if run is None or stage.task_name not in run.stages:
         return

@@ -26,6 +26,9 @@ class Inputs:
     These items are complete as they are. An `OSError`, `ValueError` or `MaskflowError` fails the item.
     """
 
+    slots = 1
+    """How many items are made at once."""
+
     def identify(self, item: Item, report: Progress) -> Item:  # noqa: ARG002 - of those that read
         """The item with all that its key is made of; `report` gets how far that is, and may raise to end it."""
         return item
@@ -77,8 +80,10 @@ def _key(stage: Stage, item: Item) -> str:
         raise ValueError(f"its inputs cannot be used: {error}") from None
 
 
-def found(store: RunStore, stage: Stage, key: str) -> Made | None:
+def found(store: RunStore, stage: Stage, key: str, deliver: bool = True) -> Made | None:
     """An item that is there already, whole and unaltered: here, or where the run's outputs belong.
+
+    With `deliver`, one that is only here is put there, too.
 
     Raises:
         AddressError: it is here, and cannot be delivered.
@@ -86,10 +91,12 @@ def found(store: RunStore, stage: Stage, key: str) -> Made | None:
     folder = store.item_folder(stage.task_name, key)
     done = read_valid(folder, key, store.digests.file)
     if store.remote is not None:
-        if done is not None:
+        if done is not None and deliver:
             store.remote.push(stage.task_name, folder)
-        elif store.remote.pull(stage.task_name, folder):
+        elif done is None and store.remote.pull(stage.task_name, folder):
             done = read_valid(folder, key)
+            if done is None:
+                store.remote.forget(stage.task_name, folder)
     return None if done is None else Made(key, done.record, cached=True)
 
 
@@ -171,9 +178,9 @@ class Preparation:
 
     def _found(self, key: str) -> Made | None:
         """What is there of an item, valid."""
-        if self._mode.show_cached or not self._mode.resume:
+        if not self._mode.resume:
             return None
-        return found(self._store, self._stage, key)
+        return found(self._store, self._stage, key, deliver=not self._mode.only_plan)
 
     def cancel(self) -> None:
         """Prepare nothing any more that has not begun."""

@@ -19,6 +19,7 @@ from core.text import clock
 from tasks.cancellation import watch_flow_run
 from tasks.crews.crew import Crew
 from tasks.crews.opening import open_crew
+from tasks.crews.planned import PlanCrew
 from tasks.devices.gpus import unused_gpu_note
 from tasks.devices.lock import locks_note
 from tasks.devices.slots import MAX_SLOTS
@@ -135,7 +136,8 @@ def item_run(store: RunStore, placement: Placement, items: int | None, mode: Run
         if has_items_of_an_earlier_version(store.root):
             _log.warning(_EARLIER.format(shlex.quote(str(store.root.parent))))
         open_.callback(store.digests.save)
-        crew = open_.enter_context(open_crew(store, placement, items, flow_run_id, on_progress))
+        opened = PlanCrew(placement) if mode.only_plan else open_crew(store, placement, items, flow_run_id, on_progress)
+        crew = open_.enter_context(opened)
         open_.enter_context(watch_flow_run(flow_run_id, crew.close))
         plan = RunPlan(context.flow.name, crew.devices) if mode.only_plan else None
         run = ItemRun(context.flow.name, store, crew, progress, mode, plan)

@@ -2,7 +2,7 @@
 
 import queue
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -56,6 +56,7 @@ class StageRun:
         self._places: dict[str, list[int]] = defaultdict(list)
         self._after: dict[str, list[Prepared]] = defaultdict(list)
         self._made: dict[str, Made] = {}
+        self._to_settle: deque[Made] = deque()
         self._ready = ReadyItems()
         self._at_work = 0
         self._news: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()  # of other threads, for this one
@@ -63,6 +64,7 @@ class StageRun:
         self._task = make_items.with_options(name=stage.name)
         self.progress = StageProgress(stage.name, sum(one.cost for one in self._items), len(self._items))
         self._inputs = inputs or Inputs()
+        self._inputs.slots = len(crew.devices)
         self._preparation = Preparation(store, stage, self._inputs, mode, self.progress, lambda: crew.closed)
 
     def finish(self) -> list[Outcome]:
@@ -103,7 +105,7 @@ class StageRun:
     def _add(self, place: int, prepared: Prepared | str) -> None:
         """An item whose inputs are known: it is made, unless another is the same or has to be done before it."""
         if isinstance(prepared, str):
-            self._note(place, Made(self._items[place].name, None, prepared))
+            self._fail(place, prepared)
             return
         self._items[place] = item = prepared.item
         key = prepared.key
@@ -122,17 +124,38 @@ class StageRun:
         if before in self._made:
             self._follow(before)
 
+    def _fail(self, place: int, reason: str) -> None:
+        """An item that cannot be made: what goes on from it fails, too."""
+        item = self._items[place]
+        try:
+            key = item_key(self._stage, item)
+        except (TypeError, ValueError, RecursionError):  # nothing goes on from what has no key
+            key = f"place {place}"
+        if key in self._made or key in self._places:  # as others whose content is not known either
+            self._note(place, Made(key, None, reason))
+        else:
+            self._places[key].append(place)
+            self._settle(Made(key, None, reason))
+
     def _begin(self, prepared: Prepared) -> None:
-        if prepared.found is not None:
+        if prepared.found is not None and not self._mode.show_cached:
             self._settle(prepared.found)
             return
         if not self._mode.resume:
-            remove(self._store, self._stage, prepared.key)
+            self._remove(prepared)
         item = prepared.item
         self.to_do.append(item)
         expected_s = self._predictor.predict(item).seconds
         sources = sources_in(item.request) if self._store.remote is not None else {}
-        self._ready.add([Order(prepared.key, item.name, item.inputs, item.request, expected_s, sources)])
+        self._ready.add(
+            [Order(prepared.key, item.name, item.inputs, item.request, expected_s, sources, not self._mode.resume)]
+        )
+
+    def _remove(self, prepared: Prepared) -> None:
+        try:
+            remove(self._store, self._stage, prepared.key)
+        except AddressError as error:
+            _log.warning("%s: what is there of it cannot be removed: %s", one_line(prepared.item.name), error)
 
     def _submit_ready(self) -> None:
         """Have as many tasks at work as there are slots, and as many again that wait: the longest items first."""
@@ -150,7 +173,10 @@ class StageRun:
 
     def _became(self, orders: Sequence[Order], state: State[list[Made]]) -> None:
         """In some thread: a task has ended. What another host has made comes here."""
-        made = [self._here(one) for one in _made_of(orders, state)]
+        try:
+            made = [self._here(one) for one in _made_of(orders, state)]
+        except Exception as error:  # noqa: BLE001 - an item without an outcome would be waited for for ever
+            made = [Made(order.key, None, f"{type(error).__name__}: {error}") for order in orders]
         self._news.put(partial(self._finished, orders, made))
 
     def _here(self, made: Made) -> Made:
@@ -179,16 +205,22 @@ class StageRun:
         known = {place for places in self._places.values() for place in places}
         for place in range(len(self._items)):
             if place not in known and place not in self._outcomes:
-                self._note(place, Made(self._items[place].name, None, CANCELLED))
+                self._fail(place, CANCELLED)
 
     def _settle(self, made: Made) -> None:
-        if made.key in self._made:  # reported twice: the first counts
+        """An item is done or has failed, and so have, one after another, those that go on from it and are there."""
+        self._to_settle.append(made)
+        if len(self._to_settle) > 1:  # by an item that is being settled
             return
-        self._made[made.key] = made
-        self.progress.finished(made.key)
-        for place in list(self._places[made.key]):
-            self._note(place, made)
-        self._follow(made.key)
+        while self._to_settle:
+            one = self._to_settle[0]
+            if one.key not in self._made:  # else it is reported twice: the first counts
+                self._made[one.key] = one
+                self.progress.finished(one.key)
+                for place in list(self._places[one.key]):
+                    self._note(place, one)
+                self._follow(one.key)
+            self._to_settle.popleft()
 
     def _follow(self, key: str) -> None:
         """An item is done or has failed: start what goes on from it, or fail what cannot be tried."""

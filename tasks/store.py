@@ -6,11 +6,15 @@ from pathlib import Path
 from core.addresses.mirror import address_of
 from core.addresses.opening import remote_of
 from core.addresses.publishing import RemoteState, deliver_folder
-from core.errors import RefusedInput
+from core.addresses.remote import AddressError
+from core.errors import RefusedInput, reason_of
 from core.store.atomic import sweep_temporaries
 from core.store.cache import STATE
 from core.store.digests import DigestCache
 from core.store.manifest import MANIFEST
+
+KEY_LENGTH = 24
+"""Of the names of items' folders."""
 
 
 class RunStore:
@@ -39,15 +43,18 @@ class RunStore:
 
     def item_folder(self, task: str, key: str) -> Path:
         """Where the outputs of the item with this key belong."""
-        return self.root / task / key[:24]
+        return self.root / task / key[:KEY_LENGTH]
 
     def deliver(self) -> dict[str, str]:
         """Make what is at addresses the same as the outputs here; the reason for each file that could not be."""
         failed: dict[str, str] = {}
-        for outputs in dict.fromkeys(self.outputs):
+        for outputs in reversed(dict.fromkeys(self.outputs)):  # results last: they name the others
             address = address_of(outputs)
             if address is not None:
-                failed |= deliver_folder(remote_of(address), address, outputs, self.digests)
+                try:
+                    failed |= deliver_folder(remote_of(address), address, outputs, self.digests)
+                except (AddressError, OSError) as error:
+                    failed[address] = f"cannot be delivered: {reason_of(error)}"
         self.digests.save()
         return failed
 

@@ -1,5 +1,6 @@
 """Servers on this machine that hold files: S3 (moto's), and one for the web that fails as it is told to."""
 
+import base64
 import hashlib
 import logging
 import re
@@ -48,6 +49,7 @@ class WebServer:
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     change_after: dict[str, bytes] = field(default_factory=dict)
     sent: int = 0
+    password: str = ""
 
     @property
     def host(self) -> str:
@@ -68,7 +70,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bool) -> None:
         faults, asked = self.files.faults, self.headers.get("Range", "")
         self.files.requests.append((self.command, self.path, asked))
-        if self.path in self.files.redirects:
+        wanted = "Basic " + base64.b64encode(self.files.password.encode()).decode()
+        if self.files.password and self.headers.get("Authorization") != wanted:
+            self._end(401)
+        elif self.path in self.files.redirects:
             self._end(302, {"Location": self.files.redirects[self.path]})
         elif faults.errors > 0:
             faults.errors -= 1

@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -28,6 +28,7 @@ from core.store.paths import slugify
 FOLDER_VARIABLE, LIMIT_VARIABLE = "MASKFLOW_FETCH_CACHE", "MASKFLOW_FETCH_CACHE_GIB"
 _USUAL_GIB = 100.0
 _GIB = 2**30
+_PART_S = 7 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,9 @@ class FetchCache:
         return part
 
     @contextmanager
-    def fetching(self, address: str) -> Iterator[None]:
-        """One at a time fetches an address, also of several processes."""
-        with exclusive(self.root / "part" / f"fetching-{_digest(address)}"):
+    def fetching(self, address: str, waiting: Callable[[], None]) -> Iterator[None]:
+        """One at a time fetches an address, also of several processes; who waits calls `waiting`, which may raise."""
+        with exclusive(self.root / "part" / f"fetching-{_digest(address)}", waiting):
             yield
 
     def use(self, digest: str) -> None:
@@ -152,10 +153,26 @@ class FetchCache:
                     found.append(CachedObject(folder.name, size, folder.stat().st_mtime, folder.name in used))
         return sorted(found, key=lambda one: (one.used_s, one.sha256))
 
+    def hold(self, digest: str, name: str) -> Path | None:
+        """Like `find`, and it is in use from now on, see `use`; nobody removes it in between."""
+        with exclusive(self.root / "room"):
+            self.use(digest)
+            there = self.find(digest, name)
+        if there is None:
+            self.release(digest)
+        return there
+
     def make_room(self, size: int) -> None:
         """Remove what was not used for longest, until so many more bytes are within the limit."""
-        with exclusive(self.root / "room"):
-            self.remove(self.prunable(max_bytes=max(0, self._limit - size)))
+        self._remove_old_parts()
+        self.remove(self.prunable(max_bytes=max(0, self._limit - size)))
+
+    def _remove_old_parts(self) -> None:
+        """What nobody has gone on with for a week."""
+        for part in (self.root / "part").glob("*"):
+            with suppress(OSError):
+                if time.time() - part.stat().st_mtime > _PART_S:
+                    part.unlink()
 
     def prunable(self, max_bytes: int | None = None, older_than_s: float | None = None) -> list[CachedObject]:
         """What can go: the longest unused until the rest is no larger, and what was not used for so long."""
@@ -171,9 +188,15 @@ class FetchCache:
         return chosen
 
     def remove(self, objects: Iterable[CachedObject]) -> None:
-        """Remove contents."""
-        for one in objects:
-            shutil.rmtree(self._object(one.sha256), ignore_errors=True)
+        """Remove contents, but none that has come into use meanwhile."""
+        chosen = list(objects)
+        if not chosen:
+            return
+        with exclusive(self.root / "room"):
+            used = self._in_use()
+            for one in chosen:
+                if one.sha256 not in used:
+                    shutil.rmtree(self._object(one.sha256), ignore_errors=True)
 
     def _in_use(self) -> set[str]:
         """By any process that is alive; what dead ones have left is removed."""

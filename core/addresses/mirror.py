@@ -14,7 +14,8 @@ from core.store.paths import slugify
 
 
 def _root() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "maskflow" / "outputs"
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "maskflow" / "outputs"
+    return usual.resolve()
 
 
 def mirror_of(address: str) -> Path:

@@ -17,7 +17,6 @@ _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "hf": "huggingface_hub"
 _OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {"config_kwargs": {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 3}}},
 }
-_PATTERN = re.compile(r"[*?\[]")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
@@ -57,12 +56,18 @@ class ObjectStore:
     def _piece(self, address: str, start: int, end: int) -> bytes:
         return self._try(address, lambda: bytes(self._files.cat_file(address, start=start, end=end)))
 
-    def files(self, pattern: str) -> list[RemoteFile]:
-        """See `Remote.files`."""
-        if _PATTERN.search(pattern):
-            found = self._try(pattern, lambda: self._files.glob(pattern, detail=True))
-        else:
-            found = self._try(pattern, lambda: self._files.find(pattern.rstrip("/"), detail=True))
+    def below(self, folder: str) -> list[RemoteFile]:
+        """See `Remote.below`."""
+        try:
+            return self._listed(self._try(folder, lambda: self._files.find(folder.rstrip("/"), detail=True)))
+        except NotThere:
+            return []
+
+    def matching(self, pattern: str) -> list[RemoteFile]:
+        """See `Remote.matching`."""
+        return self._listed(self._try(pattern, lambda: self._files.glob(pattern, detail=True)))
+
+    def _listed(self, found: dict[str, dict[str, Any]]) -> list[RemoteFile]:
         files = {self._address(name): one for name, one in found.items() if one.get("type") == "file"}
         return [_file(address, files[address]) for address in sorted(files)]
 

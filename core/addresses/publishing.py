@@ -1,28 +1,24 @@
 """A run's items and outputs in object storage: found there by whoever goes on, delivered with their manifest last."""
 
 import json
-import random
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
 from uuid import uuid4
 
 from core.addresses.address import joined
-from core.addresses.remote import AddressError, Interrupted, NotThere, Remote, RemoteFile
-from core.store.atomic import atomic_folder
+from core.addresses.remote import AddressError, NotThere, Pause, Remote, RemoteFile, again
+from core.store.atomic import atomic_folder, write_text
 from core.store.digests import DigestCache, sha256_json
 from core.store.manifest import MANIFEST, Manifest
 
 _STATE = ".maskflow"
 _DELIVERED = "delivered.json"
 _INPUTS = "inputs"
-_PAUSES_S = (0.5, 1.0, 2.0, 4.0)
-T = TypeVar("T")
-Pause = Callable[[float], None]
 
 
 class RemoteState:
@@ -40,6 +36,8 @@ class RemoteState:
         self._pause = pause
         self._there: dict[str, set[str]] = {}
         self._inputs: dict[str, str] | None = None
+        self._stale: set[tuple[str, str]] = set()
+        self._listing = threading.Lock()
 
     def digest_of(self, file: RemoteFile) -> str | None:
         """The SHA-256 of an input at an address, in this version, where a run has read it before, on any machine."""
@@ -47,7 +45,7 @@ class RemoteState:
             return None
         if self._inputs is None:
             root = self._place(_INPUTS) + "/"
-            found = again(lambda: self._remote.files(root), self._pause)
+            found = again(lambda: self._remote.below(root), self._pause)
             self._inputs = dict(one.address.removeprefix(root).split("-", 1) for one in found if "-" in one.address)
         return self._inputs.get(_version_name(file))
 
@@ -61,9 +59,13 @@ class RemoteState:
 
     def known(self, task: str) -> set[str]:
         """The names of the folders of all items of a task that are there; listed once."""
+        with self._listing:
+            return self._list(task)
+
+    def _list(self, task: str) -> set[str]:
         if task not in self._there:
             root = self._place(task) + "/"
-            found = again(lambda: self._remote.files(root), self._pause)
+            found = again(lambda: self._remote.below(root), self._pause)
             names = (one.address.removeprefix(root).split("/") for one in found)
             self._there[task] = {parts[0] for parts in names if len(parts) == 2 and parts[1] == MANIFEST}
         return self._there[task]
@@ -88,7 +90,7 @@ class RemoteState:
                     again(partial(self._read, joined(place, output.name), file), self._pause)
                 (made / MANIFEST).write_bytes(text)
         except (NotThere, ValueError):  # not whole: it is made again
-            self.known(task).discard(folder.name)
+            self.forget(task, folder)
             return False
         self.known(task).add(folder.name)
         return True
@@ -99,13 +101,21 @@ class RemoteState:
             return
         place = self._place(task, folder.name)
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        if self._replaces(task, folder.name):  # no manifest stands over files of two versions
+            again(partial(self._remote.remove, joined(place, MANIFEST)), self._pause)
         for name in [*(output.name for output in manifest.outputs), MANIFEST]:
             again(partial(self._remote.write, folder / name, joined(place, name)), self._pause)
         self._there[task].add(folder.name)
+        self._stale.discard((task, folder.name))
 
     def forget(self, task: str, folder: Path) -> None:
-        """An item is to be made and delivered anew."""
-        self.known(task).discard(folder.name)
+        """An item is to be made and delivered anew, whatever is there of it."""
+        if folder.name in self.known(task):
+            self._stale.add((task, folder.name))
+            self.known(task).discard(folder.name)
+
+    def _replaces(self, task: str, name: str) -> bool:
+        return (task, name) in self._stale
 
     def _place(self, *names: str) -> str:
         return joined(self.address, _STATE, *names)
@@ -145,43 +155,66 @@ def deliver_folder(
         The reason for each file that could not be delivered. What names it is delivered nevertheless: it says what is
         made, and the next run tries again.
     """
-    before = _delivered(remote, address, pause)
+    own_list = folder / _STATE / _DELIVERED
+    own, shared = _names(_text_of(own_list)), _delivered(remote, address, pause)
+    there = {one.address for one in again(lambda: remote.below(address), pause)}
     # Those in the folder itself name those below it: they come last.
     names = sorted(_visible(folder), key=lambda name: (-name.count("/"), name))
-    now, failed = dict(before), {}
+    now, failed = dict(own), {}
     for name in names:
         digest = digests.file(folder / name)
-        if before.get(name) != digest:
+        if shared.get(name) != digest or joined(address, name) not in there:
             try:
                 again(partial(remote.write, folder / name, joined(address, name)), pause)
-                now[name] = digest
             except AddressError as error:
                 failed[name] = str(error)
-    for name in set(before) - set(names):
+                continue
+        now[name] = digest
+    gone = set(own) - set(names)  # what this machine has delivered: others may have delivered there, too
+    for name in gone:
         try:
             again(partial(remote.remove, joined(address, name)), pause)
             del now[name]
         except AddressError as error:
             failed[name] = str(error)
-    if now != before:
-        list_here = folder / _STATE / _DELIVERED
-        list_here.parent.mkdir(exist_ok=True)
-        list_here.write_text(json.dumps(now, indent=0, sort_keys=True), encoding="utf-8")
-        try:
-            again(lambda: remote.write(list_here, joined(address, _STATE, _DELIVERED)), pause)
-        except AddressError as error:
-            failed[_DELIVERED] = str(error)
+    write_text(own_list, _as_text(now))
+    merged = {name: digest for name, digest in {**shared, **now}.items() if name not in gone or name in failed}
+    if merged != shared:
+        with TemporaryDirectory() as place:
+            made = Path(place) / _DELIVERED
+            made.write_text(_as_text(merged), encoding="utf-8")
+            try:
+                again(partial(remote.write, made, joined(address, _STATE, _DELIVERED)), pause)
+            except AddressError as error:
+                failed[_DELIVERED] = str(error)
     return failed
 
 
 def _delivered(remote: Remote, address: str, pause: Pause) -> dict[str, str]:
-    """What earlier runs have delivered there, by name: its SHA-256."""
+    """What runs have delivered there, from any machine, by name: its SHA-256."""
     place = joined(address, _STATE, _DELIVERED)
     try:
-        text = again(lambda: b"".join(piece for _, piece in remote.read(remote.info(place), 0)), pause)
-        return {str(name): str(digest) for name, digest in json.loads(text).items()}
-    except (NotThere, ValueError, AttributeError):
+        return _names(again(lambda: b"".join(piece for _, piece in remote.read(remote.info(place), 0)), pause))
+    except NotThere:
         return {}
+
+
+def _text_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
+def _names(text: bytes) -> dict[str, str]:
+    try:
+        return {str(name): str(digest) for name, digest in json.loads(text).items()}
+    except (ValueError, AttributeError):
+        return {}
+
+
+def _as_text(delivered: dict[str, str]) -> str:
+    return json.dumps(delivered, indent=0, sort_keys=True) + "\n"
 
 
 def _visible(folder: Path) -> Iterator[str]:
@@ -193,13 +226,3 @@ def _visible(folder: Path) -> Iterator[str]:
 
 def _version_name(file: RemoteFile) -> str:
     return sha256_json([file.address, file.version, file.size])[:32]
-
-
-def again(call: Callable[[], T], pause: Pause) -> T:
-    """Call, and where the connection broke or the server had a fault, again, a few times."""
-    for pause_s in _PAUSES_S:
-        try:
-            return call()
-        except Interrupted:
-            pause(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - those that met must not meet again
-    return call()

@@ -1,11 +1,16 @@
 """What is needed of a place that holds files under addresses, whatever its protocol."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from core.errors import MaskflowError
+
+T = TypeVar("T")
+Pause = Callable[[float], None]
+_PAUSES_S = (0.5, 1.0, 2.0, 4.0)
 
 
 class AddressError(MaskflowError):
@@ -55,8 +60,12 @@ class Remote(Protocol):
         """
         ...
 
-    def files(self, pattern: str) -> list[RemoteFile]:
-        """Those that a pattern (`*`, `?`, `**`) names, or that are below a folder, in order."""
+    def below(self, folder: str) -> list[RemoteFile]:
+        """All files below a folder, in order; none where there is no such folder."""
+        ...
+
+    def matching(self, pattern: str) -> list[RemoteFile]:
+        """The files that a pattern (`*`, `?`, `**`) names, in order."""
         ...
 
     def write(self, made: Path, address: str) -> None:
@@ -66,3 +75,13 @@ class Remote(Protocol):
     def remove(self, address: str) -> None:
         """Remove a file, if it is there."""
         ...
+
+
+def again(call: Callable[[], T], pause: Pause) -> T:
+    """Call, and where the connection broke or the server had a fault, again, a few times; `pause` waits in between."""
+    for pause_s in _PAUSES_S:
+        try:
+            return call()
+        except Interrupted:
+            pause(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - those that met must not meet again
+    return call()

@@ -15,12 +15,17 @@ from core.store.digests import sha256_json
 _AT_ONCE = 8
 
 
-def files_below(remote: Remote, address: str) -> dict[str, RemoteFile]:
-    """All files below an address, by their path from there. Raises `AddressError` where there are none."""
+def files_below(remote: Remote, address: str, deep: bool = True) -> dict[str, RemoteFile]:
+    """All files below an address, or only those directly there, by their path from there.
+
+    Raises `AddressError` where there are none.
+    """
     if protocol_of(address) in WEB:  # which has no folders
         raise NotThere(f"{address}: there is no such file")
     root = address.rstrip("/") + "/"
-    found = {one.address.removeprefix(root): one for one in remote.files(root) if one.address.startswith(root)}
+    found = {one.address.removeprefix(root): one for one in remote.below(root) if one.address.startswith(root)}
+    if not deep:
+        found = {name: one for name, one in found.items() if "/" not in name}
     if not found:
         raise NotThere(f"{address}: there is nothing")
     for name in found:
@@ -29,22 +34,26 @@ def files_below(remote: Remote, address: str) -> dict[str, RemoteFile]:
     return found
 
 
-def fetch_tree(cache: FetchCache, remote: Remote, address: str, report: Progress) -> Fetched:
+def fetch_tree(cache: FetchCache, remote: Remote, address: str, report: Progress, deep: bool = True) -> Fetched:
     """Make sure that a folder is in the cache: its files, several at once; `report` gets files done and expected.
+
+    With `deep`, those of folders below it, too.
 
     Its digest is that of the names and digests of its files. Raises `AddressError`.
     """
-    found = files_below(remote, address)
+    found = files_below(remote, address, deep)
     names = sorted(found)
     with ThreadPoolExecutor(_AT_ONCE, "fetch") as threads:
+        fetched: list[Fetched] = []
         try:
-            fetched = []
             one_by_one = threads.map(lambda name: fetch(cache, remote, found[name].address, _quiet), names)
             for done, one in enumerate(one_by_one, 1):
                 fetched.append(one)
                 report(done, len(names))
         except BaseException:
             threads.shutdown(cancel_futures=True)
+            for one in fetched:
+                cache.release(one.sha256)
             raise
     digest = f"tree-{sha256_json([[name, one.sha256] for name, one in zip(names, fetched, strict=True)])}"
     cache.use(digest)

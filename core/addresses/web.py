@@ -7,6 +7,7 @@ where it is not the usual one) for which neither counts, as `nas.local,127.0.0.1
 
 import os
 import socket
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -17,10 +18,12 @@ import httpx
 from core.addresses.address import WEB
 from core.addresses.remote import AddressError, Changed, Interrupted, NotThere, RemoteFile
 from core.addresses.wording import explained
+from core.errors import reason_of
 
 TRUSTED = "MASKFLOW_TRUSTED_HOSTS"
 _MOST_REDIRECTS = 5
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+_FORBIDDEN = frozenset({402, 403, 407, 451})
 _NO_HEAD = frozenset({400, 403, 405, 501})
 _UNPACKED = {"Accept-Encoding": "identity"}  # lengths and ranges are those of the file
 
@@ -29,7 +32,10 @@ class Web:
     """A `Remote` that can only be read."""
 
     def __init__(self) -> None:
-        self._client = httpx.Client(timeout=_TIMEOUT, follow_redirects=False)
+        netrc = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
+        auth = httpx.NetRCAuth(str(netrc)) if netrc.is_file() else None
+        self._client = httpx.Client(timeout=_TIMEOUT, follow_redirects=False, auth=auth)
+        weakref.finalize(self, self._client.close)
 
     def info(self, address: str) -> RemoteFile:
         """See `Remote.info`."""
@@ -58,8 +64,12 @@ class Web:
             except httpx.HTTPError as error:
                 raise Interrupted(f"{file.address}: {error or type(error).__name__}") from None
 
-    def files(self, pattern: str) -> list[RemoteFile]:
-        """See `Remote.files`: the web has no folders."""
+    def below(self, folder: str) -> list[RemoteFile]:
+        """See `Remote.below`: the web has no folders."""
+        raise NotThere(f"{folder}: there is no such file")
+
+    def matching(self, pattern: str) -> list[RemoteFile]:
+        """See `Remote.matching`: the web has no patterns."""
         raise AddressError(f"{pattern}: the web has no folders and patterns; name each file")
 
     def write(self, made: Path, address: str) -> None:
@@ -73,7 +83,7 @@ class Web:
     @contextmanager
     def _answer(self, method: str, address: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
         """The answer after all redirects."""
-        url = httpx.URL(address)
+        url = _url(address, address)
         for _ in range(_MOST_REDIRECTS + 1):
             _check_host(address, url)
             request = self._client.build_request(method, url, headers=_UNPACKED | headers)
@@ -82,8 +92,8 @@ class Web:
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 raise Interrupted(f"{address}: {error or type(error).__name__}") from None
             try:
-                if answer.is_redirect:
-                    url = url.join(answer.headers["location"])
+                if answer.has_redirect_location:
+                    url = _url(address, answer.headers["location"], url)
                     continue
                 _check_status(address, answer)
                 yield answer
@@ -91,6 +101,16 @@ class Web:
             finally:
                 answer.close()
         raise AddressError(f"{address}: more than {_MOST_REDIRECTS} redirects")
+
+
+def _url(address: str, text: str, base: httpx.URL | None = None) -> httpx.URL:
+    """Raises `AddressError` for what is none."""
+    try:
+        url = httpx.URL(text) if base is None else base.join(text)
+        url.host.encode("idna")
+        return url
+    except (httpx.InvalidURL, ValueError) as error:  # UnicodeError is one
+        raise AddressError(f"{address}: it {'is' if base is None else 'leads to'} no address ({error})") from None
 
 
 class _Refused(AddressError):
@@ -111,7 +131,8 @@ def _check_status(address: str, answer: httpx.Response) -> None:
         raise Interrupted(f"{address}: the server has a fault (HTTP {status})")
     if status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
         raise Changed(f"{address}: it has become shorter")
-    raise _Refused(str(explained(address, PermissionError(f"HTTP {status}"))), status)
+    kind = "Unauthorized" if status == httpx.codes.UNAUTHORIZED else "Forbidden" if status in _FORBIDDEN else ""
+    raise _Refused(str(explained(address, OSError(f"{kind} HTTP status {status}".strip()))), status)
 
 
 def _described(address: str, answer: httpx.Response) -> RemoteFile:
@@ -135,7 +156,7 @@ def _check_host(address: str, url: httpx.URL) -> None:
         raise AddressError(f"{address}: {it} a {url.scheme}:// address; only https:// is followed, see {TRUSTED}")
     try:
         found = {str(one[4][0]) for one in socket.getaddrinfo(url.host, url.port or 443, type=socket.SOCK_STREAM)}
-    except OSError as error:
-        raise Interrupted(f"{address}: {url.host} cannot be found ({error.strerror or error})") from None
+    except (OSError, UnicodeError) as error:
+        raise Interrupted(f"{address}: {url.host} cannot be found ({reason_of(error)})") from None
     if not all(ip_address(one.partition("%")[0]).is_global for one in found):
         raise AddressError(f"{address}: {it} an address of a private network; see {TRUSTED}")

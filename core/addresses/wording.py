@@ -22,14 +22,15 @@ _CASES = (
      "no credentials were found: give {credentials}"),
     (r"permanentredirect|authorizationheadermalformed|wrong region|illegallocationconstraint|region is wrong",
      "it is in another region: set AWS_DEFAULT_REGION to that of the bucket"),
-    (r"invalidaccesskeyid|signaturedoesnotmatch|invalidtoken|401|unauthenticated|unauthorized",
+    (r"invalidaccesskeyid|signaturedoesnotmatch|invalidtoken|\b401\b|unauthenticated|unauthorized",
      "its credentials are refused: check {credentials}"),
-    (r"accessdenied|access denied|forbidden|403|permission", "no permission: check what {credentials} may do there"),
+    (r"accessdenied|access denied|forbidden|\b403\b|permission",
+     "no permission: check what {credentials} may do there"),
     (r"bad request", "it was refused without a reason: check {credentials}, whether they have expired, and the region"),
 )  # fmt: skip
 _TRANSIENT = re.compile(
-    r"timed? ?out|timeout|connection|incompleteread|payload|5\d\d|slowdown|internalerror|service ?unavailable|reset|"
-    r"eof|disconnected|broken pipe|endpoint",
+    r"timed? ?out|timeout|connection|incompleteread|payload|\b50[0234]\b|slowdown|internalerror|service ?unavailable|"
+    r"reset|\beof\b|disconnected|broken pipe|endpoint",
     re.IGNORECASE,
 )
 
@@ -41,6 +42,7 @@ def explained(address: str, error: BaseException) -> AddressError:
     if isinstance(error, FileNotFoundError):
         return NotThere(f"{address}: there is no such object, or no such bucket")
     text = f"{type(error).__name__}: {error}".replace(address, "").replace(address.partition("://")[2], "")
+    text = re.sub(r"https?://\S+", "", text)  # numbers in there say nothing
     credentials = _CREDENTIALS.get(protocol_of(address), "its credentials")
     for pattern, wording in _CASES:
         if re.search(pattern, text, re.IGNORECASE):

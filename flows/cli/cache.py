@@ -69,8 +69,10 @@ def prune(
         raise RefusedInput("name what to remove: --older-than 30d, --max-size 20G, --unused")
     old_s = None if older_than is None else _number("older_than", older_than, _SPANS, "12h, 30d or 8w")
     most = None if max_size is None else int(_number("max_size", max_size, _UNITS, "500M or 20G"))
+    if output is None and unused:
+        raise RefusedInput("--unused: name the output folder of a run; of what was fetched: --older-than, --max-size")
     if output is None:
-        return _prune_fetched(old_s, 0 if unused else most, yes)
+        return _prune_fetched(old_s, most, yes)
     items = list_items(output)
     chosen = choose(items, old_s, most, unused)
     table = Table("item", "size", "last used")

@@ -45,7 +45,7 @@ def run_flow(flow: Flow[..., Any], check: Callable[..., object], parameters: dic
         The exit code: 0 all done, 1 something failed, 130 cancelled.
 
     Raises:
-        RefusedInput: before any server or model is started, or, of a cluster, by the run.
+        RefusedInput: before any model is loaded, or, of a cluster, by the run.
     """
     for name in ("prefect.flows", "prefect._internal"):  # a lost server: reported below, in one line
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -40,7 +40,7 @@ def render(run: ItemRun, plan: Plan, tracked: Sequence[Outcome], style: Style) -
         what = {**wanted, "style": asdict(style) if wanted["annotated_video"] else asdict(Style())}
         request = {**source, "tracks": str(outcome.folder), "key": outcome.key, **what}
         items.append(Item(outcome.item.name, {"tracks": outcome.key, **what}, request, outcome.item.cost))
-    return run_about(run, RENDER, items, "drawing")
+    return run_about(run, RENDER, items, "drawing", tracked)
 
 
 def deliver_rendered(plan: Plan, store: RunStore, rendered: Sequence[Outcome]) -> dict[str, str]:

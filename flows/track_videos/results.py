@@ -46,13 +46,16 @@ def review_videos(run: ItemRun, plan: Plan, tracked: Sequence[Outcome]) -> list[
             request = {"name": name, "video": source_again(outcome), "tracks": str(outcome.folder)}
             inputs = {"name": name, "tracks": outcome.key}
             items.append(Item(outcome.item.name, inputs, request, outcome.item.cost))
-    return run_about(run, REVIEW, items, "review")
+    return run_about(run, REVIEW, items, "review", tracked)
 
 
-def run_about(run: ItemRun, stage: Stage, items: Sequence[Item], what: str) -> list[Outcome]:
+def run_about(
+    run: ItemRun, stage: Stage, items: Sequence[Item], what: str, tracked: Sequence[Outcome]
+) -> list[Outcome]:
     """Make items about tracked videos: at work they are called `VIDEO (what)`, in their outcomes as the videos."""
+    contents = {f"{one.item.name} ({what})": one.item.inputs["video"] for one in tracked if one.record is not None}
     named = [replace(item, name=f"{item.name} ({what})") for item in items]
-    made = run_items(run, stage, named, inputs=Files(run.store, "video"))
+    made = run_items(run, stage, named, inputs=Files(run.store, "video", contents))
     return [replace(one, item=item) for one, item in zip(made, items, strict=True)]
 
 

@@ -25,11 +25,10 @@ from tasks.crews.node import Node, topic_of
 from tasks.crews.slurm import slurm_cluster
 from tasks.devices.process import OnProgress
 from tasks.devices.slots import MAX_SLOTS
-from tasks.placement import Cluster, Placement
+from tasks.placement import CLUSTER, Cluster, Placement
 from tasks.server.address import is_loopback
 from tasks.store import RunStore
 
-CLUSTER = "cluster"
 _CONNECT_WITHIN_S = 20
 _COUNT_EVERY_S = 2.0
 _GONE = "the cluster's scheduler is gone; finished items are kept, run it again with a cluster that is up"

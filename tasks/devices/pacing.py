@@ -21,11 +21,14 @@ class Pacing:
         """A slot has been taken."""
         self._busy[slot] = (now_s, expected_s)
 
-    def ended(self, slot: Slot, now_s: float) -> None:
+    def ended(self, slot: Slot) -> None:
         """It is free again."""
-        began_s, expected_s = self._busy.pop(slot)
+        self._busy.pop(slot)
+
+    def learn(self, slot: Slot, expected_s: float, took_s: float) -> None:
+        """An item was made there: one that failed at once would make its device look fast."""
         if expected_s >= _LEAST_S:
-            latest = (now_s - began_s) / expected_s
+            latest = took_s / expected_s
             before = self._pace.get(slot.device_id, latest)
             self._pace[slot.device_id] = _NEW * latest + (1 - _NEW) * before
 

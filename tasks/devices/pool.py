@@ -74,6 +74,10 @@ class HeldSlot:
         """
         return self.slots.make_item(self.slot, *arguments)
 
+    def learn(self, expected_s: float, took_s: float) -> None:
+        """An item was made: what it took says how fast the device is."""
+        self.slots.learn(self.slot, expected_s, took_s)
+
 
 def threads_each(slots: int, items: int | None) -> int:
     """Threads for each worker: this host's cores, shared by as many workers as can be busy at once."""
@@ -138,8 +142,13 @@ class DeviceSlots:
             yield HeldSlot(self, lease.slot)
         finally:
             with self._changed:
-                self._pacing.ended(lease.slot, time.monotonic())
+                self._pacing.ended(lease.slot)
             self._give_back(lease)
+
+    def learn(self, slot: Slot, expected_s: float, took_s: float) -> None:
+        """See `HeldSlot.learn`."""
+        with self._changed:
+            self._pacing.learn(slot, expected_s, took_s)
 
     def make_item(self, slot: Slot, *arguments: Any) -> dict[str, Any]:
         """See `HeldSlot.make_item`."""
@@ -157,6 +166,7 @@ class DeviceSlots:
             heapq.heappush(self._waiting, ticket)
         try:
             while not self.closed:
+                self._let_go()
                 lease = self._take(ticket)
                 if lease is not None:
                     return lease
@@ -188,8 +198,11 @@ class DeviceSlots:
                 before = sorted(one for one in self._waiting if one < ticket)
                 if any(self._pacing.best(-cost, there, now_s) is not None for cost, _ in before):
                     return None
-            while (slot := self._pacing.best(-ticket[0], there, now_s)) is not None:
+            while True:
                 with self._changed:
+                    slot = self._pacing.best(-ticket[0], there, now_s)
+                    if slot is None:
+                        return None
                     lease = kept.get(slot)
                     if lease is not None:
                         self._kept.remove(lease)
@@ -198,7 +211,6 @@ class DeviceSlots:
                 if lease is not None:
                     return lease
                 there.remove(slot)
-            return None
 
     def _try(self, slot: Slot) -> _Lease | None:
         lock = try_lock(slot.name)
@@ -230,6 +242,14 @@ class DeviceSlots:
                 self._changed.notify_all()
                 return
         self._release(lease)
+
+    def _let_go(self) -> None:
+        """Give back slots that were kept, and that nobody who waits wants."""
+        with self._changed:
+            old = [one for one in self._kept if time.monotonic() - one.since_s >= 2 * _KEEP_S]
+            self._kept = [one for one in self._kept if one not in old]
+        for lease in old:
+            self._release(lease)
 
     def _drop_kept(self) -> list[_Lease]:
         kept, self._kept = self._kept, []

@@ -219,7 +219,10 @@ def _serve(folder: Path, port: int, starting_lock: int) -> None:
 
 def _wait_until_unused(folder: Path) -> None:
     """Until no run has used the server for some time; then none can begin to, until this process has ended."""
-    keep_s = float(os.environ.get(KEEP_VARIABLE, _KEEP_S))
+    try:
+        keep_s = float(os.environ.get(KEEP_VARIABLE, _KEEP_S))
+    except ValueError:
+        keep_s = _KEEP_S
     users = (folder / "users").open("w")
     _held.append(users)
     used_s = time.monotonic()

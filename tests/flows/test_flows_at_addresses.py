@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,8 +95,6 @@ def test_one_host_is_killed_and_another_goes_on(bucket: str, tmp_path: Path, mon
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     there = len(delivered())
-    time.sleep(0.5)
-    assert there < 4
     other_machine(tmp_path / "second", monkeypatch)
     done = run_case(case, place, f"{bucket}/inputs", output)
     assert f"track: {there} of 4 items were there already" in done.err
@@ -139,7 +136,7 @@ def test_what_cannot_be_delivered_fails_alone_and_comes_later(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["s3://no-such-bucket-anywhere/*.mp4"], "nothing there matches this pattern"),
+        (["s3://no-such-bucket-anywhere/*.mp4"], "there is no such object, or no such bucket"),
         (["ftp://example.org/a.mp4"], "s3://, gs://, az://, https://, hf://"),
         (["http://example.org/a.mp4"], "only https:// is followed"),
         (["https://u:hidden-word@example.org/a.mp4"], "an address without credentials"),

@@ -288,3 +288,49 @@ def test_silence_is_explained(tmp_path: Path, warnings: list[str], monkeypatch: 
     monkeypatch.setattr(stage_run, "_SILENCE_S", 0.3)
     _run(tmp_path, [_item("a")], {"a": lambda orders, settled: threading.Timer(1.0, _done, (orders, settled)).start()})
     assert "stage test: 1 items are not done" in warnings[0]
+
+
+def test_what_goes_on_from_an_input_that_cannot_be_read_fails_with_it(tmp_path: Path) -> None:
+    def prepare(item: Item, report: Progress) -> Item:
+        if item.name == "first":
+            raise BadMedia("broken")
+        return item
+
+    first = _item("first")
+    second = _item("second", first)
+    found = _run(tmp_path, [second, first, _item("third", second), _item("other")], prepare=prepare)
+    assert [found[name].reason for name in ("first", "second", "third", "other")] == [
+        "broken",
+        "not tried, because it goes on from first",
+        "not tried, because it goes on from second",
+        None,
+    ]
+
+
+def test_a_cancelled_run_ends_although_items_wait_for_others_that_have_not_been_read(tmp_path: Path) -> None:
+    crew = _Crew({})
+
+    def prepare(item: Item, report: Progress) -> Item:
+        if item.name == "last":
+            crew.close()
+        elif item.name != "second":
+            for _ in range(1000):
+                report(0, None)
+                threading.Event().wait(0.01)
+        return item
+
+    first = _item("first")
+    names = [_item(name) for name in "abcdefgh"]
+    items = [_item("second", first), *names, first, replace(_item("last"), cost=2.0)]
+    found = _run(tmp_path, items, prepare=prepare, crew=crew)
+    assert found["second"].record is None
+    assert found["first"].reason == "the run was cancelled"
+
+
+def test_a_chain_of_a_thousand_items_that_are_there(tmp_path: Path) -> None:
+    items: list[Item] = []
+    for number in range(1000):
+        items.append(_item(f"window {number}", items[-1] if items else None))
+    crew = _Crew({}, slots=1)
+    outcomes = StageRun(RunStore(tmp_path), crew, STAGE, items, _quick(), RunMode()).finish()
+    assert [one.reason for one in outcomes] == [None] * 1000

@@ -4,6 +4,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from remote_servers import WebServer, web_server
 
 from core.addresses.cache import FetchCache
 from core.addresses.fetching import Fetched, fetch
-from core.addresses.remote import AddressError
+from core.addresses.remote import AddressError, RemoteFile
 from core.addresses.web import TRUSTED, Web
 
 DATA = os.urandom(3 * 2**20)
@@ -159,3 +160,46 @@ def test_a_cancelled_run_ends_it(server: WebServer, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         fetch(_cache(tmp_path), Web(), f"{server.url}/a.mp4", stop)
     assert _cache(tmp_path).objects() == []
+
+
+@pytest.mark.parametrize(
+    "address", ["https://h:80a/x", "https://a..b/x", "https://[1/x", "https://exa mple.org/x", "https://%/x"]
+)
+def test_what_is_no_address_is_an_error_of_its_item(address: str, tmp_path: Path) -> None:
+    with pytest.raises(AddressError, match=r"^https://"):
+        fetch(_cache(tmp_path), Web(), address, lambda done, expected: None, pause=lambda _: None)
+
+
+def test_a_redirect_to_nowhere_is_an_error(server: WebServer, tmp_path: Path) -> None:
+    server.redirects["/odd"] = "https://h:80a/x"
+    with pytest.raises(AddressError, match=r"Invalid URL in location header|it leads to no address"):
+        _fetch(_cache(tmp_path), server, "/odd")
+
+
+def test_more_than_was_promised_ends(server: WebServer, tmp_path: Path) -> None:
+    class Liar(Web):
+        def info(self, address: str) -> RemoteFile:
+            return replace(super().info(address), size=5)
+
+    with pytest.raises(AddressError, match="it changed 3 times while it was read"):
+        fetch(_cache(tmp_path), Liar(), f"{server.url}/a.mp4", lambda done, expected: None, pause=lambda _: None)
+
+
+def test_what_storage_says_of_md5_may_be_no_md5(server: WebServer, tmp_path: Path) -> None:
+    class Encrypted(Web):
+        def info(self, address: str) -> RemoteFile:
+            return replace(super().info(address), md5="0" * 32)
+
+    found = fetch(_cache(tmp_path), Encrypted(), f"{server.url}/a.mp4", lambda done, expected: None)
+    _is(found, DATA)
+
+
+def test_a_password_comes_from_the_usual_file(
+    server: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.password = "robot:word"
+    with pytest.raises(AddressError, match=r"its credentials are refused: check a \.netrc file"):
+        _fetch(_cache(tmp_path), server)
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login robot password word\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    _is(_fetch(_cache(tmp_path), server), DATA)

@@ -19,10 +19,14 @@ def test_what_was_written_is_read_listed_and_removed(bucket: str, tmp_path: Path
     (tmp_path / "a.mp4").write_bytes(DATA)
     for name in ("day/a.mp4", "day/b.mp4", "day/c.txt", "night/a.mp4"):
         store.write(tmp_path / "a.mp4", f"{bucket}/{name}")
-    assert [one.address for one in store.files(f"{bucket}/day/*.mp4")] == [f"{bucket}/day/a.mp4", f"{bucket}/day/b.mp4"]
-    assert [one.address for one in store.files(f"{bucket}/night/")] == [f"{bucket}/night/a.mp4"]
-    assert len(store.files(f"{bucket}/**/*.mp4")) == 3
-    assert store.files(f"{bucket}/nothing/*.mp4") == []
+    assert [one.address for one in store.matching(f"{bucket}/day/*.mp4")] == [
+        f"{bucket}/day/a.mp4",
+        f"{bucket}/day/b.mp4",
+    ]
+    assert [one.address for one in store.below(f"{bucket}/night/")] == [f"{bucket}/night/a.mp4"]
+    assert len(store.matching(f"{bucket}/**/*.mp4")) == 3
+    assert store.below(f"{bucket}/nothing") == []
+    assert store.matching(f"{bucket}/nothing/*.mp4") == []
     file = store.info(f"{bucket}/day/a.mp4")
     assert (file.size, bool(file.version)) == (len(DATA), True)
     found = fetch(FetchCache(tmp_path / "cache", 2**40), store, file.address, lambda done, expected: None)

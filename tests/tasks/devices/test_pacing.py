@@ -14,7 +14,7 @@ _SLOW = 4.0
 def _makespan_s(seconds: list[float], slots: dict[Slot, float]) -> float:
     """What a run takes whose items are given out as `DeviceSlots` does; the slots' own pace is learnt on the way."""
     pacing, waiting, free = Pacing(), sorted(seconds, reverse=True), list(slots)
-    at_work: list[tuple[float, Slot]] = []
+    at_work: list[tuple[float, Slot, float]] = []
     now_s = 0.0
     while waiting or at_work:
         for one in list(waiting):
@@ -23,10 +23,11 @@ def _makespan_s(seconds: list[float], slots: dict[Slot, float]) -> float:
                 waiting.remove(one)
                 free.remove(slot)
                 pacing.began(slot, one, now_s)
-                heapq.heappush(at_work, (now_s + one * slots[slot], slot))
+                heapq.heappush(at_work, (now_s + one * slots[slot], slot, one))
         assert at_work, "nothing is made, and items wait"
-        now_s, slot = heapq.heappop(at_work)
-        pacing.ended(slot, now_s)
+        now_s, slot, one = heapq.heappop(at_work)
+        pacing.learn(slot, one, one * slots[slot])
+        pacing.ended(slot)
         free.append(slot)
     return now_s
 
@@ -47,14 +48,12 @@ def test_a_slow_device_does_not_get_the_last_long_item(seconds: list[float]) -> 
 
 def test_an_item_waits_for_a_faster_slot_only_where_that_is_sooner() -> None:
     pacing, fast, slow = Pacing(), Slot(0, 0), Slot(1, 0)
-    pacing.began(fast, 10, 0)
-    pacing.ended(fast, 10)
-    pacing.began(slow, 10, 0)
-    pacing.ended(slow, 40)
+    pacing.learn(fast, 10, 10)
+    pacing.learn(slow, 10, 40)
     pacing.began(fast, 10, 40)
     assert pacing.best(10, [slow], 45) is None  # in 5 s and 10 more on the fast one, in 40 here
     assert pacing.best(10, [slow], 40) is None
-    pacing.ended(fast, 50)
+    pacing.ended(fast)
     pacing.began(fast, 100, 50)
     assert pacing.best(10, [slow], 51) == slow
     assert pacing.best(10, [slow, fast], 51) == fast
