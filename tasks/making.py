@@ -32,6 +32,8 @@ from tasks.store import RunStore
 BATCH_S = 10.0
 """A task takes no further item of its batch after so long: the rest is given to whichever slot is free."""
 _TRIES = 3
+_NAMED = 8  # so many items of a task each have lines of their own in the log
+Log = logging.Logger | logging.LoggerAdapter[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,26 +99,34 @@ def make_items(orders: list[Order], stage: Stage) -> State[list[Made]]:
     return Completed(data=made)
 
 
-def _make_in_turn(
-    here: HostContext, held: HeldSlot, stage: Stage, orders: Sequence[Order], log: "logging.LoggerAdapter[Any] | Any"
-) -> list[Made]:
+def _make_in_turn(here: HostContext, held: HeldSlot, stage: Stage, orders: Sequence[Order], log: Log) -> list[Made]:
     device = f"{here.host} {held.slot.device}".lstrip()
-    log.info("[%s] Processing: %s", device, batch_name(orders))
+    few = len(orders) <= _NAMED
+    if not few:
+        log.info("[%s] Processing: %s", device, batch_name(orders))
     began_s = time.monotonic()
     made: list[Made] = []
     for order in orders:
         if made and time.monotonic() - began_s > BATCH_S:
             break
-        made.append(_there(here.store, stage, order) or _make(here, held, stage, order, device, log))
+        if few:
+            log.info("[%s] Processing: %s", device, one_line(order.name))
+        one = _there(here.store, stage, order) or _make(here, held, stage, order, device, log)
+        made.append(one)
+        if few and one.record is not None:
+            _log_completed(stage, order, one.record, device, log)
     done = [order for order, one in zip(orders, made, strict=False) if one.record is not None]
-    if done:
+    if done and not few:
         log.info("[%s] ✓ Completed: %s", device, batch_name(done))
-    if len(orders) == 1 and (record := made[0].record) is not None and not made[0].cached:
-        ran = record.get("ran", {})
-        described = stage.describe({name: value for name, value in record.items() if name != "ran"})
-        for line in [*described, *(f"out of memory: {note}" for note in ran.get("out_of_memory", []))]:
-            log.info("[%s]   - %s", device, one_line(line))
     return made
+
+
+def _log_completed(stage: Stage, order: Order, record: dict[str, Any], device: str, log: Log) -> None:
+    log.info("[%s] ✓ Completed: %s", device, one_line(order.name))
+    described = stage.describe({name: value for name, value in record.items() if name != "ran"})
+    notes = record.get("ran", {}).get("out_of_memory", [])
+    for line in [*described, *(f"out of memory: {note}" for note in notes)]:
+        log.info("[%s]   - %s", device, one_line(line))
 
 
 def _make(
@@ -125,7 +135,7 @@ def _make(
     stage: Stage,
     order: Order,
     device: str,
-    log: "logging.LoggerAdapter[Any] | Any",
+    log: Log,
 ) -> Made:
     """One item; a worker that dies is a failed try, worth another."""
     shown, folder = one_line(order.name), here.store.item_folder(stage.task_name, order.key)

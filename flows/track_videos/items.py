@@ -8,7 +8,7 @@ from typing import Any
 
 from core.addresses.address import as_address
 from core.addresses.remote import AddressError
-from core.errors import MaskflowError, reason_of
+from core.errors import MaskflowError, RefusedInput, reason_of
 from core.formats.detections_jsonl import write_detections
 from core.formats.exchange.model import VideoResults
 from core.models.spec import ModelSpec
@@ -79,6 +79,8 @@ def _write_detections(store: RunStore, found: VideoResults) -> Path:
 
 def _missing(video: str, error: Exception) -> str:
     """The reason; of a path that does not exist also where it was looked for: runs may start on other machines."""
+    if isinstance(error, RefusedInput):
+        return f"not accepted: {error.accepted}"
     if not isinstance(error, FileNotFoundError):
         return reason_of(error)
     place = "" if Path(video).is_absolute() else f" in {Path.cwd()}"

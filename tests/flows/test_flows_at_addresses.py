@@ -53,11 +53,10 @@ def _serve(web: WebServer, place: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ranges", [True, False])
-def test_from_the_web_with_everything_that_goes_wrong_there(ranges: bool, web: WebServer, tmp_path: Path) -> None:
+def test_from_the_web_with_everything_that_goes_wrong_there(web: WebServer, tmp_path: Path) -> None:
     case = make_case("track-videos", tmp_path / "inputs")
     _serve(web, tmp_path / "inputs")
-    web.faults.ranges = ranges
+    web.faults.ranges = False
     web.faults.cut_after, web.faults.cuts, web.faults.errors = 3000, 3, 2
     web.change_after["/clip1.mp4"] = web.files["/clip1.mp4"]
     (tmp_path / "list.txt").write_text("".join(f"{web.url}/clip{n}.mp4\n" for n in (0, 1, 2, 3, 9)))
@@ -136,7 +135,7 @@ def test_what_cannot_be_delivered_fails_alone_and_comes_later(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["s3://no-such-bucket-anywhere/*.mp4"], "there is no such object, or no such bucket"),
+        (["s3://no-such-bucket-anywhere/*.mp4"], "nothing there matches this pattern"),
         (["ftp://example.org/a.mp4"], "s3://, gs://, az://, https://, hf://"),
         (["http://example.org/a.mp4"], "only https:// is followed"),
         (["https://u:hidden-word@example.org/a.mp4"], "an address without credentials"),

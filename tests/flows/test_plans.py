@@ -31,7 +31,7 @@ def _seconds(text: str) -> float:
 @pytest.mark.slow
 def test_a_plan_beside_the_run(tmp_path: Path, make_video: MakeVideo) -> None:
     for number in range(6):
-        make_video(tmp_path / "clips" / f"{number}.mp4", frames=120 + 60 * number, seed=number)
+        make_video(tmp_path / "clips" / f"{number}.mp4", frames=40 + 20 * number, seed=number)
     first = _run(tmp_path, "--plan")
     assert first.code == 0, first.err
     assert "6 items to do, 0 are there already" in first.out

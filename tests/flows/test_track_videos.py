@@ -395,10 +395,12 @@ def test_videos_by_name_a_part_of_them_and_what_comes_out(tmp_path: Path, make_v
     again = maskflow("track-videos", tmp_path / "walks", "--text-prompt", "blue", "--output-jsonl", output)
     assert "results.jsonl held results of 'red' (" in " ".join(again.err.split())
     missing = maskflow(
-        "track-videos", "https://a.example/b.mp4", "c.mp4", "--text-prompt", "red", "--output-jsonl", output
+        "track-videos", "ftp://a.example/b.mp4", "c.mp4", "--text-prompt", "red", "--output-jsonl", output
     )
     assert missing.code == 1
-    assert "addresses are not fetched: download it" in missing.out
+    assert "not accepted: a path, or an address with s3://, gs://, az://, https://, hf://" in " ".join(
+        missing.out.split()
+    ), missing.out
     assert f"no such file or directory (looked for in {Path.cwd()} on {socket.gethostname()})" in missing.out
 
 
