@@ -22,7 +22,7 @@ from core.addresses.publishing import check_writable_address
 from core.addresses.remote import AddressError
 from core.errors import RefusedInput
 from core.progress import Progress
-from tasks.inputs import brought
+from tasks.elsewhere import begin_run, brought
 
 P = ParamSpec("P")
 Plan = TypeVar("Plan")
@@ -69,6 +69,7 @@ def once_a_run(
             if made is not None and made[0] is plan:
                 found: Plan = made[1]
                 return found
+            begin_run()
             bound = signature(check).bind(*args, **kwargs)
             for name, value in bound.arguments.items():
                 if isinstance(value, Path) and is_address(value):

@@ -16,8 +16,8 @@ from core.store.cache import mark_used
 from core.text import one_line
 from tasks.batches import ReadyItems
 from tasks.crews.crew import Crew
+from tasks.elsewhere import sources_in
 from tasks.estimates.predicting import Predictor
-from tasks.inputs import sources_in
 from tasks.items import Item, Made, Order, Outcome, Stage, item_key
 from tasks.making import make_items
 from tasks.preparing import CANCELLED, Inputs, Preparation, Prepared, RunMode, remove

@@ -23,7 +23,7 @@ from core.video.video_paths import VIDEO_SUFFIXES
 from flows.annotate_long_video.options import Windows
 from flows.checking import once_a_run
 from flows.options import Devices, Execution, Models, place
-from tasks.inputs import origin_of, videos_at
+from tasks.elsewhere import origin_of, videos_at
 from tasks.placement import Placement
 from tasks.store import check_writable
 

@@ -14,7 +14,7 @@ from core.errors import RefusedInput
 from core.store.cache import CachedItem, choose, list_items, remove
 from flows.cli.console import open_console
 from flows.cli.paths import HomePath
-from tasks.inputs import fetch_cache
+from tasks.elsewhere import fetch_cache
 
 app = App(name="cache", help="List and remove what runs keep to go on from, and what was fetched.", help_epilogue="")
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}

@@ -41,8 +41,8 @@ from flows.reconstruct_windows.windows import (
     plan_windows,
 )
 from tasks.cancellation import how_to_cancel
+from tasks.elsewhere import origin_of
 from tasks.ending import RunEnded
-from tasks.inputs import origin_of
 from tasks.items import run_name
 from tasks.reporting.delivery import deliverable
 from tasks.reporting.summary import publish

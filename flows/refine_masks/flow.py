@@ -22,8 +22,9 @@ from flows.refine_masks.plan import Plan, check
 from flows.refine_masks.results import make_report, note_failures, scene_line, summarise_run
 from tasks.cancellation import how_to_cancel
 from tasks.devices.slots import MAX_SLOTS
+from tasks.elsewhere import origin_of
 from tasks.ending import RunEnded
-from tasks.inputs import origin_of, read_files
+from tasks.inputs import read_files
 from tasks.items import Stage, run_name
 from tasks.reporting.delivery import deliverable
 from tasks.reporting.summary import publish

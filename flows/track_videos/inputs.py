@@ -13,7 +13,7 @@ from core.formats.exchange.sources import Sources
 from core.formats.video_list import named_videos, read_video_list
 from core.video.video_paths import pair_up, path_parts
 from flows.checking import here
-from tasks.inputs import note_unreadable, videos_at
+from tasks.elsewhere import note_unreadable, videos_at
 
 
 def listed_videos(names: Sequence[str] | None, file: Path | None) -> list[str]:

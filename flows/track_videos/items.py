@@ -14,7 +14,8 @@ from core.formats.exchange.model import VideoResults
 from core.models.spec import ModelSpec
 from core.store.digests import sha256_file
 from flows.track_videos.plan import Plan
-from tasks.inputs import look, source_of
+from tasks.elsewhere import look
+from tasks.inputs import source_of
 from tasks.items import Item, Outcome
 from tasks.store import RunStore
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import MaskflowError
-from tasks.inputs import bring, fetch_cache
+from tasks.elsewhere import bring, fetch_cache
 from tasks.items import Order
 from tasks.store import KEY_LENGTH, RunStore
 

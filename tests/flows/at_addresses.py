@@ -8,7 +8,7 @@ from running import Done, maskflow
 
 from benchmarks.injection_flows import Case
 from core.addresses.cache import FOLDER_VARIABLE
-from tasks.inputs import _seen, fetch_cache
+from tasks.elsewhere import begin_run, fetch_cache
 
 _COMPARED = {".jsonl", ".json", ".npz", ".pth", ".png", ".bin", ".ply", ".txt", ".csv"}
 
@@ -18,7 +18,7 @@ def other_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     monkeypatch.setenv(FOLDER_VARIABLE, str(folder / "fetched"))
     fetch_cache.cache_clear()
-    _seen.clear()
+    begin_run()
 
 
 def upload(folder: Path, address: str) -> None:
