@@ -104,6 +104,10 @@ class StageRun:
 
     def _add(self, place: int, prepared: Prepared | str) -> None:
         """An item whose inputs are known: it is made, unless another is the same or has to be done before it."""
+        if place in self._outcomes:  # given up meanwhile
+            if isinstance(prepared, Prepared):
+                self._inputs.release(prepared.item)
+            return
         if isinstance(prepared, str):
             self._fail(place, prepared)
             return
