@@ -1,7 +1,7 @@
 """What was planned beside what it took: `python -m benchmarks.planning`.
 
-Each flow once, so that this machine knows something of it, then a plan for another output folder and the run itself,
-on one slot and on two. `--defaults` writes what the first runs took to `tasks/estimates/measured.json`, which is used
+Each flow once on one slot and on two, so that this machine knows something of it, then a plan for another output folder
+and the run itself. `--defaults` writes what the first runs took to `tasks/estimates/measured.json`, which is used
 where a machine knows nothing yet.
 """
 
@@ -22,6 +22,7 @@ from benchmarks.injection_flows import FLOWS, Case, make_case
 from tasks.estimates.history import Timings
 
 _SAMPLES = 12
+_TRACK = ["track-videos", "--text-prompt", "red object", "--num-workers"]
 
 
 def _command(folder: Path, words: list[str]) -> tuple[str, float]:
@@ -101,25 +102,22 @@ def main() -> None:
         _other_clips(folder / "first", 100, 4)
         _other_clips(folder / "second", 200, 8)
         cases = {flow: make_case(flow, folder / flow) for flow in FLOWS}
-        commands = {flow: _words(case, folder / f"{flow}-first", 2) for flow, case in cases.items()}
-        track = ["track-videos", "--text-prompt", "red object", "--num-workers", "2"]
-        commands["track-videos, other clips"] = [
-            *track,
-            str(folder / "first"),
-            "--output-jsonl",
-            str(folder / "f/r.jsonl"),
-        ]
-        for words in commands.values():
-            _command(folder, words)
+
+        def words(flow: str, name: str, slots: int) -> list[str]:
+            if flow in cases:
+                return _words(cases[flow], folder / f"{flow}-{name}-{slots}", slots)
+            clips, results = folder / name, folder / f"{flow}-{name}-{slots}" / "r.jsonl"
+            return [*_TRACK, str(slots), str(clips), "--output-jsonl", str(results)]
+
+        flows = (*FLOWS, "track-videos, other clips")
+        for flow in flows:
+            for slots in (1, 2):
+                _command(folder, words(flow, "first", slots))
         if given.defaults:
             _write_defaults(folder)
-        for flow in commands:
+        for flow in flows:
             for slots in (1, 2):
-                out = folder / f"{flow}-{slots}"
-                again = _words(cases[flow], out, slots) if flow in cases else [
-                    *track[:-1], str(slots), str(folder / "second"), "--output-jsonl", str(out / "r.jsonl"),
-                ]  # fmt: skip
-                _row(folder, f"{flow}, {slots}", again, out)
+                _row(folder, f"{flow}, {slots}", words(flow, "second", slots), folder / f"{flow}-second-{slots}")
 
 
 def _row(folder: Path, name: str, words: list[str], out: Path) -> None:
@@ -140,7 +138,7 @@ def _write_defaults(folder: Path) -> None:
     seen = Timings.model_validate_json((folder / "cache" / "maskflow" / "timings.json").read_bytes())
     few = Timings(
         samples={stage: samples[-_SAMPLES:] for stage, samples in sorted(seen.samples.items())},
-        runs={flow: runs[-1:] for flow, runs in sorted(seen.runs.items())},
+        runs={flow: runs[-2:] for flow, runs in sorted(seen.runs.items())},
     )
     target = Path(__file__).parents[1] / "tasks" / "estimates" / "measured.json"
     target.write_text(few.model_dump_json() + "\n", encoding="utf-8")

@@ -99,7 +99,7 @@ def plan_stage(
     history: History,
 ) -> list[Item]:
     """Add a stage to the plan; its items that are to do."""
-    predictor = Predictor(history, stage)
+    predictor = Predictor(history, stage, len(plan.devices))
     to_do = [item for item, one in zip(items, known, strict=True) if isinstance(one, Prepared) and one.found is None]
     cached = sum(isinstance(one, Prepared) and one.found is not None for one in known)
     each = [predictor.predict(item) for item in to_do]
@@ -131,7 +131,7 @@ def stage_makespan_s(predictor: Predictor, items: Sequence[Item], devices: Seque
 
 def plan_what_follows(plan: RunPlan, stage: Stage, to_do: Sequence[Item], history: History) -> None:
     """Add what a run does after a stage, scaled by how much that has to do."""
-    run = history.run_like(plan.flow, run_kind(to_do[0]))
+    run = history.run_like(plan.flow, run_kind(to_do[0]), len(plan.devices))
     if run is None or stage.task_name not in run.stages:
         return
     names = list(run.stages)

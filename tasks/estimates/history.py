@@ -27,6 +27,7 @@ class Sample(BaseModel):
     Attributes:
         kind: see `Item.kind`.
         device: what it ran on, see `Slot.device_id`.
+        slots: of its run; items made beside each other share cores and memory, and take longer.
         cost: its expected work, see `Item.cost`.
         seconds: it took.
         host_mib: peak memory of its worker.
@@ -37,6 +38,7 @@ class Sample(BaseModel):
     model_config = ConfigDict(frozen=True)
     kind: tuple[str, ...]
     device: str
+    slots: int
     cost: float
     seconds: float
     host_mib: float
@@ -60,11 +62,13 @@ class RunTotals(BaseModel):
 
     Attributes:
         kind: see `tasks.planning.run_kind`.
+        slots: it had; each starts a worker.
         outside_s: to start workers, and in between.
     """
 
     model_config = ConfigDict(frozen=True)
     kind: tuple[str, ...]
+    slots: int
     stages: dict[str, StageTotals]
     outside_s: float
 
@@ -92,18 +96,19 @@ class History:
         """Of a stage, made where we measured."""
         return _shipped().samples.get(stage.task_name, [])
 
-    def run_like(self, flow: str, kind: tuple[str, ...]) -> RunTotals | None:
+    def run_like(self, flow: str, kind: tuple[str, ...], slots: int) -> RunTotals | None:
         """The latest run of a flow that is most like this one; of this machine, if there is any."""
         runs = self._known.runs.get(flow) or _shipped().runs.get(flow, [])
-        return max(reversed(runs), key=lambda run: _alike(run.kind, kind), default=None)
+        return max(reversed(runs), key=lambda run: (_alike(run.kind, kind), run.slots == slots), default=None)
 
-    def note(self, stage: Stage, outcome: Outcome) -> None:
-        """Remember what an item took; nothing of one that failed or was there already."""
+    def note(self, stage: Stage, outcome: Outcome, slots: int) -> None:
+        """Remember what an item took in a run of so many slots; nothing of one that failed or was there already."""
         ran, item = outcome.ran, outcome.item
         if not outcome.cached and outcome.record is not None and "seconds" in ran:
             sample = Sample(
                 kind=item.kind,
                 device=str(ran.get("device", "cpu")),
+                slots=slots,
                 cost=item.cost,
                 seconds=float(ran["seconds"]),
                 host_mib=float(ran.get("host_peak_mib") or 0.0),

@@ -29,9 +29,10 @@ class Prediction:
 
 
 class Predictor:
-    """Predicts the items of one stage."""
+    """Predicts the items of one stage, in a run of so many slots."""
 
-    def __init__(self, history: History, stage: Stage) -> None:
+    def __init__(self, history: History, stage: Stage, slots: int) -> None:
+        self._slots = slots
         self._own = history.samples(stage)
         self._shipped = history.shipped_samples(stage)
         self._lines: dict[tuple[tuple[str, ...], str | None], _Line | None] = {}
@@ -39,7 +40,8 @@ class Predictor:
     def predict(self, item: Item, device: str | None = None) -> Prediction:
         """What `item` will need, on any device or, where something is known of that, on this one.
 
-        From the samples that are most like it: of the same `kind`, or of as long a beginning of it as there are any of.
+        From the samples that are most like it: of the same `kind`, or of as long a beginning of it as there are any of;
+        of these, those of runs with as many slots, where there are any.
         """
         kind = item.kind
         for on in (device, None) if device is not None else (None,):
@@ -56,7 +58,8 @@ class Predictor:
                 for one in self._own or self._shipped
                 if one.kind[: len(kind)] == kind and device in (None, one.device)
             ]
-            self._lines[kind, device] = _Line.through(alike) if alike else None
+            beside_as_many = [one for one in alike if one.slots == self._slots]
+            self._lines[kind, device] = _Line.through(beside_as_many or alike) if alike else None
         return self._lines[kind, device]
 
 

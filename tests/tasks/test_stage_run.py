@@ -105,7 +105,7 @@ def _run(
     crew: _Crew | None = None,
 ) -> dict[str, Outcome]:
     crew = crew or _Crew(behaviours or {})
-    predictor = Predictor(History(), STAGE)
+    predictor = Predictor(History(), STAGE, 1)
     run = StageRun(RunStore(tmp_path), crew, STAGE, items, predictor, RunMode(), settled, _Inputs(prepare))
     outcomes = run.finish()
     assert [one.item.name for one in outcomes] == [one.name for one in items]
@@ -242,8 +242,8 @@ def test_a_cancelled_run_ends_although_inputs_are_still_being_read(tmp_path: Pat
 def _quick() -> Predictor:
     """Of a stage whose items take a hundredth of a second."""
     history = History()
-    history.note(STAGE, Outcome(_item("earlier"), Path(), {}, False, None, {"seconds": 0.01}))
-    return Predictor(history, STAGE)
+    history.note(STAGE, Outcome(_item("earlier"), Path(), {}, False, None, {"seconds": 0.01}), 1)
+    return Predictor(history, STAGE, 1)
 
 
 def test_what_a_task_did_not_try_is_given_out_again(tmp_path: Path) -> None:
