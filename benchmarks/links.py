@@ -24,7 +24,8 @@ _BYTES_PER_S = 20e6
 _PIECE = 2**16
 _VIDEOS, _FRAMES, _SIZE = 8, 150, 30_000_000
 _ONE_AFTER_ANOTHER = (
-    "import tasks.inputs, tasks.preparing; tasks.inputs._AHEAD = 1; tasks.preparing._AT_ONCE = 1; "
+    "import tasks.inputs as inputs; enter = inputs._Ahead.enter; inputs._AHEAD = 1; "
+    "inputs._Ahead.enter = lambda ahead, size, least, waiting: enter(ahead, size, 1, waiting); "
     "from flows.cli.main import main; main()"
 )
 
