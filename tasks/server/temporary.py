@@ -114,7 +114,7 @@ def _temporary_server() -> str:
 def _use_server() -> None:
     """Become one of the server's users, until this process ends."""
     if not _held:
-        users = (_folder() / "users").open("w")
+        users = os.open(_folder() / "users", os.O_WRONLY | os.O_CREAT, 0o600)
         fcntl.flock(users, fcntl.LOCK_SH)  # waits for a server that is just ending
         _held.append(users)
 
