@@ -69,6 +69,7 @@ class _Line:
 
     start_s: float
     rate: float
+    largest_cost: float
     host_mib: float
     gpu_mib: float | None
     bytes_per_cost: float
@@ -96,9 +97,14 @@ class _Line:
             start_s = mean_s
         gpu = [one.gpu_mib for one in samples if one.gpu_mib is not None]
         size = sum(one.output_bytes for one in samples) / max(1e-9, sum(one.cost for one in samples))
-        return cls(start_s, rate, max(one.host_mib for one in samples), max(gpu) if gpu else None, size)
+        largest = max(one.cost for one in samples)
+        return cls(start_s, rate, largest, max(one.host_mib for one in samples), max(gpu) if gpu else None, size)
 
     def at(self, cost: float, measured: bool) -> Prediction:
         """Of an item of that cost."""
         seconds = self.start_s + self.rate * cost
+        if (
+            self.rate == 0.0 and cost > self.largest_cost > 0
+        ):  # that small ones took the same says nothing of large ones
+            seconds *= cost / self.largest_cost
         return Prediction(seconds, self.host_mib, self.gpu_mib, self.bytes_per_cost * cost, measured)

@@ -62,6 +62,14 @@ def test_the_most_similar_items_count() -> None:
     assert predictor.predict(_item(10, "red", backend="edgetam")).seconds == pytest.approx(185)
 
 
+def test_an_item_larger_than_all_before_takes_longer_than_they_did() -> None:
+    history = History()
+    for cost, seconds in ((10, 3), (20, 2), (30, 1)):
+        _made(history, _item(cost), seconds)
+    predictor = Predictor(history, STAGE, 1)
+    assert [predictor.predict(_item(cost)).seconds for cost in (5, 30, 300)] == pytest.approx([2, 2, 20])
+
+
 def test_each_device_has_its_own_speed() -> None:
     history = History()
     _made(history, _item(10), 8, "GPU-1")
