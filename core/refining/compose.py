@@ -14,6 +14,10 @@ from core.refining.evidence import Numbers, evidence
 from core.refining.matching import Match
 from core.video.frames import RGB
 
+_DISPUTED = 0.3  # where the colours bear out less than this share of all changes, the map is probably right, and …
+_SURER = 1.5  # … changes need so much more evidence, in nats a pixel, …
+_GAP_EASIER = 1.0  # … and gaps, which else need none, so much less than `min_evidence`
+
 
 @dataclass(frozen=True, eq=False)
 class Composed:
@@ -47,15 +51,22 @@ def compose(
     - What one mask takes from one id, or from the background, is given back as a whole where its colours, on average,
       do not fit the new id better than the old by `min_evidence` (see `evidence`). Only gaps within one id, up to twice
       `max_spread` wide, are filled without that.
+    - Where less than 0.3 of all pixels proposed are accepted so, the map agrees with the picture better than the masks:
+      changes then need 1.5 nats more, and gaps are filled only where colours speak for it, too.
     - An id that would be left without a pixel gets all of its own back.
     """
     proposed, piece = _paint(masks, labels, overlaps, matches, max_spread)
     changed = proposed != labels.number
     gaps = _gaps(labels, proposed, max_spread)
-    doubtful = _doubtful(evidence(image, labels, proposed, gaps), changed & ~gaps, piece, labels, min_evidence)
+    ratio = evidence(image, labels, proposed, gaps)
+    doubtful = _doubtful(ratio, changed & ~gaps, piece, labels, min_evidence)
+    pixels = np.count_nonzero(changed)
+    if np.count_nonzero(changed & ~doubtful) < _DISPUTED * pixels:
+        doubtful = _doubtful(ratio, changed & ~gaps, piece, labels, min_evidence + _SURER)
+        doubtful |= _doubtful(ratio, gaps, piece, labels, min_evidence - _GAP_EASIER)
     number = np.where(doubtful, labels.number, proposed)
     _give_back(number, labels)
-    pixels, made = np.count_nonzero(changed), np.count_nonzero(number != labels.number)
+    made = np.count_nonzero(number != labels.number)
     return Composed(number, piece >= 0, float(made / pixels) if pixels else None)
 
 

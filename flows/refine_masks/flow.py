@@ -107,7 +107,7 @@ def refine_masks(
         min_evidence=matching.min_evidence,
         background=None if matching.background_ids is None else tuple(sorted(set(matching.background_ids))),
     )
-    refine = Stage("refine", "core.refining.chunk_item:refine_images", partial(_describe, verbose=verbose))
+    refine = Stage("refine", "core.refining.chunk_item:refine_images", partial(_describe, verbose=verbose), version=2)
     store = RunStore(plan.output)
     read_files(store.digests, scene_files(plan))
     runs, items = cut(plan, store, plan.generator.spec(plan.models, store.digests.content), settings, png)

@@ -57,7 +57,7 @@ DETECTOR = Backend(
     check_prompt=_check_prompt,
     cautions=_detector_cautions,
 )
-SEGMENTER = Backend("classical", "3", _segmenter)
+SEGMENTER = Backend("classical", "4", _segmenter)
 GENERATOR = Backend(
     "classical",
     "1",

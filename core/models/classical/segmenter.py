@@ -30,10 +30,11 @@ _MOTION_WEIGHT, _MOTION_LIMIT = 0.7, 2.0
 _EDGE_SOFTNESS = 0.15  # of the object's size: how far its outline may move beside the flow in one frame
 _OVERRATED = 0.25
 _FROM_BOX = 0.65  # mean IoU of a mask made from a box
-_DOUBT = (0.25, 0.75)  # probabilities between these are settled by the graph cut
+_DOUBT = (0.25, 0.75)  # probabilities between these are settled by the graph cut …
+_CUT_MARGIN = 0.1  # … which sees this much around them, as a share of their box
 
 
-_NAME = "classical 3"
+_NAME = "classical 4"
 _STATE = ("probability", "anchor_inside", "anchor_outside", "recent_inside", "recent_outside")
 
 
@@ -180,7 +181,7 @@ class ClassicalSession:
         guide = np.asarray(self._grey[region] / 255, np.float32)
         probability = np.clip(guided_filter(guide, sigmoid(np.asarray(logits, np.float32)), 2, 1e-3), 0, 1)
         probability = _connected_to(np.asarray(probability, np.float32), mask)
-        return _settle(np.ascontiguousarray(image[region]), probability)
+        return _settle(image[region], probability)
 
 
 def _motion_ratio(own: Floats, mask: Mask, size: float) -> Floats:
@@ -221,17 +222,24 @@ def _connected_to(probability: Floats, carried: Mask) -> Floats:
 
 
 def _settle(image: RGB, probability: Floats) -> Floats:
+    """Decide what is in doubt by a graph cut, on the part of the picture that holds it."""
     low, high = _DOUBT
+    doubtful = (probability > low) & (probability <= high)
+    if not doubtful.any():
+        return probability
+    region = crop_around(doubtful, _CUT_MARGIN)
     trimap = np.full(probability.shape, cv2.GC_BGD, np.uint8)
     trimap[probability > low] = cv2.GC_PR_BGD
     trimap[probability > 0.5] = cv2.GC_PR_FGD
     trimap[probability > high] = cv2.GC_FGD
     if np.count_nonzero(trimap == cv2.GC_FGD) < 20:
         return probability
-    cut = grab_cut(image, trimap, 1)
+    cut = grab_cut(image[region], trimap[region], 1)
     if cut is None:
         return probability
-    return np.asarray(cv2.GaussianBlur(cut.astype(np.float32), (3, 3), 0), np.float32)
+    settled = (probability > high).astype(np.float32)
+    settled[region] = cut
+    return np.asarray(cv2.GaussianBlur(settled, (3, 3), 0), np.float32)
 
 
 def _expected_iou(carried: Floats, probability: Floats) -> float:

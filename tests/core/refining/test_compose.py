@@ -138,3 +138,13 @@ def test_a_strip_of_background_between_two_ids_is_no_gap() -> None:
     wide = [Region.of(one.full(truth.shape) | (truth == two)) for one, two in zip(wide, (3, 70_000), strict=True)]
     assert (refine_map(image, before, wide, Settings(min_evidence=-5)).id_map[12:48, 30:36] > 0).all()
     np.testing.assert_array_equal(refine_map(image, before, wide, Settings()).id_map[12:48, 30:36], 0)
+
+
+def test_seams_between_ids_stay_where_the_rest_of_the_map_is_right() -> None:
+    image, truth = blocks()
+    seam = truth.copy()
+    middle = WIDTH // 2
+    seam[:, middle - 1 : middle + 1] = 0
+    contrary = [Region.of(np.roll(seam == one, (6, 6), (0, 1)) | (truth == one)) for one in np.unique(truth[truth > 0])]
+    refined = refine_map(np.where((seam == 0)[..., None], np.uint8(0), image), seam, contrary, Settings())
+    assert mean_iou(refined.id_map, seam) > 0.998
