@@ -6,7 +6,7 @@ from core.models.options import BOX_THRESHOLD, thresholds
 from core.models.roles import Detector, MaskGenerator, VideoSegmenter
 from core.models.spec import ModelSpec
 
-_OF_GENERATOR = "The built-in generator mends badly spoilt maps and does some harm to good ones: see the report"
+_OF_GENERATOR = "The built-in generator mends badly spoilt maps, hardly touches good ones, and errs: see the report"
 _REMEDY = "`maskflow weights get grounding-dino-tiny` gets one that understands words"
 
 
@@ -27,7 +27,7 @@ def _detector_cautions(prompt: str) -> list[str]:
     sought = targets(prompt)
     if PERSON in sought:
         cautions.append(
-            "The built-in detector finds people with precision 0.84 and recall 0.41 on street video (MOT15), and is "
+            "The built-in detector finds people with precision 0.81 and recall 0.40 on street video (MOT15), and is "
             f"wrong far more often on other footage; {_REMEDY}"
         )
     if sought.keys() & HUES.keys():
