@@ -1,12 +1,12 @@
 """A plan makes nothing, says what there is to do, and is right about it after one run of the kind."""
 
 import re
-import time
 from pathlib import Path
 
 import pytest
 from conftest import MakeVideo
 from running import Done, maskflow
+from waiting import wait_until
 
 from tasks.estimates import history
 
@@ -85,12 +85,9 @@ def test_cached_items_as_task_runs(tmp_path: Path, make_video: MakeVideo) -> Non
         flow_run_id = re.search(r"Flow run ([0-9a-f-]{36})", done.err)
         assert flow_run_id is not None
         run_filter = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id[1]]))
-        found: list[str | None] = []
-        deadline_s = time.monotonic() + 60
-        while time.monotonic() < deadline_s:  # the server records task runs from events, some time after them
+
+        def recorded(wanted: list[str] = states, run_filter: FlowRunFilter = run_filter) -> bool:
             with get_client(sync_client=True) as client:
-                found = [one.state_name for one in client.read_task_runs(flow_run_filter=run_filter)]
-            if found == states:
-                break
-            time.sleep(0.2)
-        assert found == states
+                return [one.state_name for one in client.read_task_runs(flow_run_filter=run_filter)] == wanted
+
+        wait_until(recorded, f"task runs {states}")  # the server records them from events, some time after them
