@@ -83,10 +83,15 @@ class ItemRun:
     times: list[StageTime] = field(default_factory=list)
 
     @property
+    def slots(self) -> int:
+        """How many items run beside each other."""
+        return len(self.crew.devices)
+
+    @property
     def outside_s(self) -> float:
         """Seconds that a run like this one took beyond the work of its items; 0 where nothing is known."""
         first = self.made[0][1].item
-        like = self.history.run_like(self.flow, run_kind(first), len(self.crew.devices))
+        like = self.history.run_like(self.flow, run_kind(first), self.slots)
         return 0.0 if like is None else like.outside_s
 
     @property
@@ -171,8 +176,8 @@ def _note_run(run: ItemRun) -> None:
         for task, made in outcomes.items()
     }
     outside_s = max(0.0, sum(one.took_s - one.worked_s for one in run.times))
-    kind, slots = run_kind(run.made[0][1].item), len(run.crew.devices)
-    totals = RunTotals(kind=kind, slots=slots, stages=stages, outside_s=outside_s)
+    kind = run_kind(run.made[0][1].item)
+    totals = RunTotals(kind=kind, slots=run.slots, stages=stages, outside_s=outside_s)
     run.history.note_run(run.flow, totals)
 
 
@@ -208,8 +213,7 @@ def run_items(
     if run.plan is not None:
         return _plan(run, run.plan, stage, items, inputs or Inputs())
     run.store.sweep(stage.task_name)
-    slots = len(run.crew.devices)
-    began_s, predictor = time.monotonic(), Predictor(run.history, stage, slots)
+    began_s, predictor = time.monotonic(), Predictor(run.history, stage, run.slots)
     stage_run = StageRun(run.store, run.crew, stage, items, predictor, run.mode, settled, inputs)
     run.progress[stage.function] = stage_run.progress
     outcomes = stage_run.finish()
@@ -218,7 +222,7 @@ def run_items(
     run.made.extend((stage, outcome) for outcome in outcomes)
     expected_s = stage_makespan_s(predictor, stage_run.to_do, run.crew.devices)
     for outcome in outcomes:
-        run.history.note(stage, outcome, slots)
+        run.history.note(stage, outcome, run.slots)
     ran_s = {id(one.item): float(one.ran.get("seconds", 0.0)) for one in outcomes if not one.cached}
     worked_s = makespan_s(
         chains([one.item for one in outcomes], lambda item: item.after),

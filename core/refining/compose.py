@@ -58,11 +58,11 @@ def compose(
     proposed, piece = _paint(masks, labels, overlaps, matches, max_spread)
     changed = proposed != labels.number
     gaps = _gaps(labels, proposed, max_spread)
-    ratio = evidence(image, labels, proposed, gaps)
-    doubtful = _doubtful(ratio, changed & ~gaps, piece, labels, min_evidence)
+    taken, ratio = changed & ~gaps, evidence(image, labels, proposed, gaps)
+    doubtful = _doubtful(ratio, taken, piece, labels, min_evidence)
     pixels = np.count_nonzero(changed)
     if np.count_nonzero(changed & ~doubtful) < _DISPUTED * pixels:
-        doubtful = _doubtful(ratio, changed & ~gaps, piece, labels, min_evidence + _SURER)
+        doubtful = _doubtful(ratio, taken, piece, labels, min_evidence + _SURER)
         doubtful |= _doubtful(ratio, gaps, piece, labels, min_evidence - _GAP_EASIER)
     number = np.where(doubtful, labels.number, proposed)
     _give_back(number, labels)

@@ -6,7 +6,7 @@ from core.models.options import BOX_THRESHOLD, thresholds
 from core.models.roles import Detector, MaskGenerator, VideoSegmenter
 from core.models.spec import ModelSpec
 
-_OF_GENERATOR = "The built-in generator mends badly spoilt maps, hardly touches good ones, and errs: see the report"
+_OF_GENERATOR = "The built-in generator mends badly spoilt maps and hardly touches good ones; look at the report"
 _REMEDY = "`maskflow weights get grounding-dino-tiny` gets one that understands words"
 
 

@@ -40,7 +40,7 @@ class MotionEstimator:
 
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        self._flow.setVariationalRefinementIterations(0)  # costs a third of the flow's time; masks are no better for it
+        self._flow.setVariationalRefinementIterations(0)  # they take time, and masks are no better for it
 
     def between(self, last: Grey, present: Grey, objects: Mask) -> Motion:
         """Motion from `present` back to `last` [H, W]; `objects` are left out when the camera is estimated."""

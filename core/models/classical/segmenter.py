@@ -224,20 +224,20 @@ def _connected_to(probability: Floats, carried: Mask) -> Floats:
 def _settle(image: RGB, probability: Floats) -> Floats:
     """Decide what is in doubt by a graph cut, on the part of the picture that holds it."""
     low, high = _DOUBT
-    doubtful = (probability > low) & (probability <= high)
-    if not doubtful.any():
+    certain = probability > high
+    doubtful = (probability > low) & ~certain
+    if np.count_nonzero(certain) < 20 or not doubtful.any():
         return probability
     region = crop_around(doubtful, _CUT_MARGIN)
-    trimap = np.full(probability.shape, cv2.GC_BGD, np.uint8)
-    trimap[probability > low] = cv2.GC_PR_BGD
-    trimap[probability > 0.5] = cv2.GC_PR_FGD
-    trimap[probability > high] = cv2.GC_FGD
-    if np.count_nonzero(trimap == cv2.GC_FGD) < 20:
-        return probability
-    cut = grab_cut(image[region], trimap[region], 1)
+    near = probability[region]
+    trimap = np.full(near.shape, cv2.GC_BGD, np.uint8)
+    trimap[near > low] = cv2.GC_PR_BGD
+    trimap[near > 0.5] = cv2.GC_PR_FGD
+    trimap[near > high] = cv2.GC_FGD
+    cut = grab_cut(image[region], trimap, 1)
     if cut is None:
         return probability
-    settled = (probability > high).astype(np.float32)
+    settled = certain.astype(np.float32)
     settled[region] = cut
     return np.asarray(cv2.GaussianBlur(settled, (3, 3), 0), np.float32)
 
