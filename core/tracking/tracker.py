@@ -45,7 +45,8 @@ class Rules:
         new_frames: frames for which an object that begins near an older one of its label may turn out to be that.
         trusted_score: a mask that has drifted is set right by detections from this score on.
         weak_score: a mask under this score is doubtful.
-        weak_s: seconds in doubt, and at least two frames, after which an object is hidden.
+        weak_s: seconds in doubt, and at least two frames, after which an object is hidden …
+        gone_s: … and one that a person prompted.
         look_alike: similarity of appearance from which a newcomer is a lost object …
         touching: … where it is no farther than so many of its diagonals from where that was last seen …
         away_s: … or, for one away for so many seconds at least …
@@ -63,6 +64,7 @@ class Rules:
     trusted_score: float = 0.5
     weak_score: float = 0.3
     weak_s: float = 0.1
+    gone_s: float = 1.0
     look_alike: float = 0.6
     touching: float = 0.85
     away_s: float = 0.3
@@ -191,7 +193,8 @@ class Tracker:
         return [
             track
             for track in self.live.values()
-            if track.box is not None and ((track.kept and doubtful) or not self._in_doubt_for(track, 0.0))
+            if track.box is not None
+            and not self._in_doubt_for(track, self._rules.gone_s if track.kept and doubtful else 0.0)
         ]
 
     def drop(self, obj_id: int) -> None:

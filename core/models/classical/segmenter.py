@@ -8,13 +8,17 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
 
 from core.errors import UnsafeFile
 from core.masks import Mask
+from core.masks.appearance import histogram_overlap
+from core.masks.overlap import mask_iou
 from core.models.classical.colour import Bins, Floats, colour_bins, histogram, log_ratio, separability
 from core.models.classical.filters import crop_around, grab_cut, guided_filter, sigmoid
 from core.models.classical.motion import Grey, Motion, MotionEstimator
 from core.models.classical.prompted import prompted_mask
+from core.models.classical.searching import Sought, cut_off, find_again, thirds
 from core.models.session_file import SessionInfo, read_session, write_session
 from core.prompts import Prompt, TrackedMask, scaled
 from core.video.frames import RGB
@@ -34,20 +38,56 @@ _DOUBT = (0.25, 0.75)  # probabilities between these are settled by the graph cu
 _CUT_MARGIN = 0.1  # … which sees this much around them, as a share of their box
 
 
-_NAME = "classical 4"
-_STATE = ("probability", "anchor_inside", "anchor_outside", "recent_inside", "recent_outside")
+_KNOWN = 0.8  # overlap with its colours under which a mask is no evidence of what the object looks like …
+_STRANGE = 0.65  # … and from which down it is not the object
+_HOPELESS = 5  # frames in a row that are strange, after which an object is searched for anew
+_LEFT = 0.5  # of its size in sight at the border of the picture, of what looks no more like the object than …
+_LEFT_OVER = 0.85  # … this: it has left
+_SAME_IOU = 0.5
+_FULL_SIZE_KEPT = 0.98  # a frame: what goes out of sight keeps its size for a while
+
+_NAME = "classical 5"
+_STATE = ("probability", "anchor_inside", "anchor_outside", "recent_inside", "recent_outside", "thirds", "scene")
+
+
+class _ObjectInfo(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    strange: int
+    size: tuple[float, float, float]
+    gone: bool
+    found_again: bool
 
 
 class _Info(SessionInfo):
     shape: tuple[int, int]
-    objects: list[int]
+    objects: dict[int, _ObjectInfo]
 
 
 @dataclass
 class _Object:
-    probability: Floats  # [H, W] at working size
-    anchor: tuple[Floats, Floats]  # colours of object and surroundings when prompted
+    """What is known of an object.
+
+    Attributes:
+        probability: of each pixel [H, W], at working size.
+        anchor: colours of object and surroundings when it was prompted.
+        recent: likewise of late.
+        thirds: colours of its upper, middle and lower third, of late.
+        scene: colours of the whole picture while it is out of sight.
+        strange: frames in a row on which its mask does not look like it.
+        size: width, height and pixels of its mask when it was last seen well.
+        gone: it is out of sight, and searched for.
+        found_again: it was, since it was last prompted.
+    """
+
+    probability: Floats
+    anchor: tuple[Floats, Floats]
     recent: tuple[Floats, Floats]
+    thirds: Floats
+    scene: Floats
+    strange: int = 0
+    size: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    gone: bool = False
+    found_again: bool = False
 
 
 class ClassicalSegmenter:
@@ -64,10 +104,10 @@ class ClassicalSegmenter:
         try:
             session._look_at(arrays["image"])
             session._shape = info.shape
-            for obj_id in info.objects:
-                probability, *colours = (arrays[f"{obj_id}/{name}"] for name in _STATE)
+            for obj_id, known in info.objects.items():
+                probability, *colours, of_thirds, scene = (arrays[f"{obj_id}/{name}"] for name in _STATE)
                 anchor, recent = (colours[0], colours[1]), (colours[2], colours[3])
-                session._objects[obj_id] = _Object(probability, anchor, recent)
+                session._objects[obj_id] = _Object(probability, anchor, recent, of_thirds, scene, **known.model_dump())
         except KeyError as error:
             raise UnsafeFile(f"{path}: {error} is missing") from None
         return session
@@ -96,7 +136,11 @@ class ClassicalSession:
         for tracked in self._objects.values():
             occupied |= tracked.probability > 0.3
         motion = self._estimator.between(last, self._grey, occupied)
-        return {obj_id: self._follow(tracked, motion) for obj_id, tracked in self._objects.items()}
+        found = {obj_id: self._follow(one, motion) for obj_id, one in self._objects.items() if not one.gone}
+        taken = np.zeros(self._grey.shape, np.bool_)
+        for one in self._objects.values():
+            taken |= one.probability > 0.5
+        return {obj_id: found.get(obj_id) or self._search(one, taken) for obj_id, one in self._objects.items()}
 
     def add(self, obj_id: int, prompt: Prompt) -> TrackedMask:
         """See `SegmenterSession.add`."""
@@ -106,7 +150,12 @@ class ClassicalSession:
         mask = prompted_mask(self._image, scaled(prompt, self._shape[::-1], (width, height)))
         probability = mask.astype(np.float32)
         colours = self._colours(probability)
-        self._objects[obj_id] = _Object(probability, colours, colours)
+        self._objects[obj_id] = _Object(
+            probability, colours, colours, thirds(self._bins, mask), np.zeros(0, np.float32), size=_size(mask)
+        )
+        for other in self._objects.values():  # what looks like the other was this one
+            if other.found_again and mask_iou(other.probability > 0.5, mask) > _SAME_IOU:
+                self._lose(other)
         if prompt.mask is not None:
             return TrackedMask(prompt.mask, 1.0)
         return TrackedMask(self._full_size(probability), _FROM_BOX)
@@ -121,9 +170,13 @@ class ClassicalSession:
             raise RuntimeError("there is nothing to save before the first frame")
         arrays: dict[str, npt.NDArray[Any]] = {"image": self._image}
         for obj_id, one in self._objects.items():
-            state = (one.probability, *one.anchor, *one.recent)
+            state = (one.probability, *one.anchor, *one.recent, one.thirds, one.scene)
             arrays |= {f"{obj_id}/{name}": np.ascontiguousarray(a) for name, a in zip(_STATE, state, strict=True)}
-        write_session(path, _Info(model=_NAME, shape=self._shape, objects=list(self._objects)), arrays, "np")
+        known = {
+            obj_id: _ObjectInfo(strange=one.strange, size=one.size, gone=one.gone, found_again=one.found_again)
+            for obj_id, one in self._objects.items()
+        }
+        write_session(path, _Info(model=_NAME, shape=self._shape, objects=known), arrays, "np")
 
     def _look_at(self, image: RGB) -> None:
         self._shape = (image.shape[0], image.shape[1])
@@ -151,19 +204,51 @@ class ClassicalSession:
         carried = motion.warp(tracked.probability)
         mask = carried > 0.5
         if np.count_nonzero(mask) < _MIN_PIXELS:
-            tracked.probability = np.zeros_like(carried)
-            return TrackedMask(np.zeros(self._shape, np.bool_), 0.0)
+            return self._lose(tracked)
         region = crop_around(mask, 1.0)
         part = self._reconsider(tracked, mask[region], motion.own[region], self._bins[region], region)
         probability = np.zeros_like(carried)
         probability[region] = part
         tracked.probability = probability
         foreground, background = self._colours(probability)
-        tracked.recent = (
-            (1 - _ADAPT) * tracked.recent[0] + _ADAPT * foreground,
-            (1 - _ADAPT) * tracked.recent[1] + _ADAPT * background,
-        )
-        return TrackedMask(self._full_size(probability), _expected_iou(carried, probability))
+        likeness = max(histogram_overlap(foreground, known) for known in (tracked.anchor[0], tracked.recent[0]))
+        seen = probability > 0.5
+        tracked.strange = tracked.strange + 1 if likeness < _STRANGE else 0
+        if tracked.strange >= _HOPELESS or (likeness < _LEFT_OVER and cut_off(seen, _LEFT * tracked.size[2])):
+            return self._lose(tracked)
+        if likeness >= _KNOWN:
+            width, height, pixels = _size(seen)
+            kept = tuple(_FULL_SIZE_KEPT * side for side in tracked.size)
+            tracked.size = (max(kept[0], width), max(kept[1], height), max(kept[2], pixels))
+            tracked.recent = (
+                (1 - _ADAPT) * tracked.recent[0] + _ADAPT * foreground,
+                (1 - _ADAPT) * tracked.recent[1] + _ADAPT * background,
+            )
+            tracked.thirds = (1 - _ADAPT) * tracked.thirds + _ADAPT * thirds(self._bins, seen)
+        trust = min(1.0, max(0.0, (likeness - _STRANGE) / (_LEFT_OVER - _STRANGE)))
+        return TrackedMask(self._full_size(probability), trust * _expected_iou(carried, probability))
+
+    def _lose(self, tracked: _Object) -> TrackedMask:
+        """It is out of sight: search for it from here on."""
+        tracked.probability = np.zeros_like(tracked.probability)
+        tracked.gone, tracked.strange = True, 0
+        tracked.scene = histogram(self._bins, np.ones(self._bins.shape, np.float32))
+        return TrackedMask(np.zeros(self._shape, np.bool_), 0.0)
+
+    def _search(self, tracked: _Object, taken: Mask) -> TrackedMask:
+        image = self._image
+        assert image is not None
+        colours = _ANCHOR * tracked.anchor[0] + (1 - _ANCHOR) * tracked.recent[0]
+        mask = find_again(image, self._bins, Sought(colours, tracked.thirds, tracked.scene, *tracked.size), taken)
+        if mask is None:
+            tracked.scene = (1 - _ADAPT) * tracked.scene + _ADAPT * histogram(
+                self._bins, np.ones(self._bins.shape, np.float32)
+            )
+            return TrackedMask(np.zeros(self._shape, np.bool_), 0.0)
+        tracked.probability, tracked.gone, tracked.found_again = mask.astype(np.float32), False, True
+        tracked.size = _size(mask)
+        taken |= mask
+        return TrackedMask(self._full_size(tracked.probability), _FROM_BOX)
 
     def _reconsider(self, tracked: _Object, mask: Mask, own: Floats, bins: Bins, region: tuple[slice, slice]) -> Floats:
         """Probability of each pixel near the carried mask, from place, colour and motion together."""
@@ -182,6 +267,12 @@ class ClassicalSession:
         probability = np.clip(guided_filter(guide, sigmoid(np.asarray(logits, np.float32)), 2, 1e-3), 0, 1)
         probability = _connected_to(np.asarray(probability, np.float32), mask)
         return _settle(image[region], probability)
+
+
+def _size(mask: Mask) -> tuple[float, float, float]:
+    """Width and height of a mask's box, and its pixels."""
+    _, _, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return float(width), float(height), float(np.count_nonzero(mask))
 
 
 def _motion_ratio(own: Floats, mask: Mask, size: float) -> Floats:
