@@ -7,13 +7,12 @@ sequences, one shown for a while in the midst of another); rendered ones that hi
 """
 
 import csv
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
+from PIL import Image
 
 from benchmarks.common import need_data
 from benchmarks.davis import CHOSEN_ON, REPORTED, true_masks
@@ -25,6 +24,7 @@ from core.prompts import ObjectPrompt, Prompt
 from core.tracking.loop import track_frames
 from core.tracking.tracker import Tracker
 from core.video.frames import RGB, Frame
+from core.video.shots import mark_cuts
 from core.video.source import open_video
 
 LABELS = Path(__file__).parents[1] / "tests" / "core" / "tracking" / "one_by_one_person.csv"
@@ -86,7 +86,7 @@ def people(fps: float) -> Case:
 
 
 def _read(folder: Path) -> list[RGB]:
-    return [np.asarray(cv2.imread(str(path))[..., ::-1], np.uint8) for path in sorted(folder.glob("*.jpg"))]
+    return [np.asarray(Image.open(path).convert("RGB")) for path in sorted(folder.glob("*.jpg"))]
 
 
 def cut_away(names: Sequence[str]) -> Iterator[Case]:
@@ -105,10 +105,7 @@ def rendered(seeds: Sequence[int]) -> Iterator[Case]:
     """Random clips of three objects that cross, hide, leave and come back."""
     for seed in seeds:
         clip = random_clip(np.random.default_rng(seed), _FRAMES, _SIDE)
-        truth = {
-            row + 1: [_mask_or_not(mask) for mask in clip.masks[:, row]]
-            for row in range(clip.masks.shape[1])
-        }
+        truth = {row + 1: [_mask_or_not(mask) for mask in clip.masks[:, row]] for row in range(clip.masks.shape[1])}
         yield _case(f"rendered {seed}", list(clip.images), truth, 15)
 
 
@@ -138,7 +135,7 @@ def presence(case: Case) -> Presence:
     """How often objects of a clip are recorded when they are there."""
     tracker = Tracker(ClassicalSegmenter().start(), None)
     counts = Presence()
-    for index, record in enumerate(track_frames(case.frames, tracker, case.prompts)):
+    for index, record in enumerate(track_frames(mark_cuts(case.frames), tracker, case.prompts)):
         recorded = {one.obj_id: one.rle for one in record.objects}
         for obj_id, seen in case.truth.items():
             there, found = seen[index], recorded.get(obj_id)
@@ -157,7 +154,7 @@ def main() -> None:
     print("| clips | precision | recall |\n|---|---|---|")
     kinds: dict[str, Iterator[Case]] = {
         "people who come and go, 5 frames/s": iter([people(5)]),
-        #"people who come and go, 10 frames/s": iter([people(10)]),
+        # "people who come and go, 10 frames/s": iter([people(10)]),
         "cut away from and back to, chosen on": cut_away(CHOSEN_ON),
         "cut away from and back to, **reported**": cut_away(REPORTED),
         "rendered, chosen on": rendered(range(12)),

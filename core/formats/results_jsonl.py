@@ -3,7 +3,8 @@
 *frames*: `{video_path, text_prompt, video_info, frames: [{frame_idx, source_frame, time_s, objects: [...]}]}`
 *objects*: `{video_path, text_prompt, video_info, objects: [{obj_id, label, score, frames: [...]}]}`
 
-Where they were drawn, `annotated_video` and `recording` come before `video_info`: their paths.
+Where they were drawn, `annotated_video` and `recording` come before `video_info`: their paths. `shots` comes after it:
+`[{first_frame, last_frame, first_s, last_s}]`, by frames of the source.
 
 Both are written piece by piece, so that an hour of video never stands in memory as a whole.
 """
@@ -115,7 +116,9 @@ def write_line(
     drawn: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write the line of one video; `frames` are taken one at a time."""
-    fields = {"video_path": video_path, "text_prompt": text_prompt, **drawn, "video_info": head.model_dump()}
+    info = head.model_dump(exclude={"shots"})
+    shots = {"shots": [shot.model_dump() for shot in head.shots]} if head.shots else {}
+    fields = {"video_path": video_path, "text_prompt": text_prompt, **drawn, "video_info": info, **shots}
     out.write(_dump(fields)[:-1])
     if schema == "frames":
         _write_frames(out, frames)

@@ -47,8 +47,19 @@ class FrameRecord(BaseModel):
     objects: list[ObjectRecord]
 
 
+class Shot(BaseModel):
+    """What was filmed in one go, between two cuts: its first and last processed frame, and when they are shown."""
+
+    model_config = ConfigDict(frozen=True)
+    first_frame: int
+    last_frame: int
+    first_s: float
+    last_s: float
+
+
 class VideoHead(BaseModel):
-    """The documented `video_info`: sizes of the source, its rate, the rate really processed, its real length."""
+    """The documented `video_info`: sizes of the source, its rate, the rate really processed, its real length; and its
+    shots, in order; none where they were not looked for."""
 
     model_config = ConfigDict(frozen=True)
     width: int
@@ -56,6 +67,7 @@ class VideoHead(BaseModel):
     original_fps: float
     process_fps: float
     total_frames: int
+    shots: tuple[Shot, ...] = ()
 
 
 def write_frames(stream: IO[str], frames: Iterable[FrameRecord]) -> None:

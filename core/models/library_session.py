@@ -164,6 +164,9 @@ class LibrarySession:
             raise
         return tracked if prompt.mask is None else TrackedMask(prompt.mask, tracked.score)
 
+    def cut(self) -> None:
+        """See `SegmenterSession.cut`: what it remembers of objects finds them in any shot."""
+
     def drop(self, obj_id: int) -> None:
         """See `SegmenterSession.drop`."""
         self.objects.pop(obj_id, None)

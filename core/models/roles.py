@@ -63,6 +63,10 @@ class SegmenterSession(Protocol):
         """Forget an object."""
         ...
 
+    def cut(self) -> None:
+        """The next frame begins another shot: no object is near where it was."""
+        ...
+
     def save(self, path: Path) -> None:
         """Write the session's state, atomically. A restored one goes on with the next frame, the same to the bit.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.formats.objects_csv import TrackedObject
-from core.formats.tracks import FrameRecord, ObjectRecord, VideoHead
+from core.formats.tracks import FrameRecord, ObjectRecord, Shot, VideoHead
 from core.progress import Progress
 from core.prompts import ObjectPrompt
 from core.tracking.prompt_check import PromptProblem, beyond, problem_of
@@ -35,6 +35,7 @@ class Counts(BaseModel):
         first_s, last_s: when the first and the last of them are shown.
         objects: by id.
         answered: id and source frame of each prompt whose object was seen there.
+        shots: between cuts.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -43,6 +44,7 @@ class Counts(BaseModel):
     last_s: float = 0.0
     objects: dict[int, TrackedObject] = Field(default_factory=dict)
     answered: set[tuple[int, int]] = Field(default_factory=set)
+    shots: list[Shot] = Field(default_factory=list)
 
 
 class Counter:
@@ -87,10 +89,17 @@ class Counter:
             if counts.frames == 0:
                 counts.first_s = frame.time_s
             counts.last_s = frame.time_s
+            self._note_shot(frame)
             yield frame
             counts.frames += 1
             self._steps.done, self._steps.expected = counts.frames, self._expected()
             self._steps.send()
+
+    def _note_shot(self, frame: Frame) -> None:
+        shots, time_s = self.counts.shots, round(frame.time_s, 6)
+        if frame.begins_shot or not shots:
+            shots.append(Shot(first_frame=frame.source_frame, last_frame=0, first_s=time_s, last_s=0.0))
+        shots[-1] = shots[-1].model_copy(update={"last_frame": frame.source_frame, "last_s": time_s})
 
     def watch_records(self, records: Iterator[FrameRecord]) -> Iterator[FrameRecord]:
         """The records, on their way from the loop."""
@@ -123,6 +132,7 @@ class Counter:
             original_fps=round(info.fps, 6),
             process_fps=round(rate, 6),
             total_frames=max(self._source.frames_read, declared),
+            shots=tuple(counts.shots),
         )
 
 

@@ -109,6 +109,7 @@ class TrackingLoop:
                     frame.time_s,
                     self._due(frame.source_frame),
                     None if upcoming is None else upcoming.image,
+                    frame.begins_shot,
                 )
                 held.append(_hold(self._next_idx, frame, tracker, encoder))
                 self._next_idx, self._source_frame = self._next_idx + 1, frame.source_frame

@@ -7,6 +7,7 @@
   time between, is *re-identified*: it takes over the old id. An object that a person prompted keeps its id for itself.
 - Two objects that lie on each other for several frames are one: the younger was begun while the segmenter had lost the
   older for a moment. It ends, and what was recorded of it belongs to the older.
+- At a cut objects end with their shot. One that is detected in another shot is known again by what it looks like alone.
 - Objects are added, set right and dropped one at a time; the others are never touched.
 """
 
@@ -52,6 +53,8 @@ class Rules:
         away_s: … or, for one away for so many seconds at least …
         forgotten_s: … and at most …
         speed: … no farther than this, in diagonals a second.
+        look_alike_across: similarity from which it is a lost object of another shot, wherever it is …
+        sure_across: … and how much of the similarity counts there.
         remembered: lost objects kept in mind, the latest.
     """
 
@@ -66,6 +69,8 @@ class Rules:
     weak_s: float = 0.1
     gone_s: float = 1.0
     look_alike: float = 0.6
+    look_alike_across: float = 0.85
+    sure_across: float = 0.8
     touching: float = 0.85
     away_s: float = 0.3
     forgotten_s: float = 300.0
@@ -84,6 +89,7 @@ class Track:
         diagonal: of its box in pixels, when it was last in full sight.
         twin: frames in a row on which it has lain on an older object.
         begun: number of the step at which it began.
+        shot: number of the shot in which it was last beyond doubt.
     """
 
     obj_id: int
@@ -103,6 +109,7 @@ class Track:
     diagonal: float = 0.0
     twin: int = 0
     begun: int = 0
+    shot: int = 0
     kept: bool = False  # prompted by hand: never given up
     prompted: int = 0  # number of the step at which the segmenter last got a prompt for it
 
@@ -143,6 +150,7 @@ class Tracker:
         self.likeness: dict[int, float] = {}
         self.arrived: dict[int, Box] = {}
         self.shown: RGB | None = None
+        self.shot = 0
 
     def step(
         self,
@@ -150,6 +158,7 @@ class Tracker:
         time_s: float,
         prompts: Mapping[int, tuple[str | None, Prompt | None]] | None = None,
         upcoming: RGB | None = None,
+        begins_shot: bool = False,
     ) -> None:
         """Go to the next frame [H, W, 3].
 
@@ -158,9 +167,12 @@ class Tracker:
             time_s: when it is shown; times may run either way.
             prompts: start or set right objects, by id, with a label; None: it is gone from here on.
             upcoming: the frame after it, where it is known.
+            begins_shot: it shows another shot than the frame before.
         """
         self.frame += 1
         self.time_s = time_s
+        if begins_shot:
+            self._cut()
         self._advance(image, upcoming)
         self.arrived = {track.obj_id: track.box for track in self.live.values() if prompts and track.box is not None}
         for obj_id, (label, prompt) in (prompts or {}).items():
@@ -169,7 +181,7 @@ class Tracker:
             elif obj_id in self.live:
                 self.drop(obj_id)
         # Out of turn while there is nothing to follow, and to look a second time at what was seen once.
-        due = self.frame % self._every == 0 or not self.live or self.tentative()
+        due = self.frame % self._every == 0 or not self.live or self.tentative() or begins_shot
         if self._detector is not None and due:
             self.shown = image
             self._meet(image, self._detector.detect(image))
@@ -203,7 +215,7 @@ class Tracker:
         del self.live[obj_id]
 
     def finish(self) -> None:
-        """The video is over: what was detected on the last frame only counts, what was looked for in vain does not."""
+        """Video or shot are over: what was detected on the last frame only counts, what was looked for in vain not."""
         for obj_id in sorted(self.tentative()):
             if self.live[obj_id].rounds:
                 self.reject(obj_id)
@@ -214,6 +226,15 @@ class Tracker:
         """Give up a tentative object."""
         self.drop(obj_id)
         self.rejected.add(obj_id)
+
+    def _cut(self) -> None:
+        """Objects end with their shot; those prompted by hand are waited for."""
+        self.finish()
+        for track in list(self.live.values()):
+            if not track.kept:
+                self._lose(track)
+        self.segmenter.cut()
+        self.shot += 1
 
     def _advance(self, image: RGB, upcoming: RGB | None) -> None:
         for obj_id, tracked in self.segmenter.advance(image, upcoming).items():
@@ -260,7 +281,7 @@ class Tracker:
         )
 
     def _is_sound(self, track: Track) -> None:
-        track.weak, track.sound_s, track.place = 0, self.time_s, track.box
+        track.weak, track.sound_s, track.place, track.shot = 0, self.time_s, track.box, self.shot
         if track.box is not None:
             x0, y0, x1, y1 = track.box
             track.diagonal = max(_SHRINKS * track.diagonal, hypot(x1 - x0, y1 - y0))
@@ -350,7 +371,7 @@ class Tracker:
             self._begins(track)
 
     def _begins(self, track: Track) -> None:
-        track.met_s, track.begun = self.time_s, self.frame
+        track.met_s, track.begun, track.shot = self.time_s, self.frame, self.shot
         self._is_sound(track)
         self.live[track.obj_id] = track
 
@@ -367,18 +388,24 @@ class Tracker:
             if old.label == new.label and not old.kept and self._can_be(old, new)
         ]
         old = max(gone, key=lambda track: histogram_overlap(track.appearance, new.appearance), default=None)
-        if old is None or histogram_overlap(old.appearance, new.appearance) < self._rules.look_alike:
+        if old is None:
+            return
+        rules, likeness = self._rules, histogram_overlap(old.appearance, new.appearance)
+        across = old.shot != new.shot
+        if likeness < (rules.look_alike_across if across else rules.look_alike):
             return
         if self.lost.pop(old.obj_id, None) is None:
             self.drop(old.obj_id)
         self.same_as[new.obj_id] = self.same_as.get(old.obj_id, old.obj_id)
-        self.likeness[new.obj_id] = histogram_overlap(old.appearance, new.appearance)
+        self.likeness[new.obj_id] = likeness * (rules.sure_across if across else 1.0)
 
     def _can_be(self, old: Track, new: Track) -> bool:
         """Whether an object could have come from where it was last seen to where a new one is, in the time between."""
         away_s = abs(self.time_s - old.sound_s)
         if away_s > self._rules.forgotten_s:
             return False
+        if old.shot != new.shot:  # where it was says nothing
+            return True
         return self._is_in_reach(old, new, self._rules.speed * away_s if away_s >= self._rules.away_s else 0.0)
 
     def _is_in_reach(self, old: Track, new: Track, went: float) -> bool:

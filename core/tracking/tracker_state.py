@@ -15,7 +15,7 @@ from core.tracking.tracker import Track, Tracker
 
 SESSION_FILE = "session.safetensors"
 TRACKER_FILE = "tracker.safetensors"
-_NAME = "tracker 3"
+_NAME = "tracker 4"
 _NO_MASK = np.zeros((0, 0), np.bool_)  # every step begins with new masks
 _SHOWN = "shown"
 
@@ -36,6 +36,7 @@ class _Track(BaseModel):
     diagonal: float
     twin: int
     begun: int
+    shot: int
     kept: bool
     prompted: int
 
@@ -44,6 +45,7 @@ class _Info(SessionInfo):
     frame: int
     time_s: float
     next_id: int
+    shot: int
     same_as: dict[int, int]
     live: list[_Track]
     lost: list[_Track]
@@ -58,6 +60,7 @@ def save_tracker(tracker: Tracker, folder: Path) -> None:
         frame=tracker.frame,
         time_s=tracker.time_s,
         next_id=tracker.next_id,
+        shot=tracker.shot,
         same_as=tracker.same_as,
         live=[_known(track) for track in live],
         lost=[_known(track) for track in lost],
@@ -87,6 +90,7 @@ def restore_tracker(
     info, arrays = read_session(folder / TRACKER_FILE, _Info, _NAME, "np")
     tracker = Tracker(segmenter.restore(folder / SESSION_FILE), detector, every, max_objects)
     tracker.frame, tracker.time_s, tracker.next_id = info.frame, info.time_s, info.next_id
+    tracker.shot = info.shot
     tracker.same_as = dict(info.same_as)
     try:
         tracker.live.update((one.obj_id, _track(one, arrays[str(one.obj_id)])) for one in info.live)

@@ -1,6 +1,7 @@
 """The work of one item: track one video into a folder. Runs in a device worker; knows nothing of Prefect."""
 
 import logging
+from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from core.tracking.tracker import Tracker
 from core.tracking.tracker_state import restore_tracker
 from core.video.frames import Frame, FrameSource
 from core.video.sampling import WHOLE, Part, TimeSampler
+from core.video.shots import BEFORE, mark_cuts
 from core.video.source import open_video, read_ahead
 
 _log = logging.getLogger("maskflow.tracking")
@@ -71,7 +73,9 @@ def track_video(request: TrackVideoRequest, folder: Path, report: Progress, begu
         found, tracker, given = _begin(request, checkpoints)
         counter = Counter(source, request.fps, request.part, steps, prompts, None if found is None else found.counts)
         loop = TrackingLoop(tracker, prompts, request.max_frames, None if found is None else found.loop)
-        frames = _frames(source, request, {one.source_frame for one in prompts}, found)
+        frames = mark_cuts(_frames(source, request, {one.source_frame for one in prompts}, found))
+        if found is not None:
+            frames = (frame for frame in frames if frame.source_frame > found.loop.source_frame)
         with (
             read_ahead(frames, min(_READ_AHEAD, request.max_frames)) as ahead,
             checkpoints.open(found) as stream,
@@ -119,9 +123,10 @@ def _begin(
 def _frames(
     source: FrameSource, request: TrackVideoRequest, also: Collection[int], found: Checkpoint | None
 ) -> Iterator[Frame]:
-    """The frames to process; of a tracking that goes on, those after its last one."""
+    """The frames to process; of a tracking that goes on, those after its last one, and what decides about cuts."""
     if found is None:
         return source.frames(request.fps, also=frozenset(also), part=request.part)
     index, sampler = source.index(), TimeSampler(request.fps)
     wanted = [frame for frame, time_s in enumerate(index.times_s.tolist()) if sampler.keeps(time_s) or frame in also]
-    return source.frames_at(index, [frame for frame in wanted if frame > found.loop.source_frame])
+    done = bisect_right(wanted, found.loop.source_frame)
+    return source.frames_at(index, wanted[max(0, done - BEFORE) :])

@@ -33,11 +33,13 @@ class Frame:
         image: RGB uint8 [H, W, 3].
         source_frame: 0-based index in presentation order in the source.
         time_s: presentation time from the start of the stream.
+        begins_shot: it shows another shot than the frame before it, see `core.video.shots`.
     """
 
     image: RGB
     source_frame: int
     time_s: float
+    begins_shot: bool = False
 
 
 class FrameSource(Protocol):

@@ -51,7 +51,9 @@ def find_again(image: RGB, bins: Bins, sought: Sought, taken: Mask) -> Mask | No
     """
     evidence = log_ratio(bins, sought.colours, sought.scene, _LIMIT)
     evidence[taken] = -_LIMIT
-    own = float((sought.colours * np.clip(np.log((sought.colours + 1e-5) / (sought.scene + 1e-5)), -_LIMIT, _LIMIT)).sum())
+    own = float(
+        (sought.colours * np.clip(np.log((sought.colours + 1e-5) / (sought.scene + 1e-5)), -_LIMIT, _LIMIT)).sum()
+    )
     filled = sought.pixels / (sought.width * sought.height)
     best, box = 0.0, None
     for scale in _SCALES:
@@ -79,7 +81,7 @@ def cut_off(mask: Mask, pixels: float) -> bool:
         return False
     outline = mask & (cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) == 0)
     at_border = sum(int(np.count_nonzero(side)) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
-    return at_border >= _AT_BORDER * np.count_nonzero(outline)
+    return bool(at_border >= _AT_BORDER * np.count_nonzero(outline))
 
 
 def thirds(bins: Bins, mask: Mask) -> Floats:

@@ -164,6 +164,12 @@ class ClassicalSession:
         """See `SegmenterSession.drop`."""
         self._objects.pop(obj_id, None)
 
+    def cut(self) -> None:
+        """See `SegmenterSession.cut`."""
+        for one in self._objects.values():
+            if not one.gone:
+                self._lose(one)
+
     def save(self, path: Path) -> None:
         """See `SegmenterSession.save`."""
         if self._image is None:

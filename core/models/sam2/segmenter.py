@@ -80,6 +80,9 @@ class Sam2Session:
         tracked = self._fetch(self.predictor, self.predictor.add(obj_id, prompt), None)[obj_id]
         return tracked if prompt.mask is None else TrackedMask(prompt.mask, tracked.score)
 
+    def cut(self) -> None:
+        """See `SegmenterSession.cut`: what it remembers of objects finds them in any shot."""
+
     def drop(self, obj_id: int) -> None:
         """See `SegmenterSession.drop`."""
         if self.predictor is not None:

@@ -40,6 +40,9 @@ class _Scripted:
         self._objects.remove(obj_id)
         self.dropped.append(obj_id)
 
+    def cut(self) -> None:
+        pass
+
     def save(self, path: Path) -> None:
         raise NotImplementedError
 
@@ -132,6 +135,9 @@ class _TwoPlaces:
     def drop(self, obj_id: int) -> None:
         del self._boxes[obj_id]
 
+    def cut(self) -> None:
+        pass
+
     def save(self, path: Path) -> None:
         raise NotImplementedError
 
@@ -205,6 +211,9 @@ class _Returning:
 
     def drop(self, obj_id: int) -> None:
         self._objects.remove(obj_id)
+
+    def cut(self) -> None:
+        pass
 
     def save(self, path: Path) -> None:
         raise NotImplementedError
