@@ -94,7 +94,10 @@ class _VideoSummary:
         return self._last_s - self._first_s + 1 / self.head.process_fps
 
     def bars(self) -> Iterator[Bar]:
-        """A row for each object, by its number."""
+        """A row for the shots, where there are several, and for each object one, by its number."""
+        if len(self.head.shots) > 1:
+            cuts = [shot.first_s - self._first_s for shot in self.head.shots[1:]]
+            yield Bar(0, f"{len(self.head.shots)} shots", [(0.0, self.duration_s)], cuts)
         for obj_id in sorted(self.stretches)[:_MOST_BARS]:
             yield Bar(obj_id, f"{obj_id} {self.labels[obj_id]}".strip(), self.stretches[obj_id])
 

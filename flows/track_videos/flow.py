@@ -36,6 +36,7 @@ from flows.track_videos.results import (
     write_problems,
     write_provenance,
 )
+from flows.track_videos.shots import split_into_shots
 from flows.track_videos.summary import summary
 from tasks.cancellation import how_to_cancel
 from tasks.ending import RunEnded
@@ -78,6 +79,7 @@ def track_videos(
     max_objects: Annotated[int | None, Field(ge=1)] = None,
     max_frames: Annotated[int, Field(ge=1)] = 60,
     fps: Annotated[float | None, Field(gt=0, le=1000, allow_inf_nan=False)] = None,
+    split_shots: bool = False,
     part: Taken = Taken(),
     drawing: Drawing = Drawing(),
     models: Models = Models(),
@@ -105,6 +107,7 @@ def track_videos(
         max_objects: Most objects of a video at once; the surest are kept.
         max_frames: Most frames of a video held in memory at once.
         fps: Process this many frames a second, picked by time; frames with prompts are processed besides.
+        split_shots: Make each shot of a video, from cut to cut, a video of its own, in a folder beside the results.
         part: Which part of the videos is processed, to try things out.
         drawing: How annotated videos are drawn.
         models: Which models find and follow objects.
@@ -115,7 +118,7 @@ def track_videos(
     log.info(how_to_cancel())
     plan = check(
         videos, video_list, output_jsonl, text_prompt, prompts, detections, corrections, output_video_dir, recording,
-        part, models, devices, execution,
+        split_shots, part, models, devices, execution,
     )  # fmt: skip
     notes = models.notes(plan.detector, plan.segmenter)
     for note in notes:
@@ -126,14 +129,16 @@ def track_videos(
     store = RunStore(plan.results.parent, plan.video_dir, plan.recording_dir)
     settings = {
         "detection_frequency": detection_frequency, "max_objects": max_objects, "max_frames": max_frames, "fps": fps,
-        "part": {"start_s": plan.part.start_s, "end_s": plan.part.end_s},
     }  # fmt: skip
     models_used = model_specs(plan, store)
     items, unreadable = items_of(plan, store, models_used, settings)
     try:
-        with item_run(store, plan.placement, len(items), execution.mode) as run:
+        with item_run(store, plan.placement, None if split_shots else len(items), execution.mode) as run:
             if run.plan is None:
                 begin(store.root)
+            if split_shots:
+                plan = split_into_shots(run, plan, corrections)
+                items, unreadable = items_of(plan, store, models_used, settings)
             read = Content(store, "video")
             tracked = run_items(run, TRACK, items, settled=partial(_note, store), inputs=read)
             tracked = correct(run, plan, tracked, models_used["segmenter"])

@@ -36,6 +36,7 @@ def items_of(
     items, unreadable = [], {}
     look(address for video in plan.videos if (address := as_address(video)) is not None)
     keys = {role: model.key for role, model in models.items()}
+    settings = {**settings, "part": {"start_s": plan.part.start_s, "end_s": plan.part.end_s}}
     loaded = {role: model.model_dump(mode="json") for role, model in models.items()}
     for video in plan.videos:
         if plan.text_prompt is None and video not in plan.prompts and video not in plan.detections:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.addresses.address import is_address
+from core.addresses.mirror import shown
 from core.errors import RefusedInput
 from core.formats.corrections import VideoCorrections, corrections_by_video
 from core.formats.exchange.model import VideoResults
@@ -83,6 +85,7 @@ def check(
     corrections: Path | None,
     output_video_dir: Path | None,
     recording: Path | None,
+    split_shots: bool,
     part: Taken,
     models: Models,
     devices: Devices,
@@ -95,6 +98,8 @@ def check(
         raise RefusedInput.of(
             "text_prompt", text_prompt, "give a text prompt or a prompts file, or detections: one of them"
         )
+    if split_shots:
+        _check_splitting(output_jsonl, prompts, detections)
     by_hand: dict[str, list[PromptEntry]] = {}
     notes = []
     if prompts is not None:
@@ -104,7 +109,7 @@ def check(
     found, more = ({}, []) if detections is None else given_detections(detections, listed)
     notes += more
     corrected: dict[str, VideoCorrections] = {}
-    if corrections is not None:
+    if corrections is not None and not split_shots:  # else they are of the shots
         corrected, unused = corrections_by_video(corrections, {video: video for video in listed})
         if unused:
             notes.append(f"Corrections of {keys_of(unused)} are not used: no video of this run is called so")
@@ -118,7 +123,7 @@ def check(
     _check_results_file(
         output_jsonl, [path for path in (video_list, prompts, detections, corrections) if path is not None]
     )
-    notes += _about_results_before(output_jsonl, text, listed)
+    notes += _about_results_before(output_jsonl, text, None if split_shots else listed)
     placement = place(devices, execution)
     names = dict(zip(listed, short_names([path_parts(video) for video in listed]), strict=True))
     return Plan(
@@ -127,13 +132,21 @@ def check(
     )  # fmt: skip
 
 
-def _about_results_before(path: Path, text: str | None, videos: Sequence[str]) -> list[str]:
-    """That a file of results will be written over, where it holds others."""
+def _about_results_before(path: Path, text: str | None, videos: Sequence[str] | None) -> list[str]:
+    """That a file of results will be written over, where it holds others; without `videos`, of another text."""
     before = head_of_results(path)
-    if before is None or (before.text_prompt == text and before.video_path in videos):
+    if before is None or (before.text_prompt == text and (videos is None or before.video_path in videos)):
         return []
     what = repr(before.text_prompt or "prompts by hand") if before.text_prompt != text else "other videos"
     return [f"{path} held results of {what} ({before.video_path} …), and is written anew"]
+
+
+def _check_splitting(output_jsonl: Path, prompts: Path | None, detections: Path | None) -> None:
+    if prompts is not None or detections is not None:
+        accepted = "a text_prompt with it: prompts and detections name frames of the whole video"
+        raise RefusedInput.of("split_shots", True, accepted)
+    if is_address(shown(output_jsonl)):
+        raise RefusedInput.of("output_jsonl", shown(output_jsonl), "with split_shots, a file on this machine")
 
 
 def _check_results_file(path: Path, inputs: Sequence[Path]) -> None:

@@ -255,3 +255,94 @@ def test_objects_of_other_labels_or_prompted_by_hand_stay_themselves() -> None:
     assert _ids_by_frame(other, [], 14)[-1] == {1, 2}
     prompts = [ObjectPrompt(one, 0, "dog", Prompt(box=(10, 10, 30, 30))) for one in (1, 2)]
     assert _ids_by_frame(_Labelled(), prompts, 14)[-1] == {1, 2}
+
+
+class _Still:
+    """Every object's mask is its prompt's box; counts the cuts."""
+
+    patience_s = 0.0
+
+    def __init__(self) -> None:
+        self.boxes: dict[int, tuple[float, float, float, float]] = {}
+        self.cuts = 0
+
+    def _mask(self, obj_id: int) -> TrackedMask:
+        mask = np.zeros((40, 60), np.bool_)
+        x0, y0, x1, y1 = (int(edge) for edge in self.boxes[obj_id])
+        mask[y0:y1, x0:x1] = True
+        return TrackedMask(mask, 0.9)
+
+    def advance(self, image: RGB, upcoming: RGB | None = None) -> dict[int, TrackedMask]:
+        return {obj_id: self._mask(obj_id) for obj_id in self.boxes}
+
+    def add(self, obj_id: int, prompt: Prompt) -> TrackedMask:
+        assert prompt.box is not None
+        self.boxes[obj_id] = prompt.box
+        return self._mask(obj_id)
+
+    def drop(self, obj_id: int) -> None:
+        self.boxes.pop(obj_id, None)
+
+    def cut(self) -> None:
+        self.cuts += 1
+
+    def save(self, path: Path) -> None:
+        raise NotImplementedError
+
+
+class _InShots:
+    """Detects one thing, at another place after each cut, as long as it is there."""
+
+    def __init__(self, places: list[tuple[float, float, float, float]], frames_each: int) -> None:
+        self._places, self._each, self._frame = places, frames_each, -1
+
+    def trust_of(self, label: str | None) -> Trust:
+        return Trust()
+
+    def detect(self, image: RGB) -> list[Detection]:
+        self._frame += 1
+        return [Detection(self._places[self._frame // self._each], "thing", 0.9)]
+
+
+def _through_cuts(colours: list[tuple[int, int, int]]) -> tuple[list[list[int]], Tracker, _Still]:
+    """Ids by frame of a thing that has another place and colour in each shot of five frames."""
+    places = [(5.0, 5.0, 20.0, 20.0), (40.0, 20.0, 55.0, 35.0), (5.0, 20.0, 20.0, 35.0)][: len(colours)]
+    frames = []
+    for shot, (colour, (x0, y0, x1, y1)) in enumerate(zip(colours, places, strict=True)):
+        image = IMAGE.copy()
+        image[int(y0) : int(y1), int(x0) : int(x1)] = colour
+        frames += [Frame(image, 5 * shot + index, (5 * shot + index) / 10, index == 0 < shot) for index in range(5)]
+    segmenter = _Still()
+    tracker = Tracker(segmenter, _InShots(places, 5))
+    return [[one.obj_id for one in record.objects] for record in track_frames(frames, tracker)], tracker, segmenter
+
+
+def test_at_a_cut_objects_end_and_are_known_again_in_another_shot_by_what_they_look_like() -> None:
+    red, blue = (210, 30, 30), (30, 30, 210)
+    ids, tracker, segmenter = _through_cuts([red, blue, red])
+    assert ids == [[1]] * 5 + [[2]] * 5 + [[1]] * 5
+    assert segmenter.cuts == 2
+    assert [likeness < 0.85 for likeness in tracker.likeness.values()] == [True]  # surer in one shot
+
+
+def test_what_looks_otherwise_after_a_cut_is_another_object() -> None:
+    ids, _, _ = _through_cuts([(210, 30, 30), (30, 210, 30)])
+    assert ids == [[1]] * 5 + [[2]] * 5
+
+
+def test_objects_prompted_by_hand_outlive_a_cut_and_are_left_to_the_segmenter() -> None:
+    segmenter = _Still()
+    tracker = Tracker(segmenter, None)
+    frames = [Frame(IMAGE, index, index / 10, index == 3) for index in range(6)]
+    prompts = [ObjectPrompt(7, 0, None, Prompt(box=(5.0, 5.0, 20.0, 20.0)))]
+    assert [[one.obj_id for one in record.objects] for record in track_frames(frames, tracker, prompts)] == [[7]] * 6
+    assert segmenter.cuts == 1
+
+
+def test_a_prompted_object_in_doubt_for_a_second_is_hidden_until_it_is_beyond_doubt() -> None:
+    seen = dict.fromkeys(range(3), 0.9) | dict.fromkeys(range(3, 20), 0.1) | dict.fromkeys(range(20, 24), 0.9)
+    tracker = Tracker(_Scripted(patience_s=0.0, seen=seen), None)
+    frames = [Frame(IMAGE, index, index / 10) for index in range(24)]
+    prompts = [ObjectPrompt(1, 0, None, Prompt(box=(10.0, 10.0, 30.0, 30.0)))]
+    recorded = [record.source_frame for record in track_frames(frames, tracker, prompts) if record.objects]
+    assert recorded == [*range(12), *range(20, 24)]

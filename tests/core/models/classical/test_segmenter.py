@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -88,3 +90,71 @@ def test_an_object_that_moves_half_its_width_a_frame_drags_no_background(step_px
         else:
             x0, _, x1, _ = mask_box(tracked[1].mask) or (0, 0, 0, 0)
             assert abs((x0 + x1) / 2 - x - 0.5) <= 1.5
+
+
+def _leaving_and_returning() -> list[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    return list(render_scene(SCENES[2], 2))
+
+
+def test_what_leaves_is_gone_and_found_again_when_it_returns() -> None:
+    session = ClassicalSegmenter().start()
+    for index, (image, masks) in enumerate(_leaving_and_returning()):
+        tracked = session.advance(image)
+        if index == 0:
+            session.add(1, _boxed(masks["blue"]))
+            continue
+        in_sight = int(masks["blue"].sum())
+        if in_sight == 0:
+            assert not tracked[1].mask.any(), index
+            assert tracked[1].score == 0
+        elif index > 80:  # wholly back in the picture
+            assert region_similarity(tracked[1].mask, masks["blue"]) > 0.8, index
+
+
+def test_a_session_saved_while_an_object_is_gone_finds_it_again(tmp_path: Path) -> None:
+    frames = _leaving_and_returning()
+    session = ClassicalSegmenter().start()
+    for index, (image, masks) in enumerate(frames[:45]):
+        tracked = session.advance(image)
+        if index == 0:
+            session.add(1, _boxed(masks["blue"]))
+    assert not tracked[1].mask.any()
+    session.save(tmp_path / "session")
+    restored = ClassicalSegmenter().restore(tmp_path / "session")
+    found = []
+    for image, _ in frames[45:85]:
+        expected, again = session.advance(image)[1], restored.advance(image)[1]
+        assert np.array_equal(expected.mask, again.mask)
+        found.append(bool(again.mask.any()))
+    assert found[-1]
+    assert not found[0]
+
+
+def test_after_a_cut_nothing_is_carried_over() -> None:
+    frames, other = _leaving_and_returning()[:6], [image for image, _ in render_scene(SCENES[1], 1)][:6]
+    session = ClassicalSegmenter().start()
+    for index, (image, masks) in enumerate(frames):
+        session.advance(image)
+        if index == 0:
+            session.add(1, _boxed(masks["blue"]))
+    session.cut()
+    assert not any(session.advance(image)[1].mask.any() for image in other)
+    session.cut()
+    image, masks = frames[0]
+    assert region_similarity(session.advance(image)[1].mask, masks["blue"]) > 0.8
+
+
+def test_a_prompt_takes_its_object_back_from_a_look_alike_that_was_searched_for() -> None:
+    image, masks = next(iter(render_scene(SCENES[0])))
+    without = image.copy()
+    without[masks["red"]] = image[~masks["red"]].mean(axis=0)
+    session = ClassicalSegmenter().start()
+    session.advance(image)
+    session.add(1, _boxed(masks["red"]))
+    session.cut()
+    assert not session.advance(without)[1].mask.any()
+    assert session.advance(image)[1].mask.any()
+    session.add(2, _boxed(masks["red"]))
+    later = session.advance(image)
+    assert not later[1].mask.any()
+    assert later[2].mask.any()
