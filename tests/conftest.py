@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,18 @@ def write_moving_square(
     with write_video(path, fps, width, height) as video:
         for index, image in enumerate(moving_square(frames, width, height, seed)):
             video.write(image, index / fps)
+    return path
+
+
+def write_shots(path: Path, seeds: Sequence[int], frames: int = 8, fps: float = 10) -> Path:
+    """Write a video of several shots: in each a red square, on a ground of another brightness."""
+    from core.video.writer import write_video
+
+    with write_video(path, fps, 96, 64) as video:
+        for shot, seed in enumerate(seeds):
+            for index, image in enumerate(moving_square(frames, seed=seed)):
+                lit = np.where(image[..., :1] == 210, image, image // 2 + 40 * seed).astype(np.uint8)
+                video.write(lit, (shot * frames + index) / fps)
     return path
 
 

@@ -66,6 +66,14 @@ class SignTracker:
         self._known: dict[int, _History] = {}
         self._image: RGB | None = None
 
+    def cut(self) -> None:
+        """The next frame begins another shot: nothing is near where it was."""
+        self._image = None
+        for known in self._known.values():
+            known.places.clear()
+            known.areas.clear()
+            known.mask = None
+
     def of(self, frame: SeenFrame, image: RGB | None) -> Iterator[Signs]:
         """The signs of every object of a frame; the picture [h, w, 3] may be scaled down."""
         both = image is not None and self._image is not None
@@ -96,8 +104,11 @@ def look_through(
     Raises:
         BadResults: results or pictures cannot be read.
     """
-    tracker = SignTracker()
+    tracker, cuts = SignTracker(), deque(sorted(video.cuts))
     for frame, image in with_pictures(video.with_frames(lambda: _thinned(video)), sources, _SIDE):
+        while cuts and cuts[0] <= frame.source_frame:
+            cuts.popleft()
+            tracker.cut()
         yield from tracker.of(frame, image)
         watch(frame.source_frame)
 

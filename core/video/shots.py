@@ -10,7 +10,7 @@ import numpy as np
 from core.video.frames import RGB, Frame
 
 # From when on a change may be a cut: the mean difference of hue, saturation and brightness (of 255), and how many
-# times the mean change around it that is. Where the camera is still, small changes tell; where it moves fast, large ones.
+# times the mean change around it that is. Where the camera is still, small changes tell; where it moves, large ones.
 THRESHOLDS = ((10.0, 5.0), (15.0, 3.0), (30.0, 1.8))
 _FAR_APART_S = 0.5  # between frames from which on only large changes tell: people walk into the picture in that time
 BEFORE = 3  # frames before a frame that decide with it whether it begins a shot …

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import MakeVideo, write_moving_square
+from conftest import MakeVideo, write_moving_square, write_shots
 from running import Done, finish, maskflow, start
 from waiting import is_running, spawned_by, wait_until
 
@@ -423,3 +423,36 @@ def test_detections_of_ones_own_in_the_place_of_a_detector(tmp_path: Path, make_
     assert other.code == 2
     assert "--detections: " in other.err
     assert "detections of videos of this run; these are of" in other.err
+
+
+def test_shots_become_videos_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "film").mkdir()
+    film = tmp_path / "film" / "film.mp4"
+    write_shots(film, seeds=(1, 2, 3), frames=8)
+    whole = write_moving_square(tmp_path / "film" / "one_shot.mp4")
+    listed = _list(tmp_path, [film, whole])
+
+    done = _track(tmp_path, listed, "--split-shots")
+    assert done.code == 0
+    folder = tmp_path / "out" / "shots"
+    shots = [folder / f"film_shot_00{number}.mp4" for number in (1, 2, 3)]
+    assert sorted(folder.iterdir()) == shots
+    lines = _results(tmp_path)
+    assert [line["video_path"] for line in lines] == [*map(str, shots), str(whole)]
+    assert [len(line["frames"]) for line in lines] == [8, 8, 8, 12]
+    assert [[len(frame["objects"]) for frame in line["frames"]] for line in lines[:3]] == [[1] * 8] * 3
+    assert all([one["obj_id"] for one in line["frames"][0]["objects"]] == [1] for line in lines)
+
+    again = _track(tmp_path, listed, "--split-shots")
+    assert again.processed == []
+    whole_again = _track(tmp_path, listed)
+    assert whole_again.code == 0
+    (together, _) = _results(tmp_path)
+    assert [shot["first_frame"] for shot in together["shots"]] == [0, 8, 16]
+    assert together["shots"][-1]["last_frame"] == 23
+
+    refused = maskflow(
+        "track-videos", film, "--prompts", "p.json", "--split-shots", "--output-jsonl", tmp_path / "o" / "r.jsonl"
+    )
+    assert refused.code == 2
+    assert "name frames of the whole video" in refused.err

@@ -112,6 +112,7 @@ class VideoResults:
         place: its name with the folders it stood in, outermost first, where there is no path.
         by_number: whether frames are given by numbers in names or rows; then `origin` is that of the first frame, 0 or
             1, as far as it is certain or likely.
+        cuts: source frames with which another shot begins, as far as is known.
 
     Raises:
         BadResults: sizes, rate or length are not what a video can have.
@@ -131,6 +132,7 @@ class VideoResults:
     place: Parts = ()
     by_number: bool = False
     origin: Origin | None = None
+    cuts: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         for what, value, least, most in (

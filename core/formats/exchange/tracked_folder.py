@@ -34,4 +34,5 @@ def tracked_video(folder: Path, name: str, path: str | None = None) -> VideoResu
         length=head.total_frames,
         path=path,
         process_fps=head.process_fps,
+        cuts=frozenset(shot.first_frame for shot in head.shots[1:]),
     )

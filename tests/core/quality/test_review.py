@@ -1,5 +1,6 @@
 """Signs of trouble: what is wrong is more suspicious than what is right, in itself and in the list."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,12 @@ def test_shapes_and_scores_alone_tell_too() -> None:
         for d in doubts(look_through(_results([_disk(40, 40)] * 9, [1.0] * 4 + [0.1] * 5), None))
     }
     assert low[8] > low[0]
+
+
+def test_what_changes_at_a_cut_is_not_suspicious() -> None:
+    masks = [_disk(30, 40)] * 10 + [_disk(100, 60, 30)] * 10
+    assert max(_suspicion(replace(_results(masks), cuts=frozenset({10})), None).values()) < 0.05
+    assert max(_suspicion(_results(masks), None).values()) > 0.2
 
 
 def test_boxes_are_judged_by_place_and_size() -> None:
