@@ -23,7 +23,8 @@ _OCCLUDER = (120, 116, 110)
 
 @dataclass(frozen=True)
 class Actor:
-    """A textured ellipse on a path, in pixels of the picture: it may swing up and down, and turn back at a frame."""
+    """A textured ellipse on a path, in pixels of the picture: it may swing up and down, and turn back at a frame. Its
+    colour is that of its name, unless it has another."""
 
     name: str
     start: tuple[float, float]
@@ -32,6 +33,7 @@ class Actor:
     spin_deg: float = 0.0
     swing: float = 0.0
     turns_back_at: int | None = None
+    colour: str | None = None
 
     def position(self, index: int) -> tuple[float, float]:
         """Centre x, y at a frame."""
@@ -86,7 +88,7 @@ def render_scene(scene: Scene, seed: int = 0) -> Iterator[tuple[RGB, dict[str, M
     """Frames [H, W, 3] of a scene, each with the visible part of every object as a mask [H, W] by name."""
     rng = np.random.default_rng(seed)
     world = _ground(rng, scene)
-    textures = {actor.name: _texture(rng, _COLOURS[actor.name]) for actor in scene.actors}
+    textures = {actor.name: _texture(rng, _COLOURS[actor.colour or actor.name]) for actor in scene.actors}
     for index in range(scene.frames):
         offset = (round(100 + scene.camera[0] * index), round(100 + scene.camera[1] * index))
         image = world[offset[1] : offset[1] + scene.height, offset[0] : offset[0] + scene.width].copy()
