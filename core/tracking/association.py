@@ -11,14 +11,43 @@ from core.prompts import Detection
 
 
 def match_detections(
-    boxes: Sequence[Box], labels: Sequence[str | None], detections: Sequence[Detection], min_iou: float
+    boxes: Sequence[Box],
+    expected: Sequence[Box | None],
+    labels: Sequence[str | None],
+    detections: Sequence[Detection],
+    min_iou: float,
 ) -> list[tuple[int, int]]:
-    """Pairs (object, detection) by box IoU; an object with a label only meets detections of that label."""
+    """Pairs (object, detection) by box IoU; an object with a label only meets detections of that label.
+
+    The IoU with an object's box and the one with where it is `expected` count alike: a mask that has gone over to a
+    look-alike in front does not take its detection. One of the two must reach `min_iou`.
+    """
     if not boxes or not detections:
         return []
-    affinity = iou_matrix(boxes, [d.box for d in detections])
+    found = [d.box for d in detections]
+    here = iou_matrix(boxes, found)
+    there = iou_matrix([going or box for going, box in zip(expected, boxes, strict=True)], found)
     same = np.array([[label is None or label == d.label for d in detections] for label in labels])
-    return assign(np.where(same, affinity, 0.0), min_iou)
+    return assign(np.where(same & (np.maximum(here, there) >= min_iou), (here + there) / 2, 0.0), 1e-6)
+
+
+def groups(
+    boxes: Sequence[Box], labels: Sequence[str | None], detections: Sequence[Detection], share: float
+) -> dict[int, list[int]]:
+    """Detections, by number, that hold several objects: which ones, each with at least this share of its box inside.
+
+    Detectors of regions see look-alikes that touch as one.
+    """
+    found = {}
+    for column, detection in enumerate(detections):
+        inside = [
+            row
+            for row, (box, label) in enumerate(zip(boxes, labels, strict=True))
+            if label in (None, detection.label) and covered_share(box, [detection.box]) >= share
+        ]
+        if len(inside) > 1:
+            found[column] = inside
+    return found
 
 
 def covered_share(box: Box, others: Sequence[Box]) -> float:

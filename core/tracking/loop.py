@@ -13,7 +13,8 @@ from core.formats.tracks import FrameRecord, ObjectRecord
 from core.masks import rle
 from core.masks.boxes import documented_xywh
 from core.prompts import ObjectPrompt, Prompt
-from core.tracking.tracker import Track, Tracker
+from core.tracking.track import Track
+from core.tracking.tracker import Tracker
 from core.video.frames import Frame
 
 _ENCODED_BEHIND = 2  # frames whose masks may still be being encoded while the next is tracked

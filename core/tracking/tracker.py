@@ -13,105 +13,21 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import hypot
 
-import numpy as np
-
-from core.masks import Box, Mask
-from core.masks.appearance import Histogram, histogram_overlap, hsv_histogram
-from core.masks.boxes import iou_matrix, mask_box
+from core.masks import Box
+from core.masks.appearance import hsv_histogram
+from core.masks.boxes import iou_matrix
 from core.masks.clean import clean
-from core.masks.overlap import mask_iou
 from core.models.roles import DetectorSession, SegmenterSession
-from core.prompts import Detection, Prompt, TrackedMask, Trust
-from core.tracking.association import covered_share, match_detections
+from core.prompts import Detection, Prompt, Trust
+from core.tracking.association import covered_share, groups, match_detections
+from core.tracking.recognition import is_in_reach, recognise
+from core.tracking.track import Rules, Track, new_track
+from core.tracking.twins import find_twins, hidden_one
 from core.video.frames import RGB
 
 _LEAST_WEAK = 2
-_SHRINKS = 0.99  # a frame: what goes out of sight bit by bit keeps its size for a while
 _ON_TIME_S = 1e-6  # what differences of times may be off by
-
-
-@dataclass(frozen=True)
-class Rules:
-    """When objects are born, set right, lost and known again.
-
-    Attributes:
-        match_iou: box IoU from which a detection is a known object.
-        covered: share of a detection inside a known object from which it is not a new one.
-        confirm_rounds: rounds of detection within which a tentative object must be seen a second time.
-        twin_iou: IoU of masks from which two objects of one label lie on each other …
-        twin_frames: … and for so many frames in a row are one.
-        new_frames: frames for which an object that begins near an older one of its label may turn out to be that.
-        trusted_score: a mask that has drifted is set right by detections from this score on.
-        weak_score: a mask under this score is doubtful.
-        weak_s: seconds in doubt, and at least two frames, after which an object is hidden …
-        gone_s: … and one that a person prompted.
-        look_alike: similarity of appearance from which a newcomer is a lost object …
-        touching: … where it is no farther than so many of its diagonals from where that was last seen …
-        away_s: … or, for one away for so many seconds at least …
-        forgotten_s: … and at most …
-        speed: … no farther than this, in diagonals a second.
-        look_alike_across: similarity from which it is a lost object of another shot, wherever it is …
-        sure_across: … and how much of the similarity counts there.
-        remembered: lost objects kept in mind, the latest.
-    """
-
-    match_iou: float = 0.3
-    covered: float = 0.6
-    confirm_rounds: int = 3
-    twin_iou: float = 0.7
-    twin_frames: int = 3
-    new_frames: int = 6
-    trusted_score: float = 0.5
-    weak_score: float = 0.3
-    weak_s: float = 0.1
-    gone_s: float = 1.0
-    look_alike: float = 0.6
-    look_alike_across: float = 0.85
-    sure_across: float = 0.8
-    touching: float = 0.85
-    away_s: float = 0.3
-    forgotten_s: float = 300.0
-    speed: float = 3.0
-    remembered: int = 100
-
-
-@dataclass
-class Track:
-    """One object. `obj_id` counts up from 1 in the order of first sight; it may turn out not to be confirmed.
-
-    Attributes:
-        sound_s: when its mask was last beyond doubt.
-        met_s: when it was last detected, or prompted.
-        place: its box when it was last in sight.
-        diagonal: of its box in pixels, when it was last in full sight.
-        twin: frames in a row on which it has lain on an older object.
-        begun: number of the step at which it began.
-        shot: number of the shot in which it was last beyond doubt.
-    """
-
-    obj_id: int
-    label: str | None
-    detection_score: float | None
-    confirmed: bool
-    appearance: Histogram
-    mask: Mask
-    score: float
-    box: Box | None
-    rounds: int = 0
-    unseen: int = 0
-    weak: int = 0
-    sound_s: float = 0.0
-    met_s: float = 0.0
-    place: Box | None = None
-    diagonal: float = 0.0
-    twin: int = 0
-    begun: int = 0
-    shot: int = 0
-    kept: bool = False  # prompted by hand: never given up
-    prompted: int = 0  # number of the step at which the segmenter last got a prompt for it
 
 
 class Tracker:
@@ -239,7 +155,7 @@ class Tracker:
     def _advance(self, image: RGB, upcoming: RGB | None) -> None:
         for obj_id, tracked in self.segmenter.advance(image, upcoming).items():
             track = self.live[obj_id]
-            _place(track, clean(tracked.mask), tracked.score)
+            track.put(clean(tracked.mask), tracked.score)
             if track.box is None or tracked.score < self._rules.weak_score:
                 track.weak += 1
             else:
@@ -249,42 +165,28 @@ class Tracker:
                 self._lose(track)
 
     def _end_twins(self) -> None:
-        """End objects that have turned out to be others."""
-        twins = self._twins()
+        """End objects that have turned out to be others, and those that others hide."""
+        twins = {one.young.obj_id: one for one in find_twins(self.live.values(), self._rules)}
         for young in list(self.live.values()):
-            old = twins.get(young.obj_id)
-            young.twin = 0 if old is None else young.twin + 1
-            if old is not None and young.twin >= self._rules.twin_frames:
-                old.confirmed |= young.confirmed
-                self.drop(young.obj_id)
-                self.same_as[young.obj_id] = self.same_as.get(old.obj_id, old.obj_id)
-
-    def _twins(self) -> dict[int, Track]:
-        """By id of an object, the one prompted by hand or begun earlier that it lies on."""
-        seen = sorted((t for t in self.live.values() if t.box is not None), key=lambda t: (not t.kept, t.obj_id))
-        boxes = [track.box for track in seen if track.box is not None]
-        # Masks are compared only where boxes have a good part in common, which costs nothing to see.
-        near = np.triu(iou_matrix(boxes, boxes) >= self._rules.twin_iou / 2, k=1)
-        twins: dict[int, Track] = {}
-        for row, column in np.argwhere(near):
-            old, young = seen[row], seen[column]
-            if young.kept or young.obj_id in twins or old.label not in (None, young.label):
+            pair = twins.get(young.obj_id)
+            young.twin = 0 if pair is None else young.twin + 1
+            if pair is None or young.twin < self._rules.twin_frames or pair.old.obj_id not in self.live:
                 continue
-            if mask_iou(old.mask, young.mask) >= self._rules.twin_iou:
-                twins[young.obj_id] = old
-        return twins
+            if pair.two:
+                self._lose(hidden_one(pair, self.time_s))
+                continue
+            pair.old.confirmed |= young.confirmed
+            self.drop(young.obj_id)
+            self.same_as[young.obj_id] = self.same_as.get(pair.old.obj_id, pair.old.obj_id)
 
     def _begins_near_another(self, young: Track) -> bool:
         return any(
-            old.obj_id < young.obj_id and old.label in (None, young.label) and self._is_in_reach(old, young, 0.0)
+            old.obj_id < young.obj_id and old.label in (None, young.label) and is_in_reach(old, young, 0.0, self._rules)
             for old in self.live.values()
         )
 
     def _is_sound(self, track: Track) -> None:
-        track.weak, track.sound_s, track.place, track.shot = 0, self.time_s, track.box, self.shot
-        if track.box is not None:
-            x0, y0, x1, y1 = track.box
-            track.diagonal = max(_SHRINKS * track.diagonal, hypot(x1 - x0, y1 - y0))
+        track.is_sound(self.time_s, self.shot)
 
     def _in_doubt_for(self, track: Track, seconds: float) -> bool:
         """Whether its mask has been in doubt for so long, and long enough to count at all."""
@@ -304,7 +206,7 @@ class Tracker:
         tracked = self.segmenter.add(obj_id, prompt)
         self.lost.pop(obj_id, None)
         self.next_id = max(self.next_id, obj_id + 1)
-        track = _new_track(obj_id, label, None, image, tracked, as_it_is=prompt.mask is not None)
+        track = new_track(obj_id, label, None, image, tracked, as_it_is=prompt.mask is not None)
         track.prompted = self.frame
         track.confirmed = track.kept = True
         self._begins(track)
@@ -312,15 +214,23 @@ class Tracker:
     def _meet(self, image: RGB, detections: list[Detection]) -> None:
         live = [track for track in self.live.values() if track.box is not None]
         boxes = [track.box for track in live if track.box is not None]
-        pairs = match_detections(boxes, [track.label for track in live], detections, self._rules.match_iou)
-        seen = {live[row].obj_id: detections[column] for row, column in pairs}
-        for track in live:
+        labels = [track.label for track in live]
+        expected = [track.expected(self.time_s) for track in live]
+        pairs = match_detections(boxes, expected, labels, detections, self._rules.match_iou)
+        together = groups(boxes, labels, detections, self._rules.covered)
+        alone = {row: column for row, column in pairs if column not in together}
+        in_group = {row for column in together for row in together[column]}
+        tentative = self.tentative()
+        for row, track in enumerate(live):
             track.rounds += 1
-            if track.obj_id in seen:
-                self._seen(image, track, seen[track.obj_id])
+            if row in alone:
+                self._seen(image, track, detections[alone[row]])
+            elif row in in_group:
+                self._seen_with_others(track)
             else:
                 self._unseen(track)
-        matched = {column for _, column in pairs}
+        self._recognise([track for track in live if track.confirmed and track.obj_id in tentative])
+        matched = {*(column for _, column in pairs), *together}
         newcomers = [
             detection
             for index, detection in enumerate(detections)
@@ -332,19 +242,21 @@ class Tracker:
         self._welcome(image, newcomers)
 
     def _seen(self, image: RGB, track: Track, detection: Detection) -> None:
-        track.unseen, track.met_s = 0, self.time_s
-        if not track.confirmed:
-            track.confirmed = True
-            self._recognise(track)
+        track.meet(detection.box, self.time_s)
+        track.confirmed = True
         least_iou = self._trust_of(track.label).drifted_iou
         drifted = track.box is not None and iou_matrix([track.box], [detection.box])[0, 0] < least_iou
         if track.weak or (drifted and _reaches(detection, self._rules.trusted_score)):
             tracked = self.segmenter.add(track.obj_id, Prompt(box=detection.box))
-            _place(track, clean(tracked.mask), tracked.score)
+            track.put(clean(tracked.mask), tracked.score)
             track.prompted = self.frame
             self._is_sound(track)
         elif track.box is not None and track.score > 0.5:
             track.appearance = 0.9 * track.appearance + 0.1 * hsv_histogram(image, track.mask)
+
+    def _seen_with_others(self, track: Track) -> None:
+        """It is somewhere in a detection that holds others, too, and says nothing of where."""
+        track.unseen, track.met_s = 0, self.time_s
 
     def _unseen(self, track: Track) -> None:
         track.unseen += 1
@@ -362,59 +274,34 @@ class Tracker:
         """Start a tentative object for each detection in which the segmenter finds one."""
         for detection in detections if self._most is None else _surest(detections, self._most - len(self.live)):
             tracked = self.segmenter.add(self.next_id, Prompt(box=detection.box))
-            track = _new_track(self.next_id, detection.label, detection.score, image, tracked)
+            track = new_track(self.next_id, detection.label, detection.score, image, tracked)
             track.prompted = self.frame
             if track.box is None:
                 self.segmenter.drop(self.next_id)
                 continue
             self.next_id += 1
             self._begins(track)
+            track.met = detection.box
 
     def _begins(self, track: Track) -> None:
         track.met_s, track.begun, track.shot = self.time_s, self.frame, self.shot
         self._is_sound(track)
         self.live[track.obj_id] = track
 
-    def _recognise(self, new: Track) -> None:
-        """Where a new object looks like one that is gone, it takes over its id."""
+    def _recognise(self, newcomers: list[Track]) -> None:
+        """Where new objects look like ones that are gone, they take over their ids."""
+        new = {track.obj_id for track in newcomers}
         hidden = (
             track
             for track in self.live.values()
-            if track is not new and track.confirmed and (track.box is None or track.weak >= _LEAST_WEAK)
+            if track.obj_id not in new and track.confirmed and (track.box is None or track.weak >= _LEAST_WEAK)
         )
-        gone = [
-            old
-            for old in [*self.lost.values(), *hidden]
-            if old.label == new.label and not old.kept and self._can_be(old, new)
-        ]
-        old = max(gone, key=lambda track: histogram_overlap(track.appearance, new.appearance), default=None)
-        if old is None:
-            return
-        rules, likeness = self._rules, histogram_overlap(old.appearance, new.appearance)
-        across = old.shot != new.shot
-        if likeness < (rules.look_alike_across if across else rules.look_alike):
-            return
-        if self.lost.pop(old.obj_id, None) is None:
-            self.drop(old.obj_id)
-        self.same_as[new.obj_id] = self.same_as.get(old.obj_id, old.obj_id)
-        self.likeness[new.obj_id] = likeness * (rules.sure_across if across else 1.0)
-
-    def _can_be(self, old: Track, new: Track) -> bool:
-        """Whether an object could have come from where it was last seen to where a new one is, in the time between."""
-        away_s = abs(self.time_s - old.sound_s)
-        if away_s > self._rules.forgotten_s:
-            return False
-        if old.shot != new.shot:  # where it was says nothing
-            return True
-        return self._is_in_reach(old, new, self._rules.speed * away_s if away_s >= self._rules.away_s else 0.0)
-
-    def _is_in_reach(self, old: Track, new: Track, went: float) -> bool:
-        """Whether a new object is near where an old one was last in sight, which `went` so many of its diagonals."""
-        if old.place is None or new.box is None:
-            return False
-        (x0, y0, x1, y1), (u0, v0, u1, v1) = old.place, new.box
-        distance = hypot(x0 + x1 - u0 - u1, y0 + y1 - v0 - v1) / 2
-        return distance <= (self._rules.touching + went) * old.diagonal
+        gone = [old for old in [*self.lost.values(), *hidden] if not old.kept]
+        for one in recognise(gone, newcomers, self.time_s, self._rules):
+            if self.lost.pop(one.old.obj_id, None) is None:
+                self.drop(one.old.obj_id)
+            self.same_as[one.new.obj_id] = self.same_as.get(one.old.obj_id, one.old.obj_id)
+            self.likeness[one.new.obj_id] = one.likeness
 
 
 def _reaches(detection: Detection, score: float) -> bool:
@@ -424,16 +311,3 @@ def _reaches(detection: Detection, score: float) -> bool:
 
 def _surest(detections: list[Detection], most: int) -> list[Detection]:
     return sorted(detections, key=lambda one: -1.0 if one.score is None else -one.score)[: max(0, most)]
-
-
-def _place(track: Track, mask: Mask, score: float) -> None:
-    track.mask, track.score, track.box = mask, score, mask_box(mask)
-
-
-def _new_track(
-    obj_id: int, label: str | None, score: float | None, image: RGB, tracked: TrackedMask, as_it_is: bool = False
-) -> Track:
-    """A track that begins here; a mask that a person gave is taken `as_it_is`."""
-    mask = tracked.mask if as_it_is else clean(tracked.mask)
-    appearance = hsv_histogram(image, mask)
-    return Track(obj_id, label, score, False, appearance, mask, tracked.score, mask_box(mask))

@@ -11,11 +11,12 @@ from core.masks import Box
 from core.masks.appearance import Histogram
 from core.models.roles import DetectorSession, VideoSegmenter
 from core.models.session_file import SessionInfo, read_session, write_session
-from core.tracking.tracker import Track, Tracker
+from core.tracking.track import Track
+from core.tracking.tracker import Tracker
 
 SESSION_FILE = "session.safetensors"
 TRACKER_FILE = "tracker.safetensors"
-_NAME = "tracker 4"
+_NAME = "tracker 5"
 _NO_MASK = np.zeros((0, 0), np.bool_)  # every step begins with new masks
 _SHOWN = "shown"
 
@@ -32,9 +33,12 @@ class _Track(BaseModel):
     weak: int
     sound_s: float
     met_s: float
+    met: Box | None
+    velocity: tuple[float, float] | None
     place: Box | None
     diagonal: float
     twin: int
+    apart: dict[int, int]
     begun: int
     shot: int
     kept: bool
