@@ -31,25 +31,6 @@ def match_detections(
     return assign(np.where(same & (np.maximum(here, there) >= min_iou), (here + there) / 2, 0.0), 1e-6)
 
 
-def groups(
-    boxes: Sequence[Box], labels: Sequence[str | None], detections: Sequence[Detection], share: float
-) -> dict[int, list[int]]:
-    """Detections, by number, that hold several objects: which ones, each with at least this share of its box inside.
-
-    Detectors of regions see look-alikes that touch as one.
-    """
-    found = {}
-    for column, detection in enumerate(detections):
-        inside = [
-            row
-            for row, (box, label) in enumerate(zip(boxes, labels, strict=True))
-            if label in (None, detection.label) and covered_share(box, [detection.box]) >= share
-        ]
-        if len(inside) > 1:
-            found[column] = inside
-    return found
-
-
 def covered_share(box: Box, others: Sequence[Box]) -> float:
     """The largest share of `box` that lies inside one of `others`, 0..1."""
     area = (box[2] - box[0]) * (box[3] - box[1])

@@ -20,7 +20,7 @@ from core.masks.boxes import iou_matrix
 from core.masks.clean import clean
 from core.models.roles import DetectorSession, SegmenterSession
 from core.prompts import Detection, Prompt, Trust
-from core.tracking.association import covered_share, groups, match_detections
+from core.tracking.association import covered_share, match_detections
 from core.tracking.recognition import is_in_reach, recognise
 from core.tracking.track import Rules, Track, new_track
 from core.tracking.twins import find_twins, hidden_one
@@ -217,20 +217,16 @@ class Tracker:
         labels = [track.label for track in live]
         expected = [track.expected(self.time_s) for track in live]
         pairs = match_detections(boxes, expected, labels, detections, self._rules.match_iou)
-        together = groups(boxes, labels, detections, self._rules.covered)
-        alone = {row: column for row, column in pairs if column not in together}
-        in_group = {row for column in together for row in together[column]}
+        seen = {live[row].obj_id: detections[column] for row, column in pairs}
         tentative = self.tentative()
-        for row, track in enumerate(live):
+        for track in live:
             track.rounds += 1
-            if row in alone:
-                self._seen(image, track, detections[alone[row]])
-            elif row in in_group:
-                self._seen_with_others(track)
+            if track.obj_id in seen:
+                self._seen(image, track, seen[track.obj_id])
             else:
                 self._unseen(track)
         self._recognise([track for track in live if track.confirmed and track.obj_id in tentative])
-        matched = {*(column for _, column in pairs), *together}
+        matched = {column for _, column in pairs}
         newcomers = [
             detection
             for index, detection in enumerate(detections)
@@ -253,10 +249,6 @@ class Tracker:
             self._is_sound(track)
         elif track.box is not None and track.score > 0.5:
             track.appearance = 0.9 * track.appearance + 0.1 * hsv_histogram(image, track.mask)
-
-    def _seen_with_others(self, track: Track) -> None:
-        """It is somewhere in a detection that holds others, too, and says nothing of where."""
-        track.unseen, track.met_s = 0, self.time_s
 
     def _unseen(self, track: Track) -> None:
         track.unseen += 1
