@@ -1,6 +1,7 @@
 """The built-in video segmenter: each object's mask is carried by dense motion, then set right by what its pixels
 look like and how they move. It needs no weights; its accuracy is in `benchmarks/README.md`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ _HOPELESS = 5  # frames in a row that are strange, after which an object is sear
 _LEFT = 0.5  # of its size in sight at the border of the picture, of what looks no more like the object than …
 _LEFT_OVER = 0.85  # … this: it has left
 _SAME_IOU = 0.5
+_PART = 0.5  # of the smaller one shared, from which on objects are parts of each other
 _FULL_SIZE_KEPT = 0.98  # a frame: what goes out of sight keeps its size for a while
 
 _NAME = "classical 5"
@@ -136,7 +138,12 @@ class ClassicalSession:
         for tracked in self._objects.values():
             occupied |= tracked.probability > 0.3
         motion = self._estimator.between(last, self._grey, occupied)
-        found = {obj_id: self._follow(one, motion) for obj_id, one in self._objects.items() if not one.gone}
+        carried = {obj_id: motion.warp(one.probability) for obj_id, one in self._objects.items() if not one.gone}
+        held = {obj_id: one > 0.5 for obj_id, one in carried.items()}
+        found = {
+            obj_id: self._follow(self._objects[obj_id], motion, one, _held_by_others(held, obj_id))
+            for obj_id, one in carried.items()
+        }
         taken = np.zeros(self._grey.shape, np.bool_)
         for one in self._objects.values():
             taken |= one.probability > 0.5
@@ -206,8 +213,7 @@ class ClassicalSession:
         outside = np.clip(1 - 2 * probability, 0, 1) * near
         return histogram(self._bins, inside), histogram(self._bins, outside)
 
-    def _follow(self, tracked: _Object, motion: Motion) -> TrackedMask:
-        carried = motion.warp(tracked.probability)
+    def _follow(self, tracked: _Object, motion: Motion, carried: Floats, taken: Mask | None) -> TrackedMask:
         mask = carried > 0.5
         if np.count_nonzero(mask) < _MIN_PIXELS:
             return self._lose(tracked)
@@ -215,6 +221,8 @@ class ClassicalSession:
         part = self._reconsider(tracked, mask[region], motion.own[region], self._bins[region], region)
         probability = np.zeros_like(carried)
         probability[region] = part
+        if taken is not None:
+            probability[taken & ~mask] = 0
         tracked.probability = probability
         foreground, background = self._colours(probability)
         likeness = max(histogram_overlap(foreground, known) for known in (tracked.anchor[0], tracked.recent[0]))
@@ -273,6 +281,19 @@ class ClassicalSession:
         probability = np.clip(guided_filter(guide, sigmoid(np.asarray(logits, np.float32)), 2, 1e-3), 0, 1)
         probability = _connected_to(np.asarray(probability, np.float32), mask)
         return _settle(image[region], probability)
+
+
+def _held_by_others(held: Mapping[int, Mask], obj_id: int) -> Mask | None:
+    """What other objects held before: no new pixels are taken from them. Parts of each other share."""
+    own = held[obj_id]
+    taken = None
+    for other, mask in held.items():
+        if other == obj_id or not mask.any():
+            continue
+        shared = np.count_nonzero(own & mask)
+        if shared < _PART * min(np.count_nonzero(own), np.count_nonzero(mask)):
+            taken = mask if taken is None else taken | mask
+    return taken
 
 
 def _size(mask: Mask) -> tuple[float, float, float]:
