@@ -32,7 +32,7 @@ TRACK = Stage(
         f"{done['frames']} frames in {done['seconds']:.2f}s ({done['frames'] / max(done['seconds'], 1e-9):.2f} fps)",
         f"{done['objects']} objects tracked",
     ],
-    version=3,
+    version=4,
 )
 
 

@@ -26,9 +26,11 @@ from tasks.reporting.delivery import deliver, undelivered
 from tasks.reporting.facts import command_words, run_facts
 from tasks.running import ItemRun, run_items
 
-REVIEW = Stage("review", "core.quality.review_item:review_video", lambda done: [f"{done['entries']} frames to look at"])
+REVIEW = Stage(
+    "review", "core.quality.review_item:review_video", lambda done: [f"{done['entries']} frames to look at"], version=2
+)
 _MOST_NAMES = 5
-MAKE_REPORT = Stage("report", "core.tracking.report_item:report_tracked", lambda _: [], page=True, version=2)
+MAKE_REPORT = Stage("report", "core.tracking.report_item:report_tracked", lambda _: [], page=True, version=3)
 
 
 def _short_names(videos: Sequence[str]) -> dict[str, str]:

@@ -27,7 +27,7 @@ def _detector_cautions(prompt: str) -> list[str]:
     sought = targets(prompt)
     if PERSON in sought:
         cautions.append(
-            "The built-in detector finds people with precision 0.81 and recall 0.40 on street video (MOT15), and is "
+            "The built-in detector finds people with precision 0.84 and recall 0.42 on street video (MOT15), and is "
             f"wrong far more often on other footage; {_REMEDY}"
         )
     if sought.keys() & HUES.keys():
@@ -51,13 +51,13 @@ def _generator(_: ModelSpec) -> MaskGenerator:
 
 DETECTOR = Backend(
     "classical",
-    "2",
+    "3",
     _detector,
     variant=lambda options: thresholds(options, BOX_THRESHOLD),
     check_prompt=_check_prompt,
     cautions=_detector_cautions,
 )
-SEGMENTER = Backend("classical", "4", _segmenter)
+SEGMENTER = Backend("classical", "5", _segmenter)
 GENERATOR = Backend(
     "classical",
     "1",

@@ -17,6 +17,8 @@ from core.video.frames import RGB
 _MIN_SATURATION, _MIN_VALUE = 90, 60
 _MIN_SHARE_OF_PICTURE = 0.0004
 _MIN_FILLED = 0.2  # of a region's box
+_CHANGED, _UNUSUAL = 20, 4.0  # grey levels, and times the median, from which a pixel has changed
+_MOST_OF_PICTURE = 0.75
 _NMS_IOU = 0.45
 PEOPLE_THRESHOLD = 0.6  # from which on four of five boxes that are tracked are of people (`benchmarks.people`)
 _UNSEEN_S, _UNSEEN_ROUNDS = 0.2, 2  # what is not found again soon was no person
@@ -111,8 +113,17 @@ class _Moving:
         size = (grey.shape[1], grey.shape[0])
         steadied = cv2.warpPerspective(last, camera, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         seen = cv2.warpPerspective(np.full_like(last, 255), camera, size, flags=cv2.WARP_INVERSE_MAP)
-        changed = ((cv2.absdiff(grey, steadied) > 20) & (seen == 255)).astype(np.uint8) * 255
-        return _regions(changed, round(max(grey.shape) / 60))
+        difference, inside = cv2.absdiff(grey, steadied), seen == 255
+        if not inside.any():
+            return []
+        least = max(_CHANGED, _UNUSUAL * float(np.median(difference[inside])))
+        changed = ((difference > least) & inside).astype(np.uint8) * 255
+        most = _MOST_OF_PICTURE * grey.size  # more than that moves where the camera's motion was not found
+        return [
+            (box, score)
+            for box, score in _regions(changed, round(max(grey.shape) / 60))
+            if (box[2] - box[0]) * (box[3] - box[1]) <= most
+        ]
 
 
 def _regions(mask: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], gap: int) -> _Found:

@@ -20,6 +20,7 @@ from core.video.frames import RGB
 _WINDOW = (128, 64)
 _HEIGHT = 720  # pictures are scaled to it, enlarged twofold at most: HOG finds nobody under 128 pixels
 _AROUND = 0.35  # how much of a window's surroundings is looked at again, as a share of its height
+_LOOKED_AT = 200  # pixels of height at which it is: tall people are as well seen in a smaller picture
 _SAME = 0.6  # IoU from which a window of the mirrored picture is the same person
 # The window was trained with a margin around the person; the box leaves it out: left, top, right, bottom.
 _PERSON_IN_WINDOW = np.array([0.17, 0.06, 0.83, 0.94])
@@ -93,12 +94,19 @@ def _look_again(image: RGB, grey: _Grey, window: Box, margin: float) -> Evidence
     assert part is not None, "a window lies in the picture"
     left, top, right, bottom = (round(v) for v in part)
     rows, columns = slice(top, bottom), slice(left, right)
-    here = (window[0] - left, window[1] - top, window[2] - left, window[3] - top)
+    scale = min(1.0, _LOOKED_AT / (window[3] - window[1]))
+    colour, shades = (
+        np.asarray(cv2.resize(one[rows, columns], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        for one in (image, grey)
+    )
+    here = (
+        scale * (window[0] - left), scale * (window[1] - top), scale * (window[2] - left), scale * (window[3] - top)
+    )  # fmt: skip
     return Evidence(
         margin=margin,
-        mirrored_margin=_mirrored_margin(np.ascontiguousarray(image[rows, columns][:, ::-1]), here),
-        body=_body(np.ascontiguousarray(grey[rows, columns]), here),
-        upper_body=float(_has_upper_body(np.ascontiguousarray(grey[rows, columns]), here)),
+        mirrored_margin=_mirrored_margin(np.ascontiguousarray(colour[:, ::-1]), here),
+        body=_body(shades, here),
+        upper_body=float(_has_upper_body(shades, here)),
     )
 
 
