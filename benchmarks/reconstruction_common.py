@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from benchmarks.common import DATA
@@ -177,3 +179,61 @@ def row(name: str, registered: int, frames: int, error_px: float, known: Referen
     """One line of the table."""
     reported = "" if known is None else f"{1000 * known.position_rmse:.1f} mm | {known.rotation_mean_deg or 0:.2f}°"
     print(f"| {name} | {registered}/{frames} | {error_px:.2f} px | {reported} |", flush=True)
+
+
+def turntable(folder: Path, focal: float, count: int = 16, step_deg: float = 10.0) -> Set:
+    """Photographs of a rendered box with textured sides that turns on a table, in front of nothing.
+
+    Args:
+        folder: in which they are written.
+        focal: focal length, as a share of the longer side.
+        count: of photographs.
+        step_deg: between one and the next.
+    """
+    width, height = 640, 480
+    f = focal * width
+    camera = np.array([[f, 0, width / 2], [0, f, height / 2], [0, 0, 1]])
+    rng = np.random.default_rng(0)
+    sides = [_texture(rng) for _ in range(5)]
+    images, poses = folder / f"turntable {focal:g}", {}
+    images.mkdir()
+    for number in range(count):
+        turn = Rotation.from_euler("y", number * step_deg, degrees=True).as_matrix()
+        tilt = Rotation.from_euler("x", 25, degrees=True).as_matrix()
+        rotation, translation = tilt @ turn, np.array([0.0, 0.0, 4.5 * focal])
+        image = np.full((height, width, 3), 20, np.uint8)
+        for side, corners in sorted(
+            zip(sides, _box_sides(), strict=True), key=lambda one: -(rotation @ one[1].mean(0))[2]
+        ):
+            seen = corners @ rotation.T + translation
+            if np.dot(np.cross(seen[1] - seen[0], seen[3] - seen[0]), seen.mean(0)) <= 0:
+                continue
+            pixels = seen @ camera.T
+            square = np.array([[0, 0], [255, 0], [255, 255], [0, 255]], np.float32)
+            warp = cv2.getPerspectiveTransform(square, (pixels[:, :2] / pixels[:, 2:]).astype(np.float32))
+            shown = cv2.warpPerspective(side, warp, (width, height), flags=cv2.INTER_AREA)
+            inside = cv2.warpPerspective(np.full(side.shape[:2], 255, np.uint8), warp, (width, height)) > 127
+            image[inside] = shown[inside]
+        path = images / f"{number:03d}.png"
+        cv2.imwrite(str(path), image)
+        poses[path.name] = (rotation.T, -rotation.T @ translation)
+    name = f"turntable, focal length {focal:g}"
+    return Set(name, sorted(images.glob("*.png")), _write(folder / f"turntable {focal:g}.txt", poses))
+
+
+def _texture(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """A side of the box: blotches of three sizes."""
+    grey = sum(
+        weight * cv2.resize(rng.random((cells, cells, 3)), (256, 256), interpolation=cv2.INTER_CUBIC)
+        for cells, weight in ((8, 0.4), (24, 0.35), (64, 0.25))
+    )
+    return np.asarray(np.clip(255 * np.asarray(grey), 0, 255), np.uint8)
+
+
+def _box_sides() -> list[npt.NDArray[np.float64]]:
+    """Corners [4, 3] of four sides and the top, as those of their textures lie, seen from outside; y is down."""
+    around = [np.array([[-1, -1, -1], [1, -1, -1], [1, 1, -1], [-1, 1, -1]], float)]
+    quarter = Rotation.from_euler("y", 90, degrees=True).as_matrix()
+    for _ in range(3):
+        around.append(around[-1] @ quarter.T)
+    return [*around, np.array([[-1, -1, 1], [1, -1, 1], [1, -1, -1], [-1, -1, -1]], float)]

@@ -7,7 +7,9 @@ from core.geometry.sim3 import Array
 
 _LEAST_ANGLE_DEG = 0.5
 _ANGLE_FOR_FOCAL_DEG = 4.0
-_FOCAL_WITHIN = 0.35
+_FOCAL_WITHIN = 0.35  # a focal length that moves farther has to earn it: …
+_ANGLE_FOR_ANY_FOCAL_DEG = 8.0  # … under angles from here on, …
+_BETTER = 0.9  # … by this share of the error with the focal length as it was, or less
 _ROUNDS = 2
 
 
@@ -26,8 +28,9 @@ def bundle_adjust(model: pycolmap.Reconstruction, fixed_focal: bool, max_reproj_
     refine = median_angle_deg(model) >= _ANGLE_FOR_FOCAL_DEG
     for _ in range(_ROUNDS):
         before = {camera_id: np.array(camera.params) for camera_id, camera in model.cameras.items()}
+        unrefined = pycolmap.Reconstruction(model)
         adjust(model, refine, fixed_focal)
-        if refine and not _plausible(model, before):
+        if refine and not _near(model, before) and not _much_better(model, unrefined):
             for camera_id, params in before.items():
                 model.camera(camera_id).params = params.tolist()
             refine = False
@@ -55,13 +58,28 @@ def adjust(model: pycolmap.Reconstruction, refine_camera: bool = False, fixed_fo
     model.normalize()
 
 
-def _plausible(model: pycolmap.Reconstruction, before: dict[int, Array]) -> bool:
+def _near(model: pycolmap.Reconstruction, before: dict[int, Array]) -> bool:
+    """Whether the focal lengths are near what they were."""
+
     def ratio(camera_id: int) -> float:
         camera = model.camera(camera_id)
         old = float(np.mean(before[camera_id][list(camera.focal_length_idxs())]))
         return float(camera.mean_focal_length()) / old
 
     return all(abs(ratio(camera_id) - 1) <= _FOCAL_WITHIN for camera_id in before)
+
+
+def _much_better(model: pycolmap.Reconstruction, unrefined: pycolmap.Reconstruction) -> bool:
+    """Whether views under large angles agree so much better that the first guess of the focal length was wrong."""
+    if median_angle_deg(model) < _ANGLE_FOR_ANY_FOCAL_DEG:
+        return False
+    adjust(unrefined)
+    return _error_px(model) <= _BETTER * _error_px(unrefined)
+
+
+def _error_px(model: pycolmap.Reconstruction) -> float:
+    model.update_point_3d_errors()
+    return float(model.compute_mean_reprojection_error())
 
 
 def centres(model: pycolmap.Reconstruction) -> dict[int, Array]:

@@ -25,6 +25,8 @@ _PLAUSIBLE = (0.4, 4.0)
 _LEAST_PAIRS = 3
 _MOST_PAIRS = 500
 _ERROR_PX = 1.0
+_GRID = 120
+_CLEAR = 1.05  # of the ends of what is plausible
 _UNCALIBRATED = int(pycolmap.TwoViewGeometryConfiguration.UNCALIBRATED)
 
 
@@ -60,33 +62,30 @@ def calibrate(request: CameraRequest, folder: Path, report: Progress) -> Record:
         pairs = [pair for file in request.matches for pair in read_pairs(file, wanted)]
         pairs = [pair for pair in pairs if pair[1].config == _UNCALIBRATED]
         if len(pairs) >= _LEAST_PAIRS:
-            focal = _focal(frames, pairs[:: max(1, -(-len(pairs) // _MOST_PAIRS))]) / max(size)
-            if _PLAUSIBLE[0] <= focal <= _PLAUSIBLE[1]:
+            focal = estimate_focal(frames, pairs[:: max(1, -(-len(pairs) // _MOST_PAIRS))]) / max(size)
+            if _PLAUSIBLE[0] * _CLEAR < focal < _PLAUSIBLE[1] / _CLEAR:
                 # A frame that is added later then seldom changes it, and with it every window.
                 return {"focal": round(focal, 2), "pairs": len(pairs), "source": "estimated"}
     return {"focal": DEFAULT_FOCAL, "pairs": 0, "source": "default"}
 
 
-def _focal(frames: Sequence[FrameRequest], pairs: Sequence[tuple[Pair, PairGeometry]]) -> float:
-    """In pixels."""
+def estimate_focal(frames: Sequence[FrameRequest], pairs: Sequence[tuple[Pair, PairGeometry]]) -> float:
+    """The focal length in pixels: the best of a grid, refined by COLMAP's view graph calibration."""
     width, height = frames[0].width, frames[0].height
+    keypoints = {
+        frame.number: Features.read(frame.features).keypoints[:, :2] for frame in frames if frame.features is not None
+    }
+    matrices = [_fundamental(geometry, keypoints[one], keypoints[other]) for (one, other), geometry in pairs]
+    start = best_focal(np.array(matrices), width, height)
     with tempfile.TemporaryDirectory(prefix="maskflow-") as folder:
         path = Path(folder) / "database.db"
         with pycolmap.Database.open(path) as database, pycolmap.DatabaseTransaction(database):
-            focal = DEFAULT_FOCAL * max(width, height)
-            camera = pycolmap.Camera.create_from_model_name(1, "SIMPLE_PINHOLE", focal, width, height)
+            camera = pycolmap.Camera.create_from_model_name(1, "SIMPLE_PINHOLE", start, width, height)
             write_camera(database, camera)
-            known = {}
             for frame in frames:
-                assert frame.features is not None
-                known[frame.number] = Features.read(frame.features).keypoints[:, :2]
                 write_image(database, frame, camera.camera_id)
-            for (one, other), geometry in pairs:
-                found = pycolmap.TwoViewGeometry(
-                    config=geometry.config,
-                    inlier_matches=geometry.matches,
-                    F=_fundamental(geometry, known[one], known[other]),
-                )
+            for ((one, other), geometry), matrix in zip(pairs, matrices, strict=True):
+                found = pycolmap.TwoViewGeometry(config=geometry.config, inlier_matches=geometry.matches, F=matrix)
                 database.write_two_view_geometry(one + 1, other + 1, found)
         options = pycolmap.ViewGraphCalibrationOptions()
         options.random_seed = 0
@@ -94,6 +93,23 @@ def _focal(frames: Sequence[FrameRequest], pairs: Sequence[tuple[Pair, PairGeome
         pycolmap.calibrate_view_graph(path, options)
         with pycolmap.Database.open(path) as database:
             return float(database.read_camera(1).mean_focal_length())
+
+
+def best_focal(fundamental: Array, width: int, height: int) -> float:
+    """The focal length in pixels with which matrices [P, 3, 3] are most nearly essential ones.
+
+    An essential matrix has two equal singular values (Huang and Faugeras, PAMI 1989): by the median over the pairs of
+    how far these are from equal. The search over all plausible values does not stick to a first guess.
+    """
+    grid = np.geomspace(*_PLAUSIBLE, _GRID) * max(width, height)
+
+    def cost(focal: float) -> float:
+        camera = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
+        values = np.linalg.svd(camera.T @ fundamental @ camera, compute_uv=False)
+        return float(np.median(1 - values[:, 1] / values[:, 0]))
+
+    best = min(grid, key=cost)
+    return DEFAULT_FOCAL * max(width, height) if best in (grid[0], grid[-1]) else float(best)  # at an end it is no best
 
 
 def _fundamental(geometry: PairGeometry, one: Keypoints, other: Keypoints) -> Array:

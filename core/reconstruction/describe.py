@@ -65,8 +65,12 @@ def why_not_placed(frame: FrameRequest, matches: Mapping[Pair, int]) -> str:
     return f"its matches (at most {max(own)} with one frame) do not fit the model"
 
 
-def why_unsolved(frames: Sequence[FrameRequest], matches: Mapping[Pair, int]) -> str:
-    """Why a window has no model."""
+NO_DEPTH = "the camera hardly moves, or only turns (try larger windows)"
+NO_AGREEMENT = "the camera moves, but the matches do not hold together: too few, or wrong (dark, blurred, repeating?)"
+
+
+def why_unsolved(frames: Sequence[FrameRequest], matches: Mapping[Pair, int], moves: bool) -> str:
+    """Why a window has no model; `moves`: turning of the camera does not explain the matches."""
     usable = [frame for frame in frames if frame.features is not None]
     if len(frames) == 1:
         return "one frame: a model needs two views at least"
@@ -82,5 +86,6 @@ def why_unsolved(frames: Sequence[FrameRequest], matches: Mapping[Pair, int]) ->
     pair = f"{names[best[0]]} and {names[best[1]]} share {matches[best]} matches"
     if matches[best] < _FEW_MATCHES:
         return f"{few}too few matches ({pair}, and that is the most)"
-    why = "the camera hardly moves, or only turns; try larger windows"
-    return f"{few}no start with enough parallax, though {pair}: {why}"
+    if moves:
+        return f"{few}{pair}: {NO_AGREEMENT}"
+    return f"{few}no start with enough parallax, though {pair}: {NO_DEPTH}"

@@ -17,12 +17,13 @@ from core.progress import Progress
 from core.reconstruction.anchors import read_anchors, renumber
 from core.reconstruction.bundle import bundle_adjust
 from core.reconstruction.complete import complete
+from core.reconstruction.describe import NO_DEPTH
 from core.reconstruction.mapping import clean, is_solved
 from core.reconstruction.merge import merge_models
 from core.reconstruction.reference import align_with_reference
 from core.reconstruction.settings import ALIGNMENT, SPARSE, CameraSettings, FrameRequest, MatchFile, SolveSettings
 from core.reconstruction.shared_points import Aligned, WindowModel, align, find_shared, read_window
-from core.reconstruction.window_item import NO_DEPTH, colour_points, write_model
+from core.reconstruction.window_item import colour_points, write_model
 
 _ROUNDS = 2
 

@@ -15,14 +15,13 @@ from core.item import item
 from core.progress import Progress
 from core.reconstruction.bundle import bundle_adjust
 from core.reconstruction.complete import complete
-from core.reconstruction.describe import describe, why_not_placed, why_unsolved
+from core.reconstruction.describe import NO_AGREEMENT, NO_DEPTH, describe, why_not_placed, why_unsolved
 from core.reconstruction.features import Features
 from core.reconstruction.mapping import Mapped, clean, is_solved, map_window
 from core.reconstruction.reversal import better_reversed
 from core.reconstruction.settings import SPARSE, CameraSettings, FrameRequest, MatchFile, SolveSettings
 from core.reconstruction.turning import surely_moves, turning_miss_px
 
-NO_DEPTH = "the camera hardly moves, or only turns (try larger windows)"
 _A_PAIR = 2
 
 
@@ -64,7 +63,7 @@ def solve_window(request: WindowRequest, folder: Path, report: Progress) -> Wind
         lambda: report(next(placed), total),
     )
     if mapped.model is None:
-        raise BadMedia(why_unsolved(request.frames, mapped.matches))
+        raise BadMedia(why_unsolved(request.frames, mapped.matches, _surely_moves(request)))
     model: pycolmap.Reconstruction = mapped.model
     notes: list[str] = []
     if request.settings.bundle_adjustment:
@@ -81,6 +80,10 @@ def solve_window(request: WindowRequest, folder: Path, report: Progress) -> Wind
 def _focal_px(request: WindowRequest) -> float:
     largest = max(max(frame.width, frame.height) for frame in request.frames)
     return request.camera.focal_px or request.camera.focal * largest
+
+
+def _surely_moves(request: WindowRequest) -> bool:
+    return surely_moves(request.frames, request.matches, _focal_px(request))
 
 
 def _adjusted(mapped: Mapped, request: WindowRequest) -> tuple[pycolmap.Reconstruction, list[str]]:
@@ -102,10 +105,11 @@ def _adjusted(mapped: Mapped, request: WindowRequest) -> tuple[pycolmap.Reconstr
     clean(model, limit)
     if is_solved(model, mapped.usable):
         return model, notes
-    if mapped.usable == _A_PAIR and surely_moves(request.frames, request.matches, _focal_px(request)):
+    moves = _surely_moves(request)
+    if mapped.usable == _A_PAIR and moves:
         return mapped.model, ["not adjusted: two views under small angles do not hold each other"]
     left = f"{model.num_reg_images()} of {len(request.frames)} frames and {model.num_points3D()} points"
-    raise BadMedia(f"{NO_DEPTH}: {left} are left after bundle adjustment")
+    raise BadMedia(f"{NO_AGREEMENT if moves else NO_DEPTH}: {left} are left after bundle adjustment")
 
 
 def colour_points(model: pycolmap.Reconstruction, frames: Sequence[FrameRequest]) -> None:

@@ -27,6 +27,7 @@ CAMERA = Stage(
     "camera",
     "core.reconstruction.camera_item:calibrate",
     lambda done: [f"focal length {done['focal']:.2f} longer sides ({done['source']}, {done['pairs']} pairs)"],
+    version=2,
 )
 
 
@@ -37,11 +38,12 @@ def describe_window(done: dict[str, Any]) -> list[str]:
     return [f"{info.registered} of {len(info.frames)} frames, {info.points} points, {error}"]
 
 
-WINDOW = Stage("window", "core.reconstruction.window_item:solve_window", describe_window)
+WINDOW = Stage("window", "core.reconstruction.window_item:solve_window", describe_window, version=2)
 MERGE = Stage(
     "merge",
     "core.reconstruction.merge_item:merge_windows",
     lambda done: [f"{done['registered']} of {done['frames']} frames, {done['points']} points"],
+    version=2,
 )
 
 
