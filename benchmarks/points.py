@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 
 from benchmarks.common import need_data
-from benchmarks.point_metrics import THRESHOLDS_PX, drift, within_pixels
+from benchmarks.point_metrics import THRESHOLDS_PX, WithinPixels, drift, within_pixels
 from core.geometry.pinhole import project
 from core.models.points.lk import LucasKanade
+from core.models.points.patches import sample
 from core.models.spec import ModelSpec
 from core.points.convert import CameraFiles, convert_rgbd
 from core.points.merging import merge_batches
@@ -28,6 +29,7 @@ from core.points.track_item import track_batch
 from core.points.unpack import unpack_clip
 from core.rgbd.clip import Clip, ClipView
 from core.rgbd.lifting import depth_near
+from core.video.flow import dense_flow
 from core.video.image_file import read_image
 
 # Outlines in the kitchen's first frame, pixels: still things that stay in view for a while.
@@ -104,7 +106,14 @@ def _drift() -> None:
 
 
 def _annotated() -> None:
-    data = need_data()
+    heads = " | ".join(f"{t:g} px" for t in THRESHOLDS_PX)
+    print(f"\n| BADJA camel | {heads} | average |\n|---|" + "---|" * (len(THRESHOLDS_PX) + 1))
+    for name, found in followed_joints(need_data()).items():
+        print(f"| {name} | {' | '.join(f'{s:.3f}' for s in found.shares)} | **{found.average:.3f}** |")
+
+
+def followed_joints(data: Path) -> dict[str, WithinPixels]:
+    """How near to the annotated joints of the camel they are followed: by `lk`, and by peers."""
     annotated = json.loads((data / "badja/camel.json").read_text())
     frames = np.array([int(Path(one["image_path"]).stem) for one in annotated])
     scale = np.array(CAMEL_SIZE) / np.array(CAMEL_SOURCE)
@@ -115,20 +124,25 @@ def _annotated() -> None:
         started = [(joint, int(np.flatnonzero(known[:, joint])[0])) for joint in np.flatnonzero(known.sum(0) > 1)]
         queries = np.array([[frames[k], *places[k, joint] / CAMEL_SIZE[0], 1.0] for joint, k in started])
         tracks = LucasKanade().track(view, queries, queries[:0], _quiet)
-        plain = _plain_flow(view, queries)
-    tracked = tracks.xyz[..., :2] / tracks.xyz[..., 2:] * CAMEL_SIZE[0]
-    print(f"\n| BADJA camel, {len(started)} joints | {' | '.join(f'{t:g} px' for t in THRESHOLDS_PX)} | average |")
-    print("|---|" + "---|" * (len(THRESHOLDS_PX) + 1))
-    still = np.broadcast_to(queries[:, 1:3] * CAMEL_SIZE[0], tracked.shape)
-    for name, found in (("lk", tracked), ("OpenCV's flow, frame to frame", plain), ("nothing moves", still)):
-        errors = [
-            np.linalg.norm(found[frames[k], n] - places[k, joint])
-            for n, (joint, first) in enumerate(started)
-            for k in range(first + 1, len(frames))
-            if known[k, joint] and frames[k] < view.frames
-        ]
-        reported = within_pixels(np.array(errors))
-        print(f"| {name} | {' | '.join(f'{s:.3f}' for s in reported.shares)} | **{reported.average:.3f}** |")
+        tracked = tracks.xyz[..., :2] / tracks.xyz[..., 2:] * CAMEL_SIZE[0]
+        ways = {
+            "lk": tracked,
+            "OpenCV's flow, frame to frame": _plain_flow(view, queries),
+            "DIS flow, frame to frame": _dense_flow(view, queries),
+            "nothing moves": np.broadcast_to(queries[:, 1:3] * CAMEL_SIZE[0], tracked.shape),
+        }
+
+    def errors(found: np.ndarray) -> np.ndarray:
+        return np.array(
+            [
+                np.linalg.norm(found[frames[k], n] - places[k, joint])
+                for n, (joint, first) in enumerate(started)
+                for k in range(first + 1, len(frames))
+                if known[k, joint] and frames[k] < len(found)
+            ]
+        )
+
+    return {name: within_pixels(errors(found)) for name, found in ways.items()}
 
 
 def _flat_clip(folder: Path, images: list[Path]) -> Clip:
@@ -158,6 +172,21 @@ def _plain_flow(view: ClipView, queries: np.ndarray) -> np.ndarray:
         grey = cv2.cvtColor(view.rgb(0, frame), cv2.COLOR_RGB2GRAY)
         if before is not None:
             moved, _, _ = cv2.calcOpticalFlowPyrLK(before, grey, xy, xy.copy())
+            xy = np.where((queries[:, 0] < frame)[:, None], moved, xy)
+        found[frame], before = xy, grey
+    return found
+
+
+def _dense_flow(view: ClipView, queries: np.ndarray) -> np.ndarray:
+    """DIS flow from each frame to the next: pixels [T, N, 2]."""
+    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    found = np.zeros((view.frames, len(queries), 2), np.float32)
+    xy = (queries[:, 1:3] * CAMEL_SIZE[0]).astype(np.float64)
+    before = None
+    for frame in range(view.frames):
+        grey = np.asarray(cv2.cvtColor(view.rgb(0, frame), cv2.COLOR_RGB2GRAY), np.uint8)
+        if before is not None:
+            moved = xy + sample(dense_flow(finder, before, grey), xy)
             xy = np.where((queries[:, 0] < frame)[:, None], moved, xy)
         found[frame], before = xy, grey
     return found

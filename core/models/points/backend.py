@@ -85,5 +85,5 @@ TRACKERS = (
         weights=_at("cotracker3", "scaled_online.pth"),
         package=_COTRACKER,
     ),
-    Backend("lk", "1", _lk, uses_gpu=False),
+    Backend("lk", "2", _lk, uses_gpu=False),
 )

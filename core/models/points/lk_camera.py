@@ -11,11 +11,13 @@ from core.geometry.sim3 import Array
 from core.models.points import patches
 from core.rgbd.clip import ClipView, Depth
 from core.rgbd.lifting import depth_near
+from core.video.flow import dense_flow
 
 Flags = npt.NDArray[np.bool_]
 Image = npt.NDArray[np.uint8]
+Flow = npt.NDArray[np.float32]
 _WINDOW, _LEVELS = (21, 21), 3
-_FORWARD_BACKWARD_PX = 1.0
+_FORWARD_BACKWARD_PX, _DENSE_FORWARD_BACKWARD_PX = 1.0, 2.0
 _BLUR_PX = 1.0
 _SURFACE_M, _SURFACE_SHARE, _LEAST_SAMPLES = 0.01, 0.03, 8
 _STRETCH = 4.0
@@ -44,7 +46,8 @@ class CameraTracker:
 
     A point has a patch, taken when it was first seen. It is found again in each frame from two guesses: where the
     point would be had it not moved in the world, and where pyramidal Lucas-Kanade, checked forward and backward, takes
-    it from the frame before. The patch is looked at in the perspective the camera has now.
+    it from the frame before. The patch is looked at in the perspective the camera has now. Where neither finds it,
+    dense flow carries it on, if it carries it back again to where it was.
 
     Args:
         view: the clip.
@@ -64,6 +67,7 @@ class CameraTracker:
         self._xy = np.zeros((count, 2))
         self._image: Image | None = None
         self._before: Image | None = None
+        self._dense: tuple[Flow, Flow] | None = None
 
     def advance(self, frame: int) -> None:
         """Go to the next frame."""
@@ -75,7 +79,7 @@ class CameraTracker:
         self._depth: Depth = self._view.depth(self._camera, frame)
         self._intrinsics = self._view.intrinsics[self._camera, frame]
         self._pose = self._view.cam_from_world[self._camera, frame]
-        self._before, self._image = self._image, np.asarray(grey, np.uint8)
+        self._before, self._image, self._dense = self._image, np.asarray(grey, np.uint8), None
 
     def start(self, chosen: npt.NDArray[np.int64], xyz: Array) -> Flags:
         """Take patches of these points [N, 3], new or seen for the first time; whether each is in plain sight."""
@@ -135,6 +139,9 @@ class CameraTracker:
         xy = np.where(fits[:, None], found.xy, flow)
         # Seen from aside or deformed: it still flows, so what it looks like now is what to look for.
         changed = ~fits & flowed & (found.residual < 2 * limit)
+        lost = np.flatnonzero(~fits & ~changed & self._seen[chosen])
+        if len(lost):  # it deforms: its surroundings tell where it goes
+            xy[lost], changed[lost] = self._carried(self._xy[chosen[lost]])
         return np.where((fits | changed)[:, None], xy, expected), fits | changed, changed
 
     def _flow(self, chosen: npt.NDArray[np.int64], expected: Array) -> tuple[Array, Flags]:
@@ -150,6 +157,20 @@ class CameraTracker:
         ok[at] = there_ok & back_ok & (away < _FORWARD_BACKWARD_PX)
         flow[at] = there[:, 0]
         return flow, ok
+
+    def _carried(self, before: Array) -> tuple[Array, Flags]:
+        """Where dense flow takes positions [N, 2] of the frame before, and whether it takes them back again."""
+        if self._before is None or self._image is None:
+            return before, np.zeros(len(before), bool)
+        if self._dense is None:
+            finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+            self._dense = (
+                dense_flow(finder, self._before, self._image),
+                dense_flow(finder, self._image, self._before),
+            )
+        there = before + patches.sample(self._dense[0], before)
+        back = there + patches.sample(self._dense[1], there)
+        return there, np.asarray(np.linalg.norm(back - before, axis=1) < _DENSE_FORWARD_BACKWARD_PX)
 
     def _warps(self, chosen: npt.NDArray[np.int64], xyz: Array, expected: Array) -> Array:
         """How a pixel's step at the patch's making looks now: [N, 2, 2], the points' surfaces being planes."""

@@ -130,6 +130,12 @@ class _Bilinear:
         return mixed
 
 
+def sample(values: Grey, xy: Array) -> Array:
+    """Values [H, W, C] at positions [N, 2], between pixels: [N, C]."""
+    at = _Bilinear(values.shape, xy)
+    return np.stack([at.of(values[..., channel]) for channel in range(values.shape[2])], -1)
+
+
 def _in_parts(work: Callable[..., tuple[Array, ...]], *arrays: Array) -> tuple[Array, ...]:
     """The work done on a few points after the other, so that what is computed stays in the processor's cache."""
     parts = [work(*(array[first : first + _PART] for array in arrays)) for first in range(0, len(arrays[0]), _PART)]
