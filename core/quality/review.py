@@ -1,9 +1,10 @@
 """From signs of trouble to the frames a person should look at."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
+from statistics import fmean
 
 import numpy as np
 
@@ -19,6 +20,7 @@ _SMOOTHED_S = 0.25
 _STRETCH_S = 2.0
 _LEAST = 0.2
 _MOST = 500
+_VERY, _LOW_SCORE = 0.45, 0.5  # suspicion and mean score of objects that are mostly wrong
 _TELLING, _MOST_WORDS = 0.4, 3  # signs from here on are named as reasons, the strongest
 
 WORDS = {
@@ -99,6 +101,32 @@ def review(
         _keep(kept, doubt)
     found = [_entry(video.name, doubt) for *_, doubt in kept]
     return sorted(found, key=lambda one: (-one.suspicion, one.source_frame, one.obj_id))
+
+
+def doubtful_objects(video: VideoResults, entries: Iterable[ReviewEntry]) -> list[int]:
+    """Ids of the objects of a video that are likely wrong for most of their time.
+
+    Their mean score is low, or half of their stretches of two seconds, or more, have a frame that is very suspicious.
+
+    Args:
+        video: what was found.
+        entries: what `review` made of it.
+    """
+    seen: dict[int, tuple[list[float], set[int]]] = {}
+    names: dict[int, str] = {}
+    for frame in video.read():
+        for one in frame.objects:
+            scores, stretches = seen.setdefault(one.obj_id, ([], set()))
+            stretches.add(int(frame.time_s / _STRETCH_S))
+            names[one.obj_id] = one.name or str(one.obj_id)
+            if one.score is not None:
+                scores.append(one.score)
+    suspicious = Counter(one.obj_id for one in entries if one.suspicion >= _VERY)
+    return [
+        obj_id
+        for obj_id, (scores, stretches) in sorted(seen.items())
+        if (scores and fmean(scores) < _LOW_SCORE) or 2 * suspicious[names[obj_id]] >= len(stretches)
+    ]
 
 
 def _keep(kept: list[tuple[float, int, int, Doubt]], doubt: Doubt) -> None:

@@ -9,7 +9,7 @@ from core.formats.exchange.tracked_folder import tracked_video
 from core.formats.review_jsonl import write_review
 from core.item import Record, item
 from core.progress import Progress
-from core.quality.review import review
+from core.quality.review import doubtful_objects, review
 
 REVIEW_FILE = "review.jsonl"
 
@@ -28,7 +28,7 @@ def review_video(request: ReviewRequest, folder: Path, report: Progress) -> Reco
     """Look through a video; leaves `review.jsonl` in `folder`.
 
     Returns:
-        entries: how many frames of objects a person should look at.
+        entries: how many frames of objects a person should look at; `doubtful`: ids of objects that are mostly wrong.
 
     Raises:
         BadResults: the video cannot be read.
@@ -36,4 +36,4 @@ def review_video(request: ReviewRequest, folder: Path, report: Progress) -> Reco
     video = tracked_video(request.tracks, request.name, str(request.video))
     entries = review(video, Sources(), lambda frame: report(frame + 1, video.length))
     write_review(folder / REVIEW_FILE, entries)
-    return {"entries": len(entries)}
+    return {"entries": len(entries), "doubtful": doubtful_objects(video, entries)}

@@ -30,6 +30,7 @@ from flows.track_videos.results import (
     doubtful_frames,
     found_nothing,
     make_report,
+    mostly_doubtful,
     objects_path,
     prompt_problems,
     review_videos,
@@ -149,7 +150,7 @@ def track_videos(
             failures = unreadable | {one.item.name: one.reason for one in settled if one.reason is not None}
             failures |= deliver_rendered(plan, store, rendered)
             problems = prompt_problems(tracked)
-            notes += found_nothing(plan, tracked)
+            notes += found_nothing(plan, tracked) + mostly_doubtful(plan, tracked, reviewed)
             no_report = make_report(run, plan, tracked, reviewed, failures, problems, notes)
     except RunEnded as ended:
         return ended.state()

@@ -92,6 +92,21 @@ def found_nothing(plan: Plan, tracked: Sequence[Outcome]) -> list[str]:
     return [f"{WARNING}: {warning}"]
 
 
+def mostly_doubtful(plan: Plan, tracked: Sequence[Outcome], reviewed: Sequence[Outcome]) -> list[str]:
+    """A warning, logged too, where more than half of all objects are doubtful: what would help."""
+    objects = sum((one.record or {}).get("objects", 0) for one in tracked)
+    doubtful = sum(len((one.record or {}).get("doubtful", ())) for one in reviewed)
+    if 2 * doubtful <= objects:
+        return []
+    weights = ", and so do trained weights (`maskflow weights get sam2.1_hiera_tiny`)"
+    warning = (
+        f"Most objects are doubtful ({doubtful} of {objects}): look at the first pictures of the report. Boxes on other "
+        f"frames help (`maskflow label --results {plan.results}`){weights if plan.segmenter.weights is None else ''}"
+    )
+    get_run_logger().warning(warning)
+    return [f"{WARNING}: {warning}"]
+
+
 def write_problems(path: Path, problems: Sequence[tuple[str, PromptProblem]]) -> None:
     """Write `problems.jsonl`: video, where and why a prompt came to nothing, a line each."""
     lines = (json.dumps({"video": video, **one.model_dump()}, ensure_ascii=False) + "\n" for video, one in problems)
