@@ -100,8 +100,8 @@ def mostly_doubtful(plan: Plan, tracked: Sequence[Outcome], reviewed: Sequence[O
         return []
     weights = ", and so do trained weights (`maskflow weights get sam2.1_hiera_tiny`)"
     warning = (
-        f"Most objects are doubtful ({doubtful} of {objects}): look at the first pictures of the report. Boxes on other "
-        f"frames help (`maskflow label --results {plan.results}`){weights if plan.segmenter.weights is None else ''}"
+        f"Most objects are doubtful ({doubtful} of {objects}): look at the first pictures of the report. Boxes on "
+        f"other frames help (`maskflow label --results {plan.results}`){weights if plan.segmenter.weights is None else ''}"
     )
     get_run_logger().warning(warning)
     return [f"{WARNING}: {warning}"]

@@ -87,7 +87,7 @@ def test_objects_that_are_mostly_wrong_are_doubtful(tmp_path: Path) -> None:
     masks = _clip(tmp_path / "clip.mp4")
     sources = Sources(tmp_path / "clip.mp4")
     rng = np.random.default_rng(0)
-    wrong = [_disk(*rng.uniform(20, 76, 2), rng.uniform(5, 25)) for _ in masks]
+    wrong = [_disk(rng.uniform(20, 76), rng.uniform(20, 76), rng.uniform(5, 25)) for _ in masks]
     for found, score, doubtful in ((masks, 0.9, []), (wrong, 0.9, [1]), (masks, 0.3, [1])):
         results = _results(found, [score] * len(masks))
         assert doubtful_objects(results, review(results, sources)) == doubtful
