@@ -69,7 +69,8 @@ class Presence:
 
 def people(fps: float) -> Case:
     """Six people who come into a room one after the other and leave it again."""
-    rows = list(csv.DictReader(LABELS.open()))
+    with LABELS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
     with open_video(need_data() / "videos" / "one_by_one_person.mp4") as source:
         frames = list(source.frames(fps))
     prompts, truth = [], {}

@@ -98,11 +98,12 @@ def mostly_doubtful(plan: Plan, tracked: Sequence[Outcome], reviewed: Sequence[O
     doubtful = sum(len((one.record or {}).get("doubtful", ())) for one in reviewed)
     if 2 * doubtful <= objects:
         return []
-    weights = ", and so do trained weights (`maskflow weights get sam2.1_hiera_tiny`)"
     warning = (
         f"Most objects are doubtful ({doubtful} of {objects}): look at the first pictures of the report. Boxes on "
-        f"other frames help (`maskflow label --results {plan.results}`){weights if plan.segmenter.weights is None else ''}"
+        f"other frames help: `maskflow label --results {plan.results}`"
     )
+    if plan.segmenter.weights is None:
+        warning += "; and so do trained weights: `maskflow weights get sam2.1_hiera_tiny`"
     get_run_logger().warning(warning)
     return [f"{WARNING}: {warning}"]
 

@@ -8,7 +8,7 @@ from benchmarks.presence import people, presence, rendered
 @pytest.mark.slow
 @pytest.mark.usefixtures("shared_data")
 def test_people_who_have_left_are_gone() -> None:
-    found = presence(people(5))
+    found = presence(people(2.5))
     assert found.precision >= 0.9
     assert found.recall >= 0.8
 
