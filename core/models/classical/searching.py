@@ -19,7 +19,8 @@ _SURE = 0.9  # mean overlap of the colours of its thirds from which what is foun
 _SURE_OF_EACH = 0.75  # … where each has this at least …
 _ENTERED = 0.7  # of its size that must be in sight, where it comes in through the border of the picture
 _AT_BORDER = 0.08  # of an outline
-_SMALLEST, _LARGEST = 0.3, 3.0  # … if it is about as large as it was
+_SMALLEST, _LARGEST = 0.4, 2.5  # … if it is about as large as it was …
+_SLIMMER = 0.6  # … and, upright as it was, neither much slimmer nor much broader
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +69,9 @@ def find_again(image: RGB, bins: Bins, sought: Sought, taken: Mask) -> Mask | No
         return None
     mask = _settle(image, evidence, box)
     if mask is None or not _SMALLEST <= np.count_nonzero(mask) / sought.pixels <= _LARGEST:
+        return None
+    _, _, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if not _SLIMMER <= (width / height) / (sought.width / sought.height) <= 1 / _SLIMMER:
         return None
     if cut_off(mask, _ENTERED * sought.pixels):
         return None

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict
 from core.errors import UnsafeFile
 from core.masks import Mask
 from core.masks.appearance import histogram_overlap
-from core.masks.overlap import mask_iou
 from core.models.classical.colour import Bins, Floats, colour_bins, histogram, log_ratio, separability
 from core.models.classical.filters import crop_around, grab_cut, guided_filter, sigmoid
 from core.models.classical.motion import Grey, Motion, MotionEstimator
@@ -44,7 +43,8 @@ _STRANGE = 0.65  # … and from which down it is not the object
 _HOPELESS = 5  # frames in a row that are strange, after which an object is searched for anew
 _LEFT = 0.5  # of its size in sight at the border of the picture, of what looks no more like the object than …
 _LEFT_OVER = 0.85  # … this: it has left
-_SAME_IOU = 0.5
+_STILL_ALIKE = 0.7  # mean overlap of the colours of its thirds under which what was found again was another object
+_SAME_SHARE = 0.6
 _PART = 0.5  # of the smaller one shared, from which on objects are parts of each other
 _FULL_SIZE_KEPT = 0.98  # a frame: what goes out of sight keeps its size for a while
 
@@ -161,7 +161,8 @@ class ClassicalSession:
             probability, colours, colours, thirds(self._bins, mask), np.zeros(0, np.float32), size=_size(mask)
         )
         for other in self._objects.values():  # what looks like the other was this one
-            if other.found_again and mask_iou(other.probability > 0.5, mask) > _SAME_IOU:
+            there = other.probability > 0.5
+            if other.found_again and np.count_nonzero(there & mask) > _SAME_SHARE * np.count_nonzero(there):
                 self._lose(other)
         if prompt.mask is not None:
             return TrackedMask(prompt.mask, 1.0)
@@ -230,7 +231,10 @@ class ClassicalSession:
         tracked.strange = tracked.strange + 1 if likeness < _STRANGE else 0
         if tracked.strange >= _HOPELESS or (likeness < _LEFT_OVER and cut_off(seen, _LEFT * tracked.size[2])):
             return self._lose(tracked)
-        if likeness >= _KNOWN:
+        of_thirds = thirds(self._bins, seen)
+        if tracked.found_again and histogram_overlap(of_thirds, tracked.thirds) / 3 < _STILL_ALIKE:
+            return self._lose(tracked)
+        if likeness >= _KNOWN and not tracked.found_again:  # else it would become whatever it was taken for
             width, height, pixels = _size(seen)
             kept = tuple(_FULL_SIZE_KEPT * side for side in tracked.size)
             tracked.size = (max(kept[0], width), max(kept[1], height), max(kept[2], pixels))
@@ -238,7 +242,7 @@ class ClassicalSession:
                 (1 - _ADAPT) * tracked.recent[0] + _ADAPT * foreground,
                 (1 - _ADAPT) * tracked.recent[1] + _ADAPT * background,
             )
-            tracked.thirds = (1 - _ADAPT) * tracked.thirds + _ADAPT * thirds(self._bins, seen)
+            tracked.thirds = (1 - _ADAPT) * tracked.thirds + _ADAPT * of_thirds
         trust = min(1.0, max(0.0, (likeness - _STRANGE) / (_LEFT_OVER - _STRANGE)))
         return TrackedMask(self._full_size(probability), trust * _expected_iou(carried, probability))
 
