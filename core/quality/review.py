@@ -1,10 +1,9 @@
 """From signs of trouble to the frames a person should look at."""
 
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
-from statistics import fmean
 
 import numpy as np
 
@@ -81,52 +80,73 @@ class _Smoother:
         return Doubt(one, sum(near) / len(near))
 
 
+@dataclass(frozen=True)
+class Reviewed:
+    """A video looked through.
+
+    Attributes:
+        entries: the frames a person should look at, worst first: of each object and two seconds the worst one; at most
+            500, and none that is hardly suspicious.
+        doubtful: ids of the objects that are likely wrong for most of their time: their mean score is low, or half of
+            their stretches of two seconds, or more, have a frame that is very suspicious.
+    """
+
+    entries: list[ReviewEntry]
+    doubtful: list[int]
+
+
+@dataclass
+class _Tally:
+    """What there is to say of an object as a whole."""
+
+    stretches: int = 0
+    suspicious: int = 0
+    frames: int = 0
+    no_score: float = 0.0
+
+    def is_doubtful(self) -> bool:
+        return 2 * self.suspicious >= self.stretches or self.no_score > (1 - _LOW_SCORE) * self.frames
+
+
 def review(
     video: VideoResults, sources: Sources | None, watch: Callable[[int], None] = lambda _: None
 ) -> list[ReviewEntry]:
-    """The frames of a video a person should look at, worst first: of each object and two seconds the worst one.
+    """The frames of a video a person should look at, see `Reviewed`. Arguments and errors as of `look_through`."""
+    return review_whole(video, sources, watch).entries
 
-    At most 500, and none that is hardly suspicious. Arguments and errors as of `look_through`.
-    """
-    worst: dict[tuple[int, int], Doubt] = {}
+
+def review_whole(
+    video: VideoResults, sources: Sources | None, watch: Callable[[int], None] = lambda _: None
+) -> Reviewed:
+    """Look through a video once; memory does not grow with its length. Arguments and errors as of `look_through`."""
+    tallies: dict[int, _Tally] = defaultdict(_Tally)
     kept: list[tuple[float, int, int, Doubt]] = []
-    for doubt in doubts(look_through(video, sources, watch)):
-        stretch = int(doubt.signs.time_s / _STRETCH_S)
-        for old in [key for key in worst if key[0] == doubt.signs.obj_id and key[1] < stretch]:
-            _keep(kept, worst.pop(old))
-        key = (doubt.signs.obj_id, stretch)
-        if key not in worst or doubt.suspicion > worst[key].suspicion:
-            worst[key] = doubt
-    for doubt in worst.values():
+    for doubt in _worst_of_stretches(doubts(look_through(video, sources, watch)), tallies):
+        tally = tallies[doubt.signs.obj_id]
+        tally.stretches += 1
+        tally.suspicious += doubt.suspicion >= _VERY
         _keep(kept, doubt)
     found = [_entry(video.name, doubt) for *_, doubt in kept]
-    return sorted(found, key=lambda one: (-one.suspicion, one.source_frame, one.obj_id))
+    return Reviewed(
+        sorted(found, key=lambda one: (-one.suspicion, one.source_frame, one.obj_id)),
+        [obj_id for obj_id, tally in sorted(tallies.items()) if tally.is_doubtful()],
+    )
 
 
-def doubtful_objects(video: VideoResults, entries: Iterable[ReviewEntry]) -> list[int]:
-    """Ids of the objects of a video that are likely wrong for most of their time.
-
-    Their mean score is low, or half of their stretches of two seconds, or more, have a frame that is very suspicious.
-
-    Args:
-        video: what was found.
-        entries: what `review` made of it.
-    """
-    seen: dict[int, tuple[list[float], set[int]]] = {}
-    names: dict[int, str] = {}
-    for frame in video.read():
-        for one in frame.objects:
-            scores, stretches = seen.setdefault(one.obj_id, ([], set()))
-            stretches.add(int(frame.time_s / _STRETCH_S))
-            names[one.obj_id] = one.name or str(one.obj_id)
-            if one.score is not None:
-                scores.append(one.score)
-    suspicious = Counter(one.obj_id for one in entries if one.suspicion >= _VERY)
-    return [
-        obj_id
-        for obj_id, (scores, stretches) in sorted(seen.items())
-        if (scores and fmean(scores) < _LOW_SCORE) or 2 * suspicious[names[obj_id]] >= len(stretches)
-    ]
+def _worst_of_stretches(every: Iterable[Doubt], tallies: dict[int, _Tally]) -> Iterator[Doubt]:
+    """Of each object and stretch the worst; all frames are counted."""
+    worst: dict[tuple[int, int], Doubt] = {}
+    for doubt in every:
+        one = doubt.signs
+        tallies[one.obj_id].frames += 1
+        tallies[one.obj_id].no_score += one.signs.get("score", 0.0)
+        stretch = int(one.time_s / _STRETCH_S)
+        for old in [key for key in worst if key[0] == one.obj_id and key[1] < stretch]:
+            yield worst.pop(old)
+        key = (one.obj_id, stretch)
+        if key not in worst or doubt.suspicion > worst[key].suspicion:
+            worst[key] = doubt
+    yield from worst.values()
 
 
 def _keep(kept: list[tuple[float, int, int, Doubt]], doubt: Doubt) -> None:

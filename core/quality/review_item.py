@@ -9,7 +9,7 @@ from core.formats.exchange.tracked_folder import tracked_video
 from core.formats.review_jsonl import write_review
 from core.item import Record, item
 from core.progress import Progress
-from core.quality.review import doubtful_objects, review
+from core.quality.review import review_whole
 
 REVIEW_FILE = "review.jsonl"
 
@@ -34,6 +34,6 @@ def review_video(request: ReviewRequest, folder: Path, report: Progress) -> Reco
         BadResults: the video cannot be read.
     """
     video = tracked_video(request.tracks, request.name, str(request.video))
-    entries = review(video, Sources(), lambda frame: report(frame + 1, video.length))
-    write_review(folder / REVIEW_FILE, entries)
-    return {"entries": len(entries), "doubtful": doubtful_objects(video, entries)}
+    reviewed = review_whole(video, Sources(), lambda frame: report(frame + 1, video.length))
+    write_review(folder / REVIEW_FILE, reviewed.entries)
+    return {"entries": len(reviewed.entries), "doubtful": reviewed.doubtful}

@@ -28,9 +28,9 @@ def bundle_adjust(model: pycolmap.Reconstruction, fixed_focal: bool, max_reproj_
     refine = median_angle_deg(model) >= _ANGLE_FOR_FOCAL_DEG
     for _ in range(_ROUNDS):
         before = {camera_id: np.array(camera.params) for camera_id, camera in model.cameras.items()}
-        unrefined = pycolmap.Reconstruction(model)
+        unrefined = pycolmap.Reconstruction(model) if refine else None
         adjust(model, refine, fixed_focal)
-        if refine and not _near(model, before) and not _much_better(model, unrefined):
+        if unrefined is not None and not _near(model, before) and not _beats_adjusted(model, unrefined):
             for camera_id, params in before.items():
                 model.camera(camera_id).params = params.tolist()
             refine = False
@@ -69,8 +69,11 @@ def _near(model: pycolmap.Reconstruction, before: dict[int, Array]) -> bool:
     return all(abs(ratio(camera_id) - 1) <= _FOCAL_WITHIN for camera_id in before)
 
 
-def _much_better(model: pycolmap.Reconstruction, unrefined: pycolmap.Reconstruction) -> bool:
-    """Whether views under large angles agree so much better that the first guess of the focal length was wrong."""
+def _beats_adjusted(model: pycolmap.Reconstruction, unrefined: pycolmap.Reconstruction) -> bool:
+    """Whether views under large angles agree so much better that the first guess of the focal length was wrong.
+
+    `unrefined`, the model before, is adjusted with that guess to compare.
+    """
     if median_angle_deg(model) < _ANGLE_FOR_ANY_FOCAL_DEG:
         return False
     adjust(unrefined)

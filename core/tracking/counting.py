@@ -97,7 +97,8 @@ class Counter:
 
     def _note_shot(self, frame: Frame) -> None:
         shots, time_s = self.counts.shots, round(frame.time_s, 6)
-        if frame.begins_shot or not shots:
+        known = bool(shots) and shots[-1].first_frame == frame.source_frame  # noted before the tracking was interrupted
+        if not known and (frame.begins_shot or not shots):
             shots.append(Shot(first_frame=frame.source_frame, last_frame=0, first_s=time_s, last_s=0.0))
         shots[-1] = shots[-1].model_copy(update={"last_frame": frame.source_frame, "last_s": time_s})
 

@@ -31,7 +31,7 @@ def recognise(gone: Sequence[Track], newcomers: Sequence[Track], time_s: float, 
     nearness = np.array([[_nearness(old, new, time_s) for new in newcomers] for old in gone])
     return [
         Recognised(newcomers[column], gone[row], float(likeness[row, column]))
-        for row, column in assign(likeness * nearness, 1e-6)
+        for row, column in assign(likeness * (1 + nearness) / 2, 1e-6)
     ]
 
 

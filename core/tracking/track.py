@@ -12,6 +12,7 @@ from core.video.frames import RGB
 
 _SHRINKS = 0.99  # a frame: what goes out of sight bit by bit keeps its size for a while
 _STEADY = 0.5  # weight of the last two detections in how fast an object moves
+_LEAST_S = 0.005  # between two detections, to tell a speed from
 _LONGEST_S = 1.0  # for so long it is expected to go on as it did
 
 
@@ -109,7 +110,7 @@ class Track:
         """Its mask [H, W] on the present frame."""
         self.mask, self.score, self.box = mask, score, mask_box(mask)
 
-    def is_sound(self, time_s: float, shot: int) -> None:
+    def mark_sound(self, time_s: float, shot: int) -> None:
         """Its mask is beyond doubt at a time."""
         self.weak, self.sound_s, self.place, self.shot = 0, time_s, self.box, shot
         if self.box is not None:
@@ -119,7 +120,10 @@ class Track:
     def meet(self, box: Box, time_s: float) -> None:
         """It is detected in a box."""
         elapsed_s = time_s - self.met_s
-        if self.met is not None and elapsed_s:
+        if self.met is not None and abs(elapsed_s) < _LEAST_S:
+            self.unseen = 0
+            return
+        if self.met is not None:
             (x0, y0), (x1, y1) = centre(self.met), centre(box)
             latest = (x1 - x0) / elapsed_s, (y1 - y0) / elapsed_s
             before = self.velocity or latest

@@ -129,6 +129,8 @@ class Tracker:
         """Follow an object no further; nothing that is known of it changes."""
         self.segmenter.drop(obj_id)
         del self.live[obj_id]
+        for track in self.live.values():
+            track.apart.pop(obj_id, None)
 
     def finish(self) -> None:
         """Video or shot are over: what was detected on the last frame only counts, what was looked for in vain not."""
@@ -147,6 +149,7 @@ class Tracker:
         """Objects end with their shot; those prompted by hand are waited for."""
         self.finish()
         for track in list(self.live.values()):
+            track.met = track.velocity = None
             if not track.kept:
                 self._lose(track)
         self.segmenter.cut()
@@ -159,7 +162,7 @@ class Tracker:
             if track.box is None or tracked.score < self._rules.weak_score:
                 track.weak += 1
             else:
-                self._is_sound(track)
+                self._mark_sound(track)
             patience_s = self.segmenter.patience_s if track.confirmed else 0.0
             if self._in_doubt_for(track, patience_s) and not track.kept:
                 self._lose(track)
@@ -172,7 +175,7 @@ class Tracker:
             young.twin = 0 if pair is None else young.twin + 1
             if pair is None or young.twin < self._rules.twin_frames or pair.old.obj_id not in self.live:
                 continue
-            if pair.two:
+            if pair.distinct:
                 self._lose(hidden_one(pair, self.time_s))
                 continue
             pair.old.confirmed |= young.confirmed
@@ -185,8 +188,8 @@ class Tracker:
             for old in self.live.values()
         )
 
-    def _is_sound(self, track: Track) -> None:
-        track.is_sound(self.time_s, self.shot)
+    def _mark_sound(self, track: Track) -> None:
+        track.mark_sound(self.time_s, self.shot)
 
     def _in_doubt_for(self, track: Track, seconds: float) -> bool:
         """Whether its mask has been in doubt for so long, and long enough to count at all."""
@@ -246,7 +249,7 @@ class Tracker:
             tracked = self.segmenter.add(track.obj_id, Prompt(box=detection.box))
             track.put(clean(tracked.mask), tracked.score)
             track.prompted = self.frame
-            self._is_sound(track)
+            self._mark_sound(track)
         elif track.box is not None and track.score > 0.5:
             track.appearance = 0.9 * track.appearance + 0.1 * hsv_histogram(image, track.mask)
 
@@ -277,7 +280,7 @@ class Tracker:
 
     def _begins(self, track: Track) -> None:
         track.met_s, track.begun, track.shot = self.time_s, self.frame, self.shot
-        self._is_sound(track)
+        self._mark_sound(track)
         self.live[track.obj_id] = track
 
     def _recognise(self, newcomers: list[Track]) -> None:

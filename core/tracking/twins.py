@@ -14,11 +14,12 @@ _APART_IOU = 0.1  # of boxes: they hardly touch
 
 @dataclass(frozen=True, eq=False)
 class Twins:
-    """Two objects that lie on each other: `old` was prompted by hand or begun earlier; `two`: they are not the same."""
+    """Two objects that lie on each other: `old` was prompted by hand or begun earlier; `distinct`: they were seen
+    apart, and so are not one object begun twice."""
 
     old: Track
     young: Track
-    two: bool
+    distinct: bool
 
 
 def find_twins(tracks: Iterable[Track], rules: Rules) -> list[Twins]:
@@ -28,7 +29,9 @@ def find_twins(tracks: Iterable[Track], rules: Rules) -> list[Twins]:
     overlap = iou_matrix(boxes, boxes)
     for row, column in np.argwhere(np.triu(overlap < _APART_IOU, k=1)):
         young = seen[column]
-        young.apart[seen[row].obj_id] = young.apart.get(seen[row].obj_id, 0) + 1
+        frames = young.apart.get(seen[row].obj_id, 0)
+        if frames < rules.apart_frames:
+            young.apart[seen[row].obj_id] = frames + 1
     # Masks are compared only where boxes have a good part in common, which costs nothing to see.
     twins: dict[int, Twins] = {}
     for row, column in np.argwhere(np.triu(overlap >= rules.twin_iou / 2, k=1)):

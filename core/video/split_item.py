@@ -2,9 +2,11 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from core.errors import BadMedia
 from core.item import Record, item
 from core.progress import Progress
 from core.video.frames import Frame
@@ -29,26 +31,34 @@ def split_video(request: SplitVideoRequest, folder: Path, report: Progress) -> R
     """Write the shots of a video into `folder`, as `shot_001.mp4` and so on; a whole video of one shot stays as it is.
 
     Returns:
-        frames read, and `files`: those of the shots in order, none where the video stays as it is.
+        frames read, and `shots`: in order, each `file`, `first_frame` and `first_s` of the video; none where that stays
+        as it is.
+
+    Raises:
+        BadMedia: the video cannot be used, or is over before the part begins.
     """
-    frames, firsts = 0, []
+    frames = 0
+    shots: list[dict[str, Any]] = []
     with open_video(request.video) as source, read_ahead(mark_cuts(source.frames(part=request.part))) as ahead:
         for seen in ahead:
             frames += 1
             report(frames, None)
             if frames == 1 or seen.begins_shot:
-                firsts.append(seen.source_frame)
-    if len(firsts) <= 1 and request.part == WHOLE:
-        return {"frames": frames, "files": []}
-    files = [f"shot_{number:03}.mp4" for number in range(1, len(firsts) + 1)]
+                file = f"shot_{len(shots) + 1:03}.mp4"
+                shots.append({"file": file, "first_frame": seen.source_frame, "first_s": round(seen.time_s, 6)})
+    if not shots:
+        raise BadMedia(f"no frame is shown {request.part}: the video is shorter")
+    if len(shots) == 1 and request.part == WHOLE:
+        return {"frames": frames, "shots": []}
+    firsts: list[int | None] = [shot["first_frame"] for shot in shots]
     with open_video(request.video) as source, read_ahead(source.frames(part=request.part)) as ahead:
         info = source.info
         frame: Frame | None = next(ahead, None)
-        for name, (_, following) in zip(files, pairwise([*firsts, None]), strict=True):
-            with write_video(folder / name, info.fps, info.width, info.height, _CRF) as video:
+        for shot, (_, following) in zip(shots, pairwise([*firsts, None]), strict=True):
+            with write_video(folder / shot["file"], info.fps, info.width, info.height, _CRF) as video:
                 begins_s = 0.0 if frame is None else frame.time_s
                 while frame is not None and (following is None or frame.source_frame < following):
                     video.write(frame.image, frame.time_s - begins_s)
-                    report(frames + frame.source_frame - firsts[0], 2 * frames)
+                    report(frames, 2 * frames)
                     frame = next(ahead, None)
-    return {"frames": frames, "files": files}
+    return {"frames": frames, "shots": shots}

@@ -138,8 +138,9 @@ def track_videos(
             if run.plan is None:
                 begin(store.root)
             if split_shots:
-                plan = split_into_shots(run, plan, corrections)
+                plan, unsplit = split_into_shots(run, plan, corrections)
                 items, unreadable = items_of(plan, store, models_used, settings)
+                items, unreadable = [one for one in items if one.name not in unsplit], unreadable | unsplit
             read = Content(store, "video")
             tracked = run_items(run, TRACK, items, settled=partial(_note, store), inputs=read)
             tracked = correct(run, plan, tracked, models_used["segmenter"])

@@ -436,7 +436,8 @@ def test_shots_become_videos_of_their_own(tmp_path: Path) -> None:
     assert done.code == 0
     folder = tmp_path / "out" / "shots"
     shots = [folder / f"film_shot_00{number}.mp4" for number in (1, 2, 3)]
-    assert sorted(folder.iterdir()) == shots
+    assert sorted(folder.iterdir()) == [*shots, folder / "shots.csv"]
+    assert (folder / "shots.csv").read_text().splitlines()[2] == f"film_shot_002.mp4,{film},8,0.8"
     lines = _results(tmp_path)
     assert [line["video_path"] for line in lines] == [*map(str, shots), str(whole)]
     assert [len(line["frames"]) for line in lines] == [8, 8, 8, 12]

@@ -24,7 +24,7 @@ from core.formats.exchange.parsing import (
 from core.formats.exchange.shelf import Shelf
 from core.formats.exchange.sources import Sources
 from core.formats.results_jsonl import LineFrame, LineObject, Schema, write_line
-from core.formats.tracks import VideoHead
+from core.formats.tracks import Shot, VideoHead
 from core.masks.boxes import documented_xywh
 from core.store.paths import visible
 from core.store.shallow_json import json_items, parse_json
@@ -78,6 +78,7 @@ def _video(line: _Line, name: str, head: dict[str, Any], schema: Schema) -> Vide
         text_prompt=head.get("text_prompt"),
         process_fps=info.process_fps,
         complete=schema == "frames",
+        cuts=frozenset(Shot.model_validate(shot).first_frame for shot in head.get("shots", ())[1:]),
     )
 
 

@@ -50,6 +50,8 @@ def find_again(image: RGB, bins: Bins, sought: Sought, taken: Mask) -> Mask | No
     cut. Pixels that are `taken` [H, W] by other objects are left out. None: it is not there, or cannot be told from
     what else is there.
     """
+    if not sought.pixels:
+        return None
     evidence = log_ratio(bins, sought.colours, sought.scene, _LIMIT)
     evidence[taken] = -_LIMIT
     own = float(

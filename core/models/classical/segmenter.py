@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from core.errors import UnsafeFile
 from core.masks import Mask
 from core.masks.appearance import histogram_overlap
+from core.masks.boxes import iou_matrix, mask_box
 from core.models.classical.colour import Bins, Floats, colour_bins, histogram, log_ratio, separability
 from core.models.classical.filters import crop_around, grab_cut, guided_filter, sigmoid
 from core.models.classical.motion import Grey, Motion, MotionEstimator
@@ -74,7 +75,7 @@ class _Object:
         anchor: colours of object and surroundings when it was prompted.
         recent: likewise of late.
         thirds: colours of its upper, middle and lower third, of late.
-        scene: colours of the whole picture while it is out of sight.
+        scene: colours of the whole picture when it went out of sight, and since.
         strange: frames in a row on which its mask does not look like it.
         size: width, height and pixels of its mask when it was last seen well.
         gone: it is out of sight, and searched for.
@@ -291,9 +292,11 @@ def _held_by_others(held: Mapping[int, Mask], obj_id: int) -> Mask | None:
     """What other objects held before: no new pixels are taken from them. Parts of each other share."""
     own = held[obj_id]
     taken = None
+    own_box = mask_box(own)
     for other, mask in held.items():
-        if other == obj_id or not mask.any():
-            continue
+        box = None if other == obj_id else mask_box(mask)
+        if own_box is None or box is None or iou_matrix([own_box], [box])[0, 0] == 0:
+            continue  # far from each other: there is nothing to take
         shared = np.count_nonzero(own & mask)
         if shared < _PART * min(np.count_nonzero(own), np.count_nonzero(mask)):
             taken = mask if taken is None else taken | mask

@@ -12,7 +12,7 @@ from core.formats.exchange.sources import Sources
 from core.formats.review_jsonl import read_review, write_review
 from core.masks import Mask, rle
 from core.quality.picture_signs import disagreement, flow_between, off_edges
-from core.quality.review import doubtful_objects, doubts, review
+from core.quality.review import doubts, review, review_whole
 from core.quality.shape_signs import in_pieces, ragged
 from core.quality.signs import look_through
 from core.video.writer import write_video
@@ -90,7 +90,7 @@ def test_objects_that_are_mostly_wrong_are_doubtful(tmp_path: Path) -> None:
     wrong = [_disk(rng.uniform(20, 76), rng.uniform(20, 76), rng.uniform(5, 25)) for _ in masks]
     for found, score, doubtful in ((masks, 0.9, []), (wrong, 0.9, [1]), (masks, 0.3, [1])):
         results = _results(found, [score] * len(masks))
-        assert doubtful_objects(results, review(results, sources)) == doubtful
+        assert review_whole(results, sources).doubtful == doubtful
 
 
 def test_boxes_are_judged_by_place_and_size() -> None:

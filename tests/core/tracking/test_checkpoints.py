@@ -6,14 +6,14 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from conftest import MakeVideo, moving_square, write_moving_square
+from conftest import MakeVideo, moving_square, write_moving_square, write_shots
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from core.formats.detections_jsonl import write_detections
 from core.formats.exchange.model import SeenFrame, SeenObject
-from core.formats.tracks import FRAMES_FILE, HEAD_FILE
+from core.formats.tracks import FRAMES_FILE, HEAD_FILE, read_head
 from core.tracking.video_item import track_video
 from core.video.source import open_video
 from core.video.writer import write_video
@@ -77,6 +77,18 @@ def test_killed_again_and_again_the_bytes_are_the_same(changes: dict[str, Any], 
     assert _track(request, tmp_path / "again", begun) == whole
     assert _bytes(tmp_path / "again") == _bytes(tmp_path / "whole")
     assert len(whole["summary"]) >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("until", range(7, 11))
+def test_killed_at_a_cut_the_bytes_are_the_same(until: int, tmp_path: Path) -> None:
+    request = _request(write_shots(tmp_path / "shots.mp4", seeds=(1, 2), frames=8), text_prompt="red square")
+    whole = _track(request, tmp_path / "whole", None)
+    with pytest.raises(Killed):
+        _track(request, tmp_path / "killed", tmp_path / "begun", until)
+    assert _track(request, tmp_path / "again", tmp_path / "begun") == whole
+    assert _bytes(tmp_path / "again") == _bytes(tmp_path / "whole")
+    assert [shot.first_frame for shot in read_head(tmp_path / "whole").shots] == [0, 8]
 
 
 @pytest.mark.slow

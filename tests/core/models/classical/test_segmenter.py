@@ -1,3 +1,4 @@
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -158,3 +159,16 @@ def test_a_prompt_takes_its_object_back_from_a_look_alike_that_was_searched_for(
     later = session.advance(image)
     assert not later[1].mask.any()
     assert later[2].mask.any()
+
+
+@pytest.mark.parametrize("box", [(601.5, 60.0, 603.0, 61.5), (-50.0, -50.0, -10.0, -10.0), (3.0, 3.0, 4.0, 4.0)])
+def test_a_prompt_that_shows_nothing_costs_only_its_object(box: tuple[float, float, float, float]) -> None:
+    frames = [np.ascontiguousarray(np.tile(image, (3, 3, 1))) for image, _ in islice(render_scene(SCENES[0]), 4)]
+    session = ClassicalSegmenter().start()
+    for index, image in enumerate(frames):
+        tracked = session.advance(image)
+        if index == 0:
+            session.add(1, Prompt(box=box))
+            session.add(2, Prompt(box=(200.0, 150.0, 300.0, 250.0)))
+    assert not tracked[1].mask.any()
+    assert tracked[2].mask.any()
