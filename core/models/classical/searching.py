@@ -52,11 +52,11 @@ def find_again(image: RGB, bins: Bins, sought: Sought, taken: Mask) -> Mask | No
     """
     if not sought.pixels:
         return None
-    evidence = log_ratio(bins, sought.colours, sought.scene, _LIMIT)
+    every_bin = np.arange(len(sought.colours), dtype=np.int32)
+    by_bin = log_ratio(every_bin, sought.colours, sought.scene, _LIMIT)
+    evidence = by_bin[bins]
     evidence[taken] = -_LIMIT
-    own = float(
-        (sought.colours * np.clip(np.log((sought.colours + 1e-5) / (sought.scene + 1e-5)), -_LIMIT, _LIMIT)).sum()
-    )
+    own = float((sought.colours * by_bin).sum())
     filled = sought.pixels / (sought.width * sought.height)
     best, box = 0.0, None
     for scale in _SCALES:

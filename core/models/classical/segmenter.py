@@ -251,8 +251,12 @@ class ClassicalSession:
         """It is out of sight: search for it from here on."""
         tracked.probability = np.zeros_like(tracked.probability)
         tracked.gone, tracked.strange = True, 0
-        tracked.scene = histogram(self._bins, np.ones(self._bins.shape, np.float32))
+        tracked.scene = self._scene()
         return TrackedMask(np.zeros(self._shape, np.bool_), 0.0)
+
+    def _scene(self) -> Floats:
+        """Colours of the whole picture."""
+        return histogram(self._bins, np.ones(self._bins.shape, np.float32))
 
     def _search(self, tracked: _Object, taken: Mask) -> TrackedMask:
         image = self._image
@@ -260,9 +264,7 @@ class ClassicalSession:
         colours = _ANCHOR * tracked.anchor[0] + (1 - _ANCHOR) * tracked.recent[0]
         mask = find_again(image, self._bins, Sought(colours, tracked.thirds, tracked.scene, *tracked.size), taken)
         if mask is None:
-            tracked.scene = (1 - _ADAPT) * tracked.scene + _ADAPT * histogram(
-                self._bins, np.ones(self._bins.shape, np.float32)
-            )
+            tracked.scene = (1 - _ADAPT) * tracked.scene + _ADAPT * self._scene()
             return TrackedMask(np.zeros(self._shape, np.bool_), 0.0)
         tracked.probability, tracked.gone, tracked.found_again = mask.astype(np.float32), False, True
         tracked.size = _size(mask)
